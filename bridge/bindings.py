@@ -1,0 +1,131 @@
+"""Which names a module binds, and where: the part of Python that a plain file's header needs.
+
+Data in, data out. Only module level counts: functions and classes keep their names to
+themselves, and `if __name__ == "__main__":` never happens to a migration.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+#: A value that only running the file could tell.
+UNREADABLE: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One place at module level where a name gets a value."""
+
+    name: str
+    line: int
+    kind: Literal["function", "assigned", "imported", "other"]
+    #: The definition or the assigned expression; None where only the run can tell.
+    node: ast.AST | None
+    #: Whether it sits in a block that may not be entered.
+    conditional: bool
+
+    def literal(self) -> object:
+        """The value that is assigned, or UNREADABLE."""
+        if not isinstance(self.node, ast.expr):
+            return UNREADABLE
+        try:
+            value: object = ast.literal_eval(self.node)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            return UNREADABLE
+        return value
+
+
+def module_bindings(body: Iterable[ast.stmt], *, conditional: bool) -> Iterator[Binding]:
+    """Loop over everything `body` binds, in source order, nested blocks included."""
+    for statement in body:
+        yield from _bound_by(statement, conditional=conditional)
+        for block, may_be_skipped in _blocks(statement):
+            yield from module_bindings(block, conditional=conditional or may_be_skipped)
+
+
+def _bound_by(statement: ast.stmt, *, conditional: bool) -> Iterator[Binding]:
+    line = statement.lineno
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            yield Binding(name, line, "function", statement, conditional)
+        case ast.ClassDef(name=name):
+            yield Binding(name, line, "other", statement, conditional)
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                yield from _assigned(target, value, conditional=conditional)
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield from _assigned(target, value, conditional=conditional)
+        case ast.AugAssign(target=target):
+            yield from _assigned(target, None, conditional=conditional)
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            for alias in names:
+                name = alias.asname or alias.name.partition(".")[0]
+                yield Binding(name, line, "imported", None, conditional)
+        case ast.For(target=target) | ast.AsyncFor(target=target):
+            yield from _stored(target, "other", conditional=conditional)
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            for item in items:
+                if item.optional_vars is not None:
+                    yield from _stored(item.optional_vars, "other", conditional=conditional)
+
+
+def _assigned(target: ast.expr, value: ast.expr | None, *, conditional: bool) -> Iterator[Binding]:
+    sequences = (ast.Tuple, ast.List)
+    if isinstance(target, ast.Name):
+        yield Binding(target.id, target.lineno, "assigned", value, conditional)
+    elif (
+        isinstance(target, sequences)
+        and isinstance(value, sequences)
+        and len(target.elts) == len(value.elts)
+        and not any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts))
+    ):
+        for part, part_value in zip(target.elts, value.elts, strict=True):
+            yield from _assigned(part, part_value, conditional=conditional)
+    else:
+        yield from _stored(target, "assigned", conditional=conditional)
+
+
+def _stored(
+    target: ast.expr, kind: Literal["assigned", "other"], *, conditional: bool
+) -> Iterator[Binding]:
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield Binding(node.id, node.lineno, kind, None, conditional)
+
+
+def _blocks(statement: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], bool]]:
+    """The blocks inside a statement that share its scope, and whether each may be skipped."""
+    match statement:
+        case ast.If(test=test, body=body, orelse=orelse):
+            if not _asks_for_main(test):
+                yield body, True
+            yield orelse, True
+        case ast.For() | ast.AsyncFor() | ast.While():
+            yield statement.body, True
+            yield statement.orelse, True
+        case ast.With(body=body) | ast.AsyncWith(body=body):
+            yield body, False
+        case ast.Try() | ast.TryStar():
+            yield statement.body, True
+            for handler in statement.handlers:
+                yield handler.body, True
+            yield statement.orelse, True
+            yield statement.finalbody, False
+        case ast.Match(cases=cases):
+            for case in cases:
+                yield case.body, True
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    """Whether this is `__name__ == "__main__"`: never true for a migration."""
+    match test:
+        case ast.Compare(
+            ast.Name("__name__"), [ast.Eq()], [ast.Constant("__main__")]
+        ) | ast.Compare(ast.Constant("__main__"), [ast.Eq()], [ast.Name("__name__")]):
+            return True
+    return False

@@ -1,0 +1,91 @@
+"""Every error a user can meet, each a sentence that says what to do next.
+
+The classes are sorted by the exit code they lead to. Nothing of bridge is imported here,
+so that every module can raise from it.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import ClassVar
+
+
+class BridgeError(Exception):
+    """Anything that bridge refuses to do, or fails at, told in words a person can act on."""
+
+    #: The exit status of a command that ends with this error.
+    exit_code: ClassVar[int] = 4
+
+
+class UsageError(BridgeError):
+    """A command, a setting or a URL that cannot be followed; nothing was started."""
+
+    exit_code = 2
+
+
+class FilesError(BridgeError):
+    """Something is wrong in the folder of migrations; nothing was run."""
+
+
+class LedgerError(BridgeError):
+    """The ledger and the folder do not fit together; nothing was changed."""
+
+
+class MigrationError(BridgeError):
+    """A migration began and did not end well."""
+
+    exit_code = 1
+
+
+class TryAgain(BridgeError):
+    """Nothing is wrong, but it cannot be done at this moment; nothing was changed."""
+
+    exit_code = 75
+
+
+class PlainFileError(FilesError):
+    """One file of the folder cannot be read as a migration; nothing of it was run."""
+
+    def __init__(self, path: str, line: int | None, sentence: str) -> None:
+        super().__init__(f"{path}:{line}: {sentence}" if line else f"{path}: {sentence}")
+        #: The file as the message names it.
+        self.path = path
+        #: The line to look at, counted from 1; None when no single line is to blame.
+        self.line = line
+
+
+class FolderMissing(FilesError):
+    """The folder of migrations is not there."""
+
+
+class ServerUnreachable(TryAgain):
+    """The server of the database does not answer, or takes no connection at this moment."""
+
+
+class LockNotObtained(TryAgain):
+    """Another process is migrating this database, and the wait for it is over."""
+
+
+class LockLost(TryAgain):
+    """The connection that held the migration lock is gone; no further migration was started."""
+
+
+class Interrupted(SystemExit):
+    """A signal asked this process to end.
+
+    Not an Exception, so that `except Exception` in a migration does not swallow it; and a
+    SystemExit, so that a process in which nobody catches it ends with the right status.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        #: The signal's number.
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status a shell gives to a process that this signal ended."""
+        return 128 + self.signum
+
+    def __str__(self) -> str:
+        return f"Interrupted by {signal.Signals(self.signum).name}."

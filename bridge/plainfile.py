@@ -1,0 +1,138 @@
+"""One plain file: its name, its header, its checksum.
+
+Making a PlainFile opens nothing, so that a folder of thousands can be listed from names alone,
+and nothing here ever executes the file.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from importlib.util import decode_source
+from typing import Final
+
+from bridge.errors import PlainFileError
+from bridge.header import Header, defines_upgrade, read_header
+
+__all__ = ["Header", "PlainFile", "name_keys", "revision_id", "text_checksum"]
+
+#: What Alembic cannot have in a revision id, or would read as a part of a relative one.
+_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
+_NUMBER: Final = re.compile(r"[0-9]*")
+
+
+def revision_id(stem: str) -> str:
+    """The Alembic revision id of a migration; the same for an id that was mapped already."""
+    return _NOT_IN_AN_ID.sub("_", stem)
+
+
+def name_keys(stem: str) -> tuple[str, ...]:
+    """What two names have in common that an id, a file system or a merge could confuse.
+
+    Two stems that share any of their keys cannot both be migrations. There are two keys because
+    neither covers the other: `é` written as one character or as two gives different ids, and the
+    distinct letters `ß` and `ü` give the same.
+    """
+    key = revision_id(stem).lower()
+    if stem.isascii():
+        return (key,)
+    # Normalise before mapping: afterwards nothing is left to normalise.
+    normal = revision_id(unicodedata.normalize("NFC", stem).casefold())
+    return (key,) if normal == key else (key, normal)
+
+
+def text_checksum(source: str) -> str:
+    """64 hexadecimal digits of SHA-256 that survive an editor's or git's idea of white space.
+
+    Line endings, white space at the ends of lines and empty lines at the end of the file do not
+    count. The caller who runs a text hashes that very text, not the file a moment later.
+    """
+    import hashlib  # OpenSSL behind it is slow to load, and most starts have nothing to hash
+
+    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    uniform = "\n".join(line.rstrip(" \t\f\v") for line in lines).rstrip("\n")
+    # A file that declares an odd encoding may decode to halves of surrogate pairs.
+    return hashlib.sha256(uniform.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFile:
+    """A numbered file by its name; its text is read when something asks for it."""
+
+    #: The folder, as the settings give it.
+    folder: str
+    #: The file's name without `.py`: the identity of the migration.
+    stem: str
+    _header: Header | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """Where the file is, as messages name it."""
+        return os.path.join(self.folder, self.stem + ".py")  # noqa: PTH118 (thousands of them)
+
+    @property
+    def revision(self) -> str:
+        """The Alembic revision id of this migration."""
+        return revision_id(self.stem)
+
+    @property
+    def number(self) -> str:
+        """The digits the name begins with, leading zeros included; empty if there are none."""
+        match = _NUMBER.match(self.stem)
+        return match.group() if match else ""
+
+    @property
+    def header(self) -> Header:
+        """What the file says about itself; the text is read and parsed the first time only.
+
+        Raises PlainFileError if the file cannot be a migration as it stands.
+        """
+        if self._header is None:
+            object.__setattr__(self, "_header", read_header(self.path, self.stem, self.source()))
+        return self._header  # type: ignore[return-value]  # set just above
+
+    def defines_upgrade(self) -> bool:
+        """Whether the text defines an `upgrade`, whatever the file's name says.
+
+        Raises PlainFileError if the text cannot be read or is not Python.
+        """
+        return defines_upgrade(self.path, self.source())
+
+    def checksum(self) -> str:
+        """The `text_checksum` of the file as it is on disk now."""
+        return text_checksum(self.source())
+
+    def source(self) -> str:
+        r"""The text as it is on disk now, with `\n` at the end of each line, without a BOM.
+
+        Raises PlainFileError if the file cannot be read, or not in the encoding it declares.
+        """
+        try:
+            with open(self.path, "rb") as file:  # noqa: PTH123 (no pathlib on the way to a start)
+                data = file.read()
+        except OSError as error:
+            raise PlainFileError(self.path, None, _unreadable(error)) from error
+        try:
+            return decode_source(data)
+        except (SyntaxError, LookupError, ValueError) as error:
+            raise PlainFileError(
+                self.path,
+                None,
+                f"this file cannot be decoded: {error}. Save it as UTF-8, or name its encoding "
+                "in the first line: # -*- coding: latin-1 -*-",
+            ) from error
+
+
+def _unreadable(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"this file cannot be read: {reason}. It was removed, or is a link to a file that "
+            "does not exist: put the file back, or remove the link."
+        )
+    return (
+        f"this file cannot be read: {reason}. Give the user that runs migrations the right to "
+        "read it."
+    )
