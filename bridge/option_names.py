@@ -1,0 +1,44 @@
+"""Names of options: which ones are Alembic's, and which is a slip for one of ours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The options Alembic reads itself; never taken for a misspelling of one of ours.
+ALEMBIC_OPTIONS = frozenset(
+    {
+        *("databases", "file_template", "output_encoding", "path_separator", "post_write_hooks"),
+        *("prepend_sys_path", "recursive_version_locations", "revision_environment"),
+        *("script_location", "sourceless", "sqlalchemy.url", "timezone", "truncate_slug_length"),
+        *("version_locations", "version_path_separator"),
+    }
+)
+
+#: How alike two names must be, of 1; with it, `transactional` may be a team's own option.
+_ALIKE = 0.9
+
+
+def check_name(name: str, known: Iterable[str], *, where: str) -> None:
+    """Refuse a name that is one slip away from a known one: it would silently do nothing.
+
+    ``where`` is the phrase the message names it by. Raises UsageError.
+    """
+    plain = {_plain(each): each for each in known}
+    if name in plain.values() or name in ALEMBIC_OPTIONS:
+        return
+    import difflib  # most configurations hold only names that are known
+
+    typed = _plain(name)
+    close = difflib.get_close_matches(typed, plain, n=1, cutoff=_ALIKE)
+    if close and abs(len(close[0]) - len(typed)) <= 1:
+        raise UsageError(f"{where} is not a setting; did you mean {plain[close[0]]}?")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W", "_", name).lower()

@@ -1,0 +1,279 @@
+"""What alembic.ini, BRIDGE_* and the command line say about a run, in one place.
+
+Both ways in (a configuration found on disk, or the Config that Alembic hands over) follow
+the same rules. It opens no database, executes no file, and imports no Alembic.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.config_files import Found, Options, absolute, find_config
+from bridge.errors import UsageError
+from bridge.option_names import check_name
+from bridge.resources import is_object_name, package_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from alembic.config import Config
+
+#: PostgreSQL cuts longer names off silently, and would then not find the table again. In bytes.
+_NAME_LIMIT = 63
+
+TransactionMode = Literal["default", "atomic", "autocommit"]
+OutOfOrder = Literal["run", "refuse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How bridge runs the migrations of one project; every value is checked."""
+
+    #: Absolute path of the folder of migrations. Default: ``migrations`` beside the configuration.
+    folder: str
+    #: Absolute path of the alembic.ini or pyproject.toml; None for a Config without a file.
+    config_file: str | None = None
+    #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
+    transaction: TransactionMode = "default"
+    #: What happens to a pending file that sorts before an applied one. Default: "run".
+    out_of_order: OutOfOrder = "run"
+    #: The table that records the set of applied migrations. Default: "schema_migrations".
+    mirror_table: str = "schema_migrations"
+    #: Alembic's table with the one pointer. Default: "alembic_version".
+    version_table: str = "alembic_version"
+    #: The schema of both tables; None for the first one of the search_path.
+    version_table_schema: str | None = None
+    #: The models to compare with, as ``module:attribute``; None for no comparison.
+    target_metadata: str | None = None
+    #: Whether the Session of a migration flushes before each query. Default: False.
+    session_autoflush: bool = False
+    #: Whether the embedded PostgreSQL is used where no URL is given. Default: False.
+    embedded: bool = False
+    #: The URL in the configuration, as written; it may hold a password.
+    sqlalchemy_url: str | None = field(default=None, repr=False)
+    #: How long to wait for another migrator to finish, in seconds. Default: 300.
+    wait_for_lock: float = 300.0
+    #: How long to wait for a server that does not answer, in seconds. Default: 0.
+    wait_for_server: float = 0.0
+    #: Whether a failure shows the parameters of its statement. Default: False.
+    show_parameters: bool = False
+    #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
+    prepend_sys_path: tuple[str, ...] = ()
+
+    @classmethod
+    def load(
+        cls,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        section: str = "alembic",
+        overrides: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Find the configuration and read it.
+
+        ``overrides`` go by the names of the fields; None and "" in them mean "not given".
+        Raises UsageError if nothing is found or a value is wrong.
+        """
+        files = find_config(config, environ=environ)
+        options = Options.read(files, section=section)
+        return _settings(options, overrides=overrides or {}, x={}, environ=environ)
+
+    @classmethod
+    def from_alembic(
+        cls,
+        config: Config,
+        *,
+        overrides: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Read the same options, and ``-x name=value``, from an Alembic Config.
+
+        Raises UsageError if a value is wrong.
+        """
+        options = Options.of_alembic(config)
+        x = _x_arguments(getattr(config.cmd_opts, "x", None) or ())
+        return _settings(options, overrides=overrides or {}, x=x, environ=environ)
+
+
+def _one_of(*allowed: str) -> Callable[[Found], str]:
+    def parse(found: Found) -> str:
+        if found.value in allowed:
+            return str(found.value)
+        raise _wrong(found, f"it must be one of {', '.join(allowed)}")
+
+    return parse
+
+
+def _yes_or_no(found: Found) -> bool:
+    if isinstance(found.value, bool):
+        return found.value
+    text = str(found.value).lower()
+    if text in {"true", "yes", "on", "1"}:
+        return True
+    if text in {"false", "no", "off", "0"}:
+        return False
+    raise _wrong(found, "it must be true or false")
+
+
+def _seconds(found: Found) -> float:
+    expected = "it must be a number of seconds, 0 or more, such as 300"
+    if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
+        raise _wrong(found, expected)
+    try:
+        seconds = float(found.value)
+    except (ValueError, OverflowError):
+        raise _wrong(found, expected) from None
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise _wrong(found, expected)
+    return seconds
+
+
+def _text(found: Found) -> str:
+    # The value is not shown: this also reads sqlalchemy.url.
+    if not isinstance(found.value, str):
+        raise UsageError(f"{found.where} must be a string, in quotes.")
+    return found.value
+
+
+def _name(found: Found) -> str:
+    name = _text(found)
+    if "." in name:
+        raise _wrong(found, "it must be a bare name; name a schema with version_table_schema")
+    if len(name.encode()) > _NAME_LIMIT or '"' in name or not name.isprintable():
+        raise _wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
+    return name
+
+
+def _object_name(found: Found) -> str:
+    name = _text(found)
+    if not is_object_name(name):
+        raise _wrong(
+            found,
+            "it must be a module and an attribute, such as app.models:Base.metadata",
+        )
+    return name
+
+
+def _wrong(found: Found, expected: str) -> UsageError:
+    return UsageError(f"{found.where} is {found.value!r}; {expected}.")
+
+
+#: How each setting is read that may come from anywhere; the options have the fields' names.
+_PARSERS: dict[str, Callable[[Found], object]] = {
+    "transaction": _one_of("default", "atomic", "autocommit"),
+    "out_of_order": _one_of("run", "refuse"),
+    "mirror_table": _name,
+    "version_table": _name,
+    "version_table_schema": _name,
+    "target_metadata": _object_name,
+    "session_autoflush": _yes_or_no,
+    "embedded": _yes_or_no,
+    "wait_for_lock": _seconds,
+    "wait_for_server": _seconds,
+    "show_parameters": _yes_or_no,
+}
+
+#: The same settings, and the folder. In a configuration file the folder goes by Alembic's name
+#: for it, ``version_locations``.
+_SETTABLE = frozenset({"folder", *_PARSERS})
+
+#: What may stand in a configuration file, for the check of spelling.
+_OPTIONS = frozenset({*_PARSERS, "version_locations", "prepend_sys_path", "sqlalchemy.url"})
+
+
+def _settings(
+    options: Options,
+    *,
+    overrides: Mapping[str, object],
+    x: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> Settings:
+    """Decide every setting: overrides, then -x, BRIDGE_*, the configuration, the default."""
+    unknown = overrides.keys() - _SETTABLE
+    if unknown:
+        raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
+    _check_spelling(options, x=x, environ=environ)
+    here = Path.cwd()
+
+    def find(name: str, option: str) -> Found | None:
+        cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
+        candidates = (
+            Found(overrides.get(name), f"{name} ({cli})", here),
+            Found(x.get(name), f"-x {name}", here),
+            Found(environ.get(variable), variable, here),
+            options.get(option),
+        )
+        return next((each for each in map(_tidy, candidates) if each is not None), None)
+
+    values: dict[str, Any] = {}
+    for name, parse in _PARSERS.items():
+        found = find(name, name)
+        if found is not None:
+            values[name] = parse(found)
+    url = _tidy(options.get("sqlalchemy.url"))
+    config_file = options.config_file
+    base = config_file.parent if config_file else here
+    sys_path = options.paths("prepend_sys_path")
+    settings = Settings(
+        **values,
+        folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
+        config_file=str(config_file) if config_file else None,
+        sqlalchemy_url=_text(url) if url else None,
+        prepend_sys_path=sys_path,
+    )
+    if settings.mirror_table == settings.version_table:
+        raise UsageError(
+            f"mirror_table and version_table are both {settings.mirror_table!r}; they are two"
+            f" tables, one with a row for each migration, one with Alembic's pointer."
+        )
+    return settings
+
+
+def _tidy(found: Found | None) -> Found | None:
+    """Drop what is not there: an option or a variable that is empty counts as unset."""
+    if found is None:
+        return None
+    value = found.value.strip() if isinstance(found.value, str) else found.value
+    return None if value in (None, "") else Found(value, found.where, found.base)
+
+
+def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> str:
+    if found is None:
+        return str(absolute("migrations", base))
+    parts = found.value if isinstance(found.value, list) else re.split(r"\n+", _text(found))
+    if len(parts) == 1 and isinstance(parts[0], str):
+        places = parts[0].split(os.pathsep)
+        if len(places) > 1 and all(Path(place).is_absolute() for place in places if place):
+            parts = [place for place in places if place]
+    if len(parts) != 1:
+        raise _wrong(found, "plain files form one line, in one folder: name one")
+    text = _text(Found(parts[0], found.where, found.base)).strip()
+    resource = package_folder(text, where=found.where, sys_path=sys_path)
+    return str(absolute(resource or text, found.base))
+
+
+def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:
+    """Read Alembic's ``-x name=value``; those that are not ours belong to the team's env.py."""
+    x: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in _SETTABLE and not equals:
+            raise UsageError(f"-x {name} needs a value: write -x {name}=VALUE.")
+        x[name] = value
+    return x
+
+
+def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    for name, where in options.names():
+        check_name(name, _OPTIONS, where=f"{name} in {where}")
+    for name in x:
+        check_name(name, _SETTABLE, where=f"-x {name}")
+    variables = {f"BRIDGE_{name.upper()}" for name in _SETTABLE}
+    for variable in environ:
+        if variable.startswith("BRIDGE_"):
+            check_name(variable, variables, where=variable)
