@@ -1,0 +1,168 @@
+"""Databases and projects for the tests.
+
+The server is the one of TEST_DATABASE_URL, whose role must be allowed to create databases, or
+else one embedded server for the run. It is started by the first test that needs it, so that
+a run of unit tests starts none, and all workers of pytest-xdist share it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg2
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.pool import NullPool
+
+from bridge.embedded import EmbeddedServer
+from bridge.programs import find_programs, major_version
+from support.dump import dump_schema
+from support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: The controller of pytest-xdist names the run, and its workers inherit the name.
+RUN = "BRIDGE_TESTS_RUN"
+#: A test's data need not survive a loss of power; many processes connect at once.
+FAST = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200"}
+
+
+class Dump(Protocol):
+    """The fixture `dump`."""
+
+    def __call__(self, url: URL, *, exclude: Iterable[str] = ()) -> str: ...
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN] = secrets.token_hex(4)
+
+
+def pytest_report_header() -> str:
+    if (url := _external_url()) is None:
+        return f"postgresql: embedded, version {major_version(find_programs())}"
+    admin = _connect(url)
+    version = str(admin.get_parameter_status("server_version"))
+    admin.close()
+    return f"postgresql: {url.render_as_string()}, version {version}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind, also after a worker was killed."""
+    if hasattr(config, "workerinput") or RUN not in os.environ:
+        return
+    if (url := _external_url()) is None:
+        _embedded().destroy()
+    else:
+        admin = _connect(url)
+        with admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"{_prefix()}%",)
+            )
+            for (name,) in cursor.fetchall():
+                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        admin.close()
+    del os.environ[RUN]
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[URL]:
+    """The address of the server's maintenance database, for a role that creates databases."""
+    if (url := _external_url()) is not None:
+        yield url
+        return
+    with _embedded() as server:
+        yield server.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def create_database(server_url: URL, worker_id: str) -> Iterator[Callable[[], URL]]:
+    """Create an empty database of its own at each call; `database_url` also removes it."""
+    admin = _connect(server_url)
+    numbers = itertools.count(1)
+
+    def create() -> URL:
+        name = f"{_prefix()}{worker_id}_{next(numbers)}"
+        with admin.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return server_url.set(database=name)
+
+    yield create
+    admin.close()
+
+
+@pytest.fixture
+def database_url(server_url: URL, create_database: Callable[[], URL]) -> Iterator[URL]:
+    """An empty database for one test."""
+    url = create_database()
+    yield url
+    admin = _connect(server_url)
+    with admin.cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
+    admin.close()
+
+
+@pytest.fixture
+def engine(database_url: URL) -> Iterator[Engine]:
+    """An Engine of that database that keeps no connection open."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def dump() -> Dump:
+    """Give a database's schema as text: `dump(url, exclude=["schema_migrations"])`."""
+    return dump_schema
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: URL) -> Project:
+    """A project with an empty folder of migrations and an empty database."""
+    return Project.create(tmp_path / "project", database_url)
+
+
+@pytest.fixture
+def folder_project(tmp_path: Path) -> Project:
+    """A project without a database."""
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_setting_of_the_callers() -> Iterator[None]:
+    """Nothing that the caller has set for bridge or PostgreSQL may reach a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name != RUN and re.match("BRIDGE_|PG|(MIGRATION_)?DATABASE_URL|ALEMBIC_", name):
+                patch.delenv(name)
+        yield
+
+
+def _external_url() -> URL | None:
+    url = os.environ.get("TEST_DATABASE_URL")
+    return make_url(url).set(drivername="postgresql+psycopg2") if url else None
+
+
+def _embedded() -> EmbeddedServer:
+    return EmbeddedServer(
+        Path(tempfile.gettempdir()) / f"bridge-tests-{os.environ[RUN]}", options=FAST
+    )
+
+
+def _prefix() -> str:
+    return f"bridge_test_{os.environ[RUN]}_"
+
+
+def _connect(url: URL) -> Any:
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    return connection
