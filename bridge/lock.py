@@ -1,0 +1,210 @@
+"""One migrator at a time on one database: the migration lock.
+
+An advisory lock, in sight of everyone in `pg_locks`, held by a connection of its own that does
+nothing else. It decides which process may migrate; whoever has obtained it must look again what is
+pending. Nothing here reads or writes the ledger; what becomes of a migration's backend when its
+process is killed is the matter of bridge.claim.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from bridge.errors import LockLost, LockNotObtained
+from bridge.holder import (
+    APPLICATION_NAME,
+    LOCK_CLASS,
+    MIGRATION_LOCK,
+    Holder,
+    duration,
+    holder,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: PostgreSQL cuts an application_name after this many bytes (NAMEDATALEN - 1).
+APPLICATION_NAME_BYTES = 63
+
+#: Seconds between two tries: the shortest and the longest pause.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+#: Seconds between two calls of `on_wait`.
+TELL_EVERY = 5.0
+
+#: Called with the holder, if it can be seen, and the seconds waited so far.
+OnWait = Callable[[Holder | None, float], None]
+
+# Everything is LOCAL: it ends with the transaction, so the connection goes back to its pool, or
+# to a pooler, as it came. An idle transaction must survive the timeouts set for careless ones;
+# a server that does not know a timeout (transaction_timeout came with 17) is not asked to set it.
+# The keepalives make the server notice a vanished client machine within about a minute.
+_TRY_MIGRATION_LOCK = text("""
+    SELECT pg_try_advisory_xact_lock(:lock_class, :migration_lock),
+           set_config('application_name', :name, true),
+           set_config('statement_timeout', '0', true),
+           set_config('idle_in_transaction_session_timeout', '0', true),
+           CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+                THEN set_config('transaction_timeout', '0', true) END,
+           set_config('tcp_keepalives_idle', '30', true),
+           set_config('tcp_keepalives_interval', '10', true),
+           set_config('tcp_keepalives_count', '3', true)
+""").bindparams(lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK, name=APPLICATION_NAME)
+
+# pg_lock_status() and not the view pg_locks: a view would be locked until the end of this long
+# transaction. Its own row cannot be of another database, so that is not compared.
+_MARK = text("""
+    SELECT set_config('application_name', :name, true)
+      FROM pg_lock_status()
+     WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
+       AND classid = :lock_class AND objid = :migration_lock AND objsubid = 2
+""").bindparams(lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK)
+
+
+class MigrationLock:
+    """The right to migrate a database, held from `with` to the end of its block.
+
+    :param wait: seconds to wait for another holder; 0 tries once.
+    :param on_wait: called when waiting begins and about every five seconds after that.
+
+    Entering raises LockNotObtained when the wait is over; nothing is left behind then, nor when
+    the wait is interrupted. It needs a connection of its own from the engine's pool.
+    """
+
+    def __init__(self, engine: Engine, *, wait: float, on_wait: OnWait | None = None) -> None:
+        self._engine = engine
+        self._wait = wait
+        self._on_wait = on_wait
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            if not poll(self._try, wait=self._wait, tell=self._tell):
+                raise LockNotObtained(  # noqa: TRY301 - the wait is over, as it is for a signal
+                    _lock_not_obtained(self._holder(), self._wait)
+                )
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def mark(self, label: str) -> None:
+        """Make sure that the lock is still held, and show others what is about to run.
+
+        One round trip. Raises LockLost if the connection or its lock is gone.
+        """
+        if self._connection is None:
+            raise RuntimeError("The migration lock is marked outside of its with block.")
+        name = f"{APPLICATION_NAME}: {label}" if label else APPLICATION_NAME
+        # Servers replace other characters than ASCII, each version in its own way.
+        name = name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
+        try:
+            held = self._connection.execute(_MARK, {"name": name}).first() is not None
+        except DBAPIError as exc:
+            raise LockLost(_lock_lost(str(exc.orig))) from exc
+        if not held:
+            raise LockLost(_lock_lost("the server no longer lists the lock"))
+
+    def _try(self) -> bool:
+        if self._connection is not None:
+            try:
+                return self._try_on(self._connection)
+            except DBAPIError as exc:
+                if not exc.connection_invalidated:
+                    raise
+                self._release()  # cut while it paused, by idle_session_timeout say
+        # READ COMMITTED whatever the engine's default: in REPEATABLE READ the idle holder would
+        # keep a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
+        self._connection = self._engine.connect()
+        self._connection.execution_options(isolation_level="READ COMMITTED")
+        return self._try_on(self._connection)
+
+    @staticmethod
+    def _try_on(connection: Connection) -> bool:
+        obtained = bool(connection.scalar(_TRY_MIGRATION_LOCK))
+        if not obtained:
+            # Between two tries a waiter is in no transaction: it holds up nobody, and behind a
+            # pooler it keeps no server connection to itself.
+            connection.rollback()
+        return obtained
+
+    def _holder(self) -> Holder | None:
+        if self._connection is None:
+            return None
+        found = holder(self._connection)
+        self._connection.rollback()
+        return found
+
+    def _tell(self, waited: float) -> None:
+        if self._on_wait is not None:
+            self._on_wait(self._holder(), waited)
+
+    def _release(self) -> None:
+        """End the transaction, and the lock with it; a connection that is dead has done so."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.rollback()
+        except DBAPIError:
+            connection.invalidate()
+        finally:
+            connection.close()
+
+
+def poll(attempt: Callable[[], bool], *, wait: float, tell: Callable[[float], None]) -> bool:
+    """Try until it succeeds or `wait` seconds are over; say which."""
+    started = time.monotonic()
+    tell_at = 0.0
+    pause = SHORTEST_PAUSE
+    while not attempt():
+        waited = time.monotonic() - started
+        if waited >= wait:
+            return False
+        if waited >= tell_at:
+            tell(waited)
+            tell_at = waited + TELL_EVERY
+        # Jittered, so that replicas which started together do not ask together.
+        pause = min(LONGEST_PAUSE, random.uniform(SHORTEST_PAUSE, 3 * pause))  # noqa: S311
+        time.sleep(min(pause, wait - waited))
+    return True
+
+
+def _lock_not_obtained(found: Holder | None, wait: float) -> str:
+    told = f"The migration lock of this database was not obtained within {duration(wait)}: "
+    if found is None:
+        return told + (
+            "other processes held it, the last one until a moment ago. Nothing was started. "
+            "Run the same command again."
+        )
+    backends = [found.pid] if found.worker_pid is None else [found.worker_pid, found.pid]
+    return told + (
+        f"it is held by {found}. Nothing was started. Run the same command again when that is "
+        f"done. Only if you are sure that it hangs, end it with: {terminate(*backends)}"
+    )
+
+
+def terminate(*backends: int) -> str:
+    """Return the statement a person may type to end these backends."""
+    return "SELECT " + ", ".join(f"pg_terminate_backend({pid})" for pid in backends) + ";"
+
+
+def _lock_lost(cause: str) -> str:
+    first_line = cause.strip().splitlines()[0].rstrip(".") if cause.strip() else "no reason given"
+    return (
+        f"The connection that held the migration lock was cut ({first_line}). No further "
+        "migration was started; those already applied stay applied. Run the same command again."
+    )
