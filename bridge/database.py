@@ -117,6 +117,7 @@ def resolve(
     *,
     database_url: str | URL | None = None,
     embedded: bool = False,
+    asked_with: str = "--database-url",
     environ: Mapping[str, str] = os.environ,
 ) -> Database | EmbeddedChoice:
     """Decide which database is meant.
@@ -124,7 +125,8 @@ def resolve(
     The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``; then the embedded
     one where the settings allow it. ``embedded`` is the flag of a command line: it goes before
     every URL but the argument, with which it is a contradiction. An empty variable counts as
-    unset. Raises UsageError if there is none, or the URL cannot be used.
+    unset. ``asked_with`` is how a person would give the argument. Raises UsageError if there is
+    none, or the URL cannot be used.
     """
     if embedded and database_url:
         raise UsageError("--embedded and --database-url name two databases: give one of them.")
@@ -132,7 +134,7 @@ def resolve(
         return EmbeddedChoice("--embedded")
     configured = f"sqlalchemy.url in {settings.config_file or 'the Alembic configuration'}"
     candidates: list[tuple[str, str | URL | None]] = [
-        ("--database-url", database_url),
+        (asked_with, database_url),
         *((variable, environ.get(variable)) for variable in URL_VARIABLES),
         (configured, settings.sqlalchemy_url),
     ]
@@ -145,8 +147,8 @@ def resolve(
         return EmbeddedChoice("the setting embedded")
     raise UsageError(
         "No database is named. Give its URL in one of these places, the first that is set wins:"
-        f" --database-url, {', '.join(URL_VARIABLES)}, or {configured}."
-        " To try without a server of your own, add --embedded."
+        f" {asked_with}, {', '.join(URL_VARIABLES)}, or {configured}."
+        " To try without a server of your own, type: eai migrate --embedded"
     )
 
 

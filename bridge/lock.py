@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bridge.errors import LockLost, LockNotObtained
+from bridge.errors import LockLost, LockNotObtained, UsageError
 from bridge.holder import (
     APPLICATION_NAME,
     LOCK_CLASS,
@@ -118,6 +119,28 @@ class MigrationLock:
         if not held:
             raise LockLost(_lock_lost("the server no longer lists the lock"))
 
+    def refuse_sharing(self, connection: Connection) -> None:
+        """Raise UsageError if the engine gives out one connection to everybody."""
+        mine = self._connection and self._connection.connection.dbapi_connection
+        if mine is connection.connection.dbapi_connection:
+            raise UsageError(
+                f"The Engine's pool ({type(self._engine.pool).__name__}) gives out one connection "
+                "for everything, but the migration lock needs one beside that of the migrations. "
+                "Nothing was started. Hand in an Engine with another pool, or the URL."
+            )
+
+    def _connect(self) -> Connection:
+        try:
+            return self._engine.connect()
+        except (DBAPIError, PoolTimeout) as exc:
+            cause = str(getattr(exc, "orig", None) or exc).strip().splitlines()[0]
+            raise LockNotObtained(
+                "The migration lock is held on a connection of its own, and that could not be "
+                f"made: {cause.rstrip('.')}. Nothing was started. Run the same command again. If "
+                "it stays so, let the server, the role and the pool give two connections to one "
+                "run."
+            ) from exc
+
     def _try(self) -> bool:
         if self._connection is not None:
             try:
@@ -128,7 +151,7 @@ class MigrationLock:
                 self._release()  # cut while it paused, by idle_session_timeout say
         # READ COMMITTED whatever the engine's default: in REPEATABLE READ the idle holder would
         # keep a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
-        self._connection = self._engine.connect()
+        self._connection = self._connect()
         self._connection.execution_options(isolation_level="READ COMMITTED")
         return self._try_on(self._connection)
 

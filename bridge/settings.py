@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.config_files import Found, Options, absolute, find_config
 from bridge.errors import UsageError
 from bridge.option_names import check_name
+from bridge.plugin import ENVIRONMENT
 from bridge.resources import is_object_name, package_folder
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _NAME_LIMIT = 63
 
 TransactionMode = Literal["default", "atomic", "autocommit"]
 OutOfOrder = Literal["run", "refuse"]
+Drift = Literal["warn", "refuse"]
+MirrorKeyForm = Literal["stem", "file", "number"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +41,20 @@ class Settings:
     folder: str
     #: Absolute path of the alembic.ini or pyproject.toml; None for a Config without a file.
     config_file: str | None = None
+    #: Whether the environment is bridge's own, and not an ``env.py`` of the team's.
+    own_environment: bool = False
     #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
     transaction: TransactionMode = "default"
     #: What happens to a pending file that sorts before an applied one. Default: "run".
     out_of_order: OutOfOrder = "run"
+    #: What happens where a file was changed after it was applied. Default: "warn".
+    drift: Drift = "warn"
     #: The table that records the set of applied migrations. Default: "schema_migrations".
     mirror_table: str = "schema_migrations"
+    #: Its column for the names of migrations; None for "version", or what is recognised.
+    mirror_key: str | None = None
+    #: Their form in it; None to recognise it.
+    mirror_key_form: MirrorKeyForm | None = None
     #: Alembic's table with the one pointer. Default: "alembic_version".
     version_table: str = "alembic_version"
     #: The schema of both tables; None for the first one of the search_path.
@@ -141,9 +152,13 @@ def _text(found: Found) -> str:
 
 
 def _name(found: Found) -> str:
-    name = _text(found)
-    if "." in name:
+    if "." in _text(found):
         raise _wrong(found, "it must be a bare name; name a schema with version_table_schema")
+    return _column(found)
+
+
+def _column(found: Found) -> str:
+    name = _text(found)
     if len(name.encode()) > _NAME_LIMIT or '"' in name or not name.isprintable():
         raise _wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
     return name
@@ -167,7 +182,10 @@ def _wrong(found: Found, expected: str) -> UsageError:
 _PARSERS: dict[str, Callable[[Found], object]] = {
     "transaction": _one_of("default", "atomic", "autocommit"),
     "out_of_order": _one_of("run", "refuse"),
+    "drift": _one_of("warn", "refuse"),
     "mirror_table": _name,
+    "mirror_key": _column,
+    "mirror_key_form": _one_of("stem", "file", "number"),
     "version_table": _name,
     "version_table_schema": _name,
     "target_metadata": _object_name,
@@ -221,6 +239,7 @@ def _settings(
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
         **values,
+        own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
         sqlalchemy_url=_text(url) if url else None,
@@ -232,6 +251,10 @@ def _settings(
             f" tables, one with a row for each migration, one with Alembic's pointer."
         )
     return settings
+
+
+def _is_ours(script_location: Found | None) -> bool:
+    return script_location is not None and script_location.value == ENVIRONMENT
 
 
 def _tidy(found: Found | None) -> Found | None:

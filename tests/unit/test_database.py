@@ -353,7 +353,7 @@ def test_the_embedded_server_is_used_only_where_it_is_allowed() -> None:
     assert text_of(lambda: resolve(settings(), environ={"DATABASE_URL": ""})) == (
         "No database is named. Give its URL in one of these places, the first that is set wins:"
         " --database-url, MIGRATION_DATABASE_URL, DATABASE_URL, or sqlalchemy.url in"
-        " /app/alembic.ini. To try without a server of your own, add --embedded."
+        " /app/alembic.ini. To try without a server of your own, type: eai migrate --embedded"
     )
 
 

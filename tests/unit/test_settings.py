@@ -81,9 +81,13 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
     assert asdict(load()) == {
         "folder": str(home / "migrations"),
         "config_file": str(path),
+        "own_environment": False,
         "transaction": "default",
         "out_of_order": "run",
+        "drift": "warn",
         "mirror_table": "schema_migrations",
+        "mirror_key": None,
+        "mirror_key_form": None,
         "version_table": "alembic_version",
         "version_table_schema": None,
         "target_metadata": None,
@@ -95,6 +99,14 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "show_parameters": False,
         "prepend_sys_path": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"), [("bridge:environment", True), ("%(here)s/alembic", False)]
+)
+def test_whether_env_py_is_bridge_s_own(home: Path, location: str, expected: bool) -> None:
+    ini(home, f"script_location = {location}")
+    assert load().own_environment is expected
 
 
 def test_the_nearest_folder_with_a_configuration_wins(

@@ -1,0 +1,165 @@
+"""The sentences about a ledger, a pointer and a folder that do not agree.
+
+Which of them is true is decided in `bridge.reconcile`. Each refusal names the ways on, as commands
+or statements that can be typed as they stand.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from bridge.errors import LedgerError
+from bridge.line import in_applied_order
+from bridge.plainfile import revision_id
+from bridge.state import State, samples
+
+
+def empty_folder(state: State) -> LedgerError:
+    """Something is recorded, and there is not one file."""
+    recorded = (
+        f"{state.ledger} records {_migrations(len(state.rows))}, the last of them {_last(state)}"
+        if state.rows
+        else f"{state.version_table} says that this database is at {_and(state.pointers)}"
+    )
+    return LedgerError(
+        f"The folder holds no migration at all, but {recorded}. Nothing was changed. "
+        "Most likely this release was built without its migrations: check that the folder "
+        "is part of the image, and version_locations in alembic.ini."
+    )
+
+
+def twins(state: State, one: str, other: str, gone: str) -> LedgerError:
+    """Two rows with one revision id, of which `gone` has no file."""
+    mend = f"DELETE FROM {state.ledger} WHERE {state.condition(gone)};"  # noqa: S608
+    return LedgerError(
+        f"{state.ledger} records both '{one}' and '{other}', which are one revision to Alembic, "
+        f"{revision_id(one)}: most likely a file was renamed, and ran under either name. Nothing "
+        f"was changed. Remove the row of the name that is no longer used: {mend}"
+    )
+
+
+def renamed(state: State, old: str, new: str) -> LedgerError:
+    """A row and a file whose names differ only in spelling."""
+    mend = (
+        f"UPDATE {state.ledger} SET {state.condition(new)} "  # noqa: S608
+        f"WHERE {state.condition(old)};"
+    )
+    return LedgerError(
+        f"{state.ledger} records '{old}' as applied, and the folder holds {new}.py: the names "
+        f"differ only in {_difference(old, new)}, so the file was most likely renamed. Nothing was "
+        "run, because it could do its work a second time. Either name the file "
+        f"{old}.py again, or, if it is the same migration, correct the row: {mend}"
+    )
+
+
+def foreign_ledger(state: State) -> LedgerError:
+    """Rows of which none is a file, in a table that bridge has never written to."""
+    other_columns = (
+        f" {samples(state)} If one of these columns names this application's migrations, say "
+        "which with mirror_key = COLUMN, and how with mirror_key_form = stem, file or number."
+        if state.candidates
+        else ""
+    )
+    return LedgerError(
+        f"{state.ledger} records {_migrations(len(state.rows))}, the last of them {_last(state)}, "
+        "and none of them is a file of this folder: it looks like another application's "
+        "ledger. Nothing was changed. Give this application a table of its own with "
+        "mirror_table = NAME (and version_table = NAME) in alembic.ini, or correct "
+        f"version_locations if the folder is the wrong one.{other_columns}"
+    )
+
+
+def foreign_version_table(state: State, unknown: tuple[str, ...]) -> LedgerError:
+    """Pointers that mean nothing here, and no column of bridge's."""
+    return LedgerError(
+        f"{state.version_table} holds {_and(unknown)}, which is neither a file of this folder nor "
+        f"a row of {state.ledger}: it looks like the version table of another Alembic "
+        "environment. Nothing was changed. Give this application a table of its own with "
+        "version_table = NAME in alembic.ini, or correct version_locations if the folder is the "
+        "wrong one."
+    )
+
+
+def lost(state: State, pointer: str) -> LedgerError:
+    """A pointer whose rows are gone."""
+    at = f"{state.version_table} says that this database is at {pointer}, but {state.ledger}"
+    ran = f"If every migration up to {pointer} did run, type: alembic stamp {pointer}."
+    if not state.exists:
+        return LedgerError(
+            f"{at}, which tells which migrations ran, does not exist. Nothing was changed, because "
+            f"a file that came late would be taken for applied. {ran} "
+            f"Otherwise restore {state.ledger} from a backup."
+        )
+    return LedgerError(
+        f"{at} is empty, and nobody can tell whether its rows were lost or removed on purpose. "
+        f"Nothing was changed. {ran} If they are all to run again, type: alembic stamp base."
+    )
+
+
+def lost_without_trace(state: State, unknown: tuple[str, ...]) -> LedgerError:
+    """No row in a ledger of bridge's, and a pointer that no file explains either."""
+    return LedgerError(
+        f"{state.ledger} is empty, and {state.version_table} holds {_and(unknown)}, which is not a "
+        "file of this folder: something was applied to this database, and nothing says what. "
+        "Nothing was changed, because every migration would run again. If migrations did run, "
+        "type with the name of the last one that did: alembic stamp --purge REV. If they are all "
+        "to run again, type: alembic stamp --purge base."
+    )
+
+
+def elsewhere(state: State) -> LedgerError:
+    """No ledger where this connection looks, and one where it does not."""
+    schema = state.elsewhere[0]
+    holds = "the schema" if len(state.elsewhere) == 1 else "each of the schemas"
+    return LedgerError(
+        f"This connection finds no {state.ledger}, but {holds} {_and(state.elsewhere)} of the "
+        "same database holds one: most likely the search_path is not the usual one, and every "
+        "migration would run again in another schema. Nothing was changed. "
+        f"Set version_table_schema = {schema} in alembic.ini to use that one, or set it to the "
+        "schema in which a new one is wanted."
+    )
+
+
+def moved(state: State, last: str | None) -> str:
+    """A pointer that is not the migration applied last."""
+    return (
+        f"{state.version_table} says {_and(state.pointers)}, but the migration that "
+        f"{state.ledger} records as applied last is {last}. The rows are believed: "
+        f"{state.version_table} is set to {last}."
+    )
+
+
+def removed(state: State, first: str) -> str:
+    """A pointer at the first migration, and no row."""
+    return (
+        f"{state.version_table} says {first}, but {state.ledger} holds no row: its row was "
+        "removed, so it is run again."
+    )
+
+
+def drifted(state: State, unknown: tuple[str, ...], last: str | None) -> str:
+    """A pointer that is neither a row nor a file."""
+    return (
+        f"{state.version_table} says {_and(unknown)}, which is neither a file nor a row of "
+        f"{state.ledger}. The rows are believed: {state.version_table} is set to {last}."
+    )
+
+
+def _difference(one: str, other: str) -> str:
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        # On a screen they look the same.
+        return "how an accented letter is encoded (as one character, or as two)"
+    return "spelling"
+
+
+def _last(state: State) -> str:
+    return in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)[-1].version
+
+
+def _migrations(count: int) -> str:
+    return "1 migration" if count == 1 else f"{count} migrations"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else ", ".join(names)  # noqa: PLR2004

@@ -1,0 +1,81 @@
+"""What a run tells while it goes on.
+
+The migrator speaks to a Reporter; the command line writes lines, a service writes to its log,
+a test keeps a list. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+
+log = logging.getLogger("bridge")
+
+
+class Direction(StrEnum):
+    """Which function of a file runs."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+
+
+class Reporter:
+    """Tells nobody anything; the base of those that do."""
+
+    #: What a person types to go on after a failure has been mended.
+    command = "eai migrate"
+
+    def database(self, description: str) -> None:
+        """The run is about to connect to this database."""
+
+    def unreachable(self, sentence: str, waited: float) -> None:
+        """The server does not answer yet; `waited` is in seconds."""
+
+    def waiting(self, sentence: str) -> None:
+        """The run waits for somebody; told again every few seconds."""
+
+    def note(self, sentence: str) -> None:
+        """Something that was found out, and is in order."""
+
+    def warning(self, sentence: str) -> None:
+        """Something a person should know, although the run goes on."""
+
+    def started(self, stem: str, description: str, direction: Direction) -> None:
+        """A migration begins."""
+
+    def statement(self, statement: str, parameters: object) -> None:
+        """The migration that runs is about to send this SQL statement."""
+
+    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
+        """A migration is done, and recorded."""
+
+    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
+        """A migration failed; the error that tells why is raised after this."""
+
+
+class LogReporter(Reporter):
+    """Writes to the logger ``bridge``: what a library does when nobody asked otherwise."""
+
+    def database(self, description: str) -> None:
+        log.info("%s", description)
+
+    def unreachable(self, sentence: str, waited: float) -> None:
+        log.warning("%s Trying again (%.0f s so far).", sentence, waited)
+
+    def waiting(self, sentence: str) -> None:
+        log.info("%s", sentence)
+
+    def note(self, sentence: str) -> None:
+        log.info("%s", sentence)
+
+    def warning(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+
+    def started(self, stem: str, description: str, direction: Direction) -> None:
+        log.info("%s %s: %s", direction, stem, description)
+
+    def statement(self, statement: str, parameters: object) -> None:  # noqa: ARG002
+        log.debug("%s", statement)
+
+    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
+        log.info("%s %s: done in %.2f s", direction, stem, seconds)

@@ -1,0 +1,409 @@
+"""What a start with nothing to do costs, and what it must not take for nothing to do."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
+
+import bridge
+from bridge.errors import FilesError, LedgerError, LockNotObtained
+from bridge.fastpath import is_up_to_date
+from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.ledger import Ledger
+from support.running import do, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import URL
+
+    from bridge import Report
+    from support.project import Project
+
+STEMS = ["001_first", "002_second", "003_third"]
+
+
+def write(project: Project, stem: str) -> None:
+    project.write(
+        stem,
+        f"""
+        from sqlalchemy import text
+        def upgrade(db):
+            db.execute(text('CREATE TABLE "made_by_{stem}" ()'))
+            db.commit()
+        """,
+    )
+
+
+@pytest.fixture
+def current(project: Project) -> Project:
+    """A project whose three migrations are applied."""
+    for stem in STEMS:
+        write(project, stem)
+    assert len(upgrade(project).applied) == len(STEMS)
+    return project
+
+
+def str_of(url: URL | None) -> str:
+    assert url is not None
+    return url.render_as_string(hide_password=False)
+
+
+def upgrade(project: Project, *, url: URL | None = None, **options: Any) -> Report:
+    return bridge.upgrade(
+        str_of(url or project.url), config=project.path / "alembic.ini", **options
+    )
+
+
+def fast(project: Project, engine: Engine, ledger: Ledger | None = None) -> bool:
+    """What the fast path says; it must leave its connection usable, and change nothing."""
+    with engine.connect() as connection:
+        answer = is_up_to_date(connection, ledger or Ledger(), str(project.migrations))
+        assert not connection.in_transaction()
+        assert connection.scalar(text("SELECT 1")) == 1
+    return answer
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every statement that any Engine of this process sends."""
+    sent: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+# What it costs.
+
+
+#: Starts as a service does, and tells what it has loaded and opened for that.
+START = """
+import json, os, sys
+
+opened = []
+def note(name, arguments):
+    if name == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        opened.append(os.fsdecode(arguments[0]))
+sys.addaudithook(note)
+
+import bridge
+report = bridge.upgrade(os.environ["DATABASE_URL"])
+loaded = [name for name in sys.modules if name.split(".")[0] in {"alembic", "mako", "typer"}]
+folder = os.path.realpath("migrations")
+opened = [path for path in opened if os.path.realpath(path).startswith(folder + os.sep)]
+print(json.dumps({"applied": len(report.applied), "loaded": loaded, "opened": opened}))
+"""
+
+
+def start(project: Project) -> dict[str, Any]:
+    done = project.python(START, check=True)
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    assert isinstance(told, dict)
+    return told
+
+
+def test_a_start_with_nothing_to_do_imports_no_alembic_and_opens_no_migration(
+    current: Project,
+) -> None:
+    current.write("__init__", "raise AssertionError")
+    current.write("_helpers", "raise AssertionError")
+    current.write("notes.txt", "")
+    assert start(current) == {"applied": 0, "loaded": [], "opened": []}
+
+
+def test_a_start_with_something_to_do_is_seen_to_import_alembic_and_to_open_files(
+    current: Project,
+) -> None:
+    """So that the test above can fail."""
+    write(current, "004_fourth")
+    told = start(current)
+    assert told["applied"] == 1
+    assert "alembic" in told["loaded"]
+    assert any(path.endswith("004_fourth.py") for path in told["opened"])
+
+
+def test_it_sends_one_query_beyond_connecting(current: Project) -> None:
+    with statements() as sent:
+        assert upgrade(current).applied == ()
+    assert len(sent) == 1
+    assert sent[0].startswith("SELECT ")
+
+
+def test_it_sends_one_query_through_an_engine_that_was_handed_in(
+    current: Project, engine: Engine
+) -> None:
+    with statements() as sent:
+        report = bridge.upgrade(engine, config=current.path / "alembic.ini")
+    assert report.applied == ()
+    assert len(sent) == 1
+
+
+def test_eai_migrate_takes_the_fast_path_too(current: Project) -> None:
+    """A file that cannot be read as Python goes unnoticed, because none is read."""
+    current.write(STEMS[0], "this is not Python")
+    done = current.eai("migrate", check=True)
+    assert done.stdout == "Nothing to do: the database is up to date.\n"
+
+
+def test_it_takes_no_lock_and_waits_for_nobody(current: Project, engine: Engine) -> None:
+    with engine.begin() as other:
+        other.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, {MIGRATION_LOCK})"))
+        assert upgrade(current, wait_for_lock=0).applied == ()
+        write(current, "004_fourth")
+        with pytest.raises(LockNotObtained):
+            upgrade(current, wait_for_lock=0)
+
+
+@pytest.fixture
+def reader(engine: Engine) -> Iterator[URL]:
+    """A role that may connect, and read the two tables once they are granted to it."""
+    name = f"bridge_reader_{secrets.token_hex(4)}"
+    database = engine.url.database
+    do(
+        engine,
+        f"CREATE ROLE {name} LOGIN PASSWORD 'secret'",
+        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    )
+    yield engine.url.set(username=name, password="secret")
+    do(engine, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+def grant(engine: Engine, url: URL) -> None:
+    do(engine, f"GRANT SELECT ON schema_migrations, alembic_version TO {url.username}")
+
+
+def test_a_role_that_may_only_read_the_two_tables_can_start(
+    current: Project, engine: Engine, reader: URL
+) -> None:
+    grant(engine, reader)
+    assert upgrade(current, url=reader).applied == ()
+    write(current, "004_fourth")
+    with pytest.raises(bridge.BridgeError, match="permission denied"):
+        upgrade(current, url=reader)
+    assert recorded(engine) == STEMS
+
+
+def test_a_role_that_may_not_even_read_is_told_so(
+    current: Project, engine: Engine, reader: URL
+) -> None:
+    assert not fast(current, create_engine(reader, poolclass=NullPool))
+    with pytest.raises(LedgerError, match="permission denied for table"):
+        upgrade(current, url=reader)
+
+
+def test_a_read_only_database_is_no_hindrance(current: Project, engine: Engine) -> None:
+    do(engine, f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on")
+    assert upgrade(current).applied == ()
+    write(current, "004_fourth")
+    with pytest.raises(bridge.BridgeError, match="read-only transaction"):
+        upgrade(current)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM schema_migrations")) == len(STEMS)
+
+
+def test_it_says_yes_after_an_upgrade_and_after_a_late_file(
+    current: Project, engine: Engine
+) -> None:
+    """The late one is the last that was applied, and so where the pointer stands."""
+    assert fast(current, engine)
+    write(current, "002_and_a_half")
+    assert not fast(current, engine)
+    assert [each.stem for each in upgrade(current).applied] == ["002_and_a_half"]
+    assert fast(current, engine)
+
+
+def test_it_says_yes_where_the_old_runners_table_was_adopted(
+    project: Project, engine: Engine
+) -> None:
+    do(
+        engine,
+        "CREATE TABLE schema_migrations (version VARCHAR(255) PRIMARY KEY, "
+        "applied_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP, description TEXT)",
+        "INSERT INTO schema_migrations (version) VALUES ('001_first')",
+    )
+    write(project, "001_first")
+    assert not fast(project, engine)
+    assert upgrade(project).applied == ()
+    assert fast(project, engine)
+
+
+def test_it_knows_tables_of_another_name_in_another_schema(
+    project: Project, engine: Engine
+) -> None:
+    do(engine, 'CREATE SCHEMA "Books"')
+    project.ini(extra="version_table_schema = Books\nversion_table = v\nmirror_table = My Rows\n")
+    write(project, "001_first")
+    assert len(upgrade(project).applied) == 1
+    assert fast(project, engine, Ledger("My Rows", "v", "Books"))
+    assert not fast(project, engine)
+    with statements() as sent:
+        assert upgrade(project).applied == ()
+    assert len(sent) == 1
+
+
+def test_names_that_sort_otherwise_in_the_databases_language_are_no_hindrance(
+    project: Project, engine: Engine
+) -> None:
+    """The same instant for all, as in one transaction of the old runner's."""
+    stems = ["001_B", "001_a", "001_ä"]
+    for stem in stems:
+        write(project, stem)
+    upgrade(project)
+    do(engine, "UPDATE schema_migrations SET applied_at = now()")
+    assert fast(project, engine)
+
+
+# What it leaves to the whole procedure.
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("DELETE FROM schema_migrations WHERE version = '002_second'", id="row gone"),
+        pytest.param(
+            "INSERT INTO schema_migrations (version) VALUES ('004_newer')", id="unknown row"
+        ),
+        pytest.param(
+            "UPDATE schema_migrations SET version = '002_other' WHERE version = '002_second'",
+            id="another name",
+        ),
+        pytest.param("UPDATE schema_migrations SET version = upper(version)", id="spelling"),
+        pytest.param("DELETE FROM schema_migrations", id="no row"),
+        pytest.param("DROP TABLE schema_migrations", id="no ledger"),
+        pytest.param("ALTER TABLE schema_migrations DROP applied_at", id="no applied_at"),
+        pytest.param("ALTER TABLE schema_migrations RENAME version TO name", id="no version"),
+        pytest.param("DELETE FROM alembic_version", id="no pointer"),
+        pytest.param("DROP TABLE alembic_version", id="no version table"),
+        pytest.param("UPDATE alembic_version SET version_num = '002_second'", id="pointer behind"),
+        pytest.param("UPDATE alembic_version SET version_num = '004_newer'", id="pointer ahead"),
+        pytest.param("INSERT INTO alembic_version VALUES ('002_second')", id="two pointers"),
+        pytest.param(
+            "ALTER TABLE schema_migrations ALTER applied_at DROP NOT NULL; "
+            "UPDATE schema_migrations SET applied_at = NULL WHERE version = '001_first'",
+            id="one without applied_at",
+        ),
+        pytest.param(
+            "ALTER TABLE schema_migrations ALTER applied_at DROP NOT NULL; "
+            "UPDATE schema_migrations SET applied_at = NULL",
+            id="none has applied_at",
+        ),
+        pytest.param(
+            "UPDATE schema_migrations SET applied_at = now() + interval '1 day' "
+            "WHERE version = '001_first'",
+            id="another order",
+        ),
+        pytest.param("ALTER SCHEMA public RENAME TO elsewhere", id="another schema"),
+    ],
+)
+def test_it_does_not_call_up_to_date_what_is_not_plainly_so(
+    current: Project, engine: Engine, statement: str
+) -> None:
+    assert fast(current, engine)
+    do(engine, *statement.split("; "))
+    assert not fast(current, engine)
+
+
+@pytest.mark.parametrize(
+    "name", ["004_fourth", "000_zeroth", "002_and_a_half", "1000_far", "002_second_"]
+)
+def test_a_pending_file_is_not_overlooked_whatever_its_number(
+    current: Project, engine: Engine, name: str
+) -> None:
+    write(current, name)
+    assert not fast(current, engine)
+
+
+def test_a_file_that_is_gone_is_not_overlooked(current: Project, engine: Engine) -> None:
+    current.remove(STEMS[1])
+    assert not fast(current, engine)
+
+
+def test_a_renamed_file_is_not_overlooked(current: Project, engine: Engine) -> None:
+    file = current.migrations / "002_second.py"
+    file.rename(file.with_name("002_seconds.py"))
+    assert not fast(current, engine)
+
+
+def test_a_folder_without_migrations_is_not_up_to_date(current: Project, engine: Engine) -> None:
+    for stem in STEMS:
+        current.remove(stem)
+    assert not fast(current, engine)
+    with pytest.raises(LedgerError, match="The folder holds no migration at all"):
+        upgrade(current)
+
+
+def test_a_new_database_is_not_up_to_date(project: Project, engine: Engine) -> None:
+    write(project, STEMS[0])
+    assert not fast(project, engine)
+
+
+def test_a_missing_folder_is_not_up_to_date(current: Project, tmp_path: Path) -> None:
+    current.migrations.rename(tmp_path / "elsewhere")
+    with pytest.raises(FilesError, match="migrations"):
+        upgrade(current)
+
+
+def test_an_unnumbered_file_that_defines_upgrade_is_refused_at_every_start(
+    current: Project, engine: Engine
+) -> None:
+    current.write("fourth", "def upgrade(db): ...")
+    with pytest.raises(FilesError, match=r"fourth\.py"):
+        fast(current, engine)
+    with pytest.raises(FilesError, match=r"fourth\.py"):
+        upgrade(current)
+
+
+def test_an_unnumbered_file_that_defines_no_upgrade_is_no_hindrance(
+    current: Project, engine: Engine
+) -> None:
+    current.write("helpers", "def other(): ...")
+    assert fast(current, engine)
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+def test_what_it_left_to_the_whole_procedure_is_mended_and_then_fast(
+    current: Project, engine: Engine, statement: str
+) -> None:
+    do(engine, statement)
+    assert upgrade(current).applied == ()
+    assert fast(current, engine)
+
+
+def test_a_row_that_was_deleted_is_run_again_also_when_it_is_the_last(
+    current: Project, engine: Engine
+) -> None:
+    do(engine, "DELETE FROM schema_migrations WHERE version = '003_third'")
+    do(engine, 'DROP TABLE "made_by_003_third"')
+    assert [each.stem for each in upgrade(current).applied] == ["003_third"]
+
+
+@pytest.mark.parametrize("to", ["003_third", "002"])
+def test_a_target_is_left_to_the_whole_procedure(current: Project, to: str) -> None:
+    with statements() as sent:
+        assert upgrade(current, to=to).applied == ()
+    assert len(sent) > 1
+
+
+def test_a_connection_that_was_cut_is_not_up_to_date(current: Project, engine: Engine) -> None:
+    with engine.connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        connection.rollback()
+        do(engine, f"SELECT pg_terminate_backend({pid}, 5000)")
+        assert not is_up_to_date(connection, Ledger(), str(current.migrations))

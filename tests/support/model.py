@@ -1,0 +1,246 @@
+"""A model of one database and its folder: what must come of each command, worked out apart.
+
+It knows what bridge promises about a ledger, a pointer and a folder, and nothing of how bridge
+keeps these promises: it shares no decision with it. Names and lists in, names and lists out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+#: Where a file breaks off: not at all, before its only commit, or after a first commit.
+SOUND, AT_ONCE, HALF_WAY = "", "at once", "half way"
+
+SOURCE = '''\
+"""About {name}."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+description = "About {name}"
+
+# edited {edits} times
+
+
+def log(db, what):
+    db.execute(text("INSERT INTO ran (what) VALUES (:what)"), {{"what": what}})
+
+
+def upgrade(db):
+    stem = Path(__file__).stem
+{begin}    log(db, stem)
+{middle}    db.commit()
+
+
+def downgrade(db):
+    log(db, "-" + Path(__file__).stem)
+    db.commit()
+'''
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is in a file; the file's name is not part of it, so that it can be renamed."""
+
+    name: str
+    edits: int = 0
+    fails: str = SOUND
+
+    @property
+    def source(self) -> str:
+        begin = '    log(db, stem + " begun")\n    db.commit()\n' if self.fails == HALF_WAY else ""
+        middle = '    raise RuntimeError("broken off")\n' if self.fails else ""
+        return SOURCE.format(name=self.name, edits=self.edits, begin=begin, middle=middle)
+
+    def edited(self, *, fails: str = SOUND) -> Text:
+        return replace(self, edits=self.edits + 1, fails=fails)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A row of the ledger: a stem, and the text whose checksum it has, if it has one."""
+
+    stem: str
+    text: Text | None
+
+
+@dataclass
+class Outcome:
+    """What a command must do."""
+
+    #: The refusals that are right; if there are any, the command must give one of them.
+    refusals: set[str] = field(default_factory=set)
+    #: The file whose failure must end the command.
+    failed: str | None = None
+    #: What the files log, in this order.
+    logged: list[str] = field(default_factory=list)
+    #: Files that come late, of which the command warns.
+    late: set[str] = field(default_factory=set)
+
+
+@dataclass
+class World:
+    """A folder and a database, as they must be."""
+
+    files: dict[str, Text] = field(default_factory=dict)
+    #: In the order in which they were applied; None where there is no ledger.
+    rows: list[Recorded] | None = None
+    #: Whether the ledger has the columns that only bridge adds.
+    ours: bool = False
+    #: None where there is no version table.
+    pointers: list[str] | None = None
+
+    def copy(self) -> World:
+        rows = None if self.rows is None else list(self.rows)
+        pointers = None if self.pointers is None else list(self.pointers)
+        return World(dict(self.files), rows, self.ours, pointers)
+
+    @property
+    def applied(self) -> list[str]:
+        return [row.stem for row in self.rows or ()]
+
+    @property
+    def pending(self) -> list[str]:
+        return sorted(self.files.keys() - set(self.applied))
+
+    @property
+    def line(self) -> list[str]:
+        return self.applied + self.pending
+
+    # Commands. Each changes this world as the command must change the real one.
+
+    def upgrade(self, to: str | None = None) -> Outcome:
+        """`alembic upgrade`, to the head or to one of the line."""
+        outcome = Outcome(refusals(self))
+        if outcome.refusals:
+            return outcome
+        last = max((stem for stem in self.applied if stem in self.files), default="")
+        wanted = self.pending
+        if to is not None:
+            wanted = wanted[: wanted.index(to) + 1] if to in wanted else []
+        outcome.late = {stem for stem in wanted if stem < last}
+        self._settle()
+        for stem in wanted:
+            if not self._run(stem, outcome):
+                break
+            self._append(stem)
+            self.pointers = [revision(stem)]
+        return outcome
+
+    def downgrade(self, to: str | None) -> Outcome:
+        """`alembic downgrade` to one of the applied, or to base."""
+        outcome = Outcome(refusals(self))
+        if outcome.refusals:
+            return outcome
+        kept = 0 if to is None else self.applied.index(to) + 1
+        reverted = self.applied[kept:]
+        if any(stem not in self.files for stem in reverted):
+            outcome.refusals = {"missing file"}
+            return outcome
+        self._settle()
+        outcome.logged = [f"-{stem}" for stem in reversed(reverted)]
+        self._keep(self.applied[:kept])
+        return outcome
+
+    def stamp(self, to: str | None, *, purge: bool = False) -> Outcome:
+        """`alembic stamp` to one of the line, or to base."""
+        if purge:
+            self.rows = [row for row in self.rows or () if row.stem in self.files]
+        outcome = Outcome(set() if purge else refusals(self) - {"lost ledger", "lost rows"})
+        if outcome.refusals:
+            return outcome
+        wanted = [] if to is None else self.line[: self.line.index(to) + 1]
+        if any(stem not in self.files for stem in set(self.applied) - set(wanted)):
+            outcome.refusals = {"forgets missing"}
+            return outcome
+        self._settle()
+        self._keep([stem for stem in self.applied if stem in wanted])
+        for stem in wanted:
+            if stem not in self.applied:
+                self._append(stem)
+        self.pointers = [] if to is None else [revision(to)]
+        return outcome
+
+    def old_runner(self) -> Outcome:
+        outcome = Outcome()
+        if self.rows is None:
+            self.rows, self.ours = [], False
+        for stem in self.pending:
+            if not self._run(stem, outcome):
+                break
+            self.rows.append(Recorded(stem, None))
+        return outcome
+
+    # What a person does
+
+    def delete_row(self, stem: str) -> None:
+        self.rows = [row for row in self.rows or () if row.stem != stem]
+
+    def rename_row(self, old: str, new: str) -> None:
+        self.rows = [replace(r, stem=new) if r.stem == old else r for r in self.rows or ()]
+
+    def _settle(self) -> None:
+        """Both tables are there afterwards, and the pointer is the last applied."""
+        self.rows = self.rows or []
+        self.ours = True
+        self._keep(self.applied)
+
+    def _keep(self, stems: Iterable[str]) -> None:
+        kept = set(stems)
+        self.rows = [row for row in self.rows or () if row.stem in kept]
+        self.pointers = [revision(self.rows[-1].stem)] if self.rows else []
+
+    def _append(self, stem: str) -> None:
+        assert self.rows is not None
+        self.rows.append(Recorded(stem, self.files.get(stem)))
+
+    def _run(self, stem: str, outcome: Outcome) -> bool:
+        text = self.files[stem]
+        if text.fails == HALF_WAY:
+            outcome.logged.append(f"{stem} begun")
+        if text.fails:
+            outcome.failed = stem
+            return False
+        outcome.logged.append(stem)
+        return True
+
+
+def refusals(world: World) -> set[str]:
+    """The reasons for which every command must refuse this database; none if it may go on."""
+    rows, pointers = world.applied, world.pointers or []
+    known = {revision(stem) for stem in [*world.files, *rows]}
+    unknown = [pointer for pointer in pointers if pointer not in known]
+    gone = [row for row in world.rows or () if row.stem not in world.files]
+    found = set()
+    if not world.files and (rows or pointers):
+        found.add("no files")
+    if len({revision(stem) for stem in rows}) < len(rows):
+        found.add("twins")
+    if any(is_renamed(row, stem, world.files[stem]) for row in gone for stem in world.pending):
+        found.add("renamed")
+    if rows and not world.ours and len(gone) == len(rows):
+        found.add("foreign ledger")
+    if unknown and not world.ours:
+        found.add("foreign pointer")
+    if unknown and world.ours and not rows:
+        found.add("unknown pointer")
+    if pointers and not unknown and not rows:
+        first = revision(min(world.files))
+        if world.rows is None:
+            found.add("lost ledger")
+        elif pointers != [first]:
+            found.add("lost rows")
+    return found
+
+
+def is_renamed(row: Recorded, stem: str, text: Text) -> bool:
+    """Whether a row without a file and a file without a row are one migration."""
+    alike = revision(row.stem).lower() == revision(stem).lower()
+    return alike or row.text == text
+
+
+def revision(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", stem)
