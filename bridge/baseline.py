@@ -1,0 +1,100 @@
+"""What a migration changes on its connection for itself, put back before it is recorded.
+
+Role, search_path and settings that a file leaves behind would make the record go to another
+schema or fail; a connection left outside a transaction would make it go alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+#: libpq's PQTRANS_IDLE: the server is in no transaction.
+_STATUS_IDLE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A connection's role and settings at the start of a run."""
+
+    #: One multi-statement text that puts everything back, so that it costs one round trip.
+    statement: str
+    #: The isolation level of its transactions, whether it is in autocommit or not.
+    isolation_level: str
+    #: The same as SQLAlchemy was told, if it was; may be AUTOCOMMIT.
+    isolation_option: Any
+
+    @classmethod
+    def take(cls, connection: Connection) -> Baseline:
+        """Remember what the connection has now; reads only."""
+        now = connection.execute(text(_NOW)).one()
+        settings = connection.execute(text(_SETTINGS)).all()
+        values = [f"({_literal(name)}, {_literal(setting)})" for name, setting in settings]
+        statements = [
+            f"SET SESSION AUTHORIZATION {_literal(now.user)}",
+            f"SET ROLE {'NONE' if now.role == 'none' else _literal(now.role)}",
+            _PUT_BACK.format(values=", ".join([*values, "(NULL, NULL)"])),
+        ]
+        option = connection.get_execution_options().get("isolation_level")
+        return cls("; ".join(statements), str(now.isolation_level).upper(), option)
+
+    def restore(self, connection: Connection) -> None:
+        """Put everything back, and leave the connection inside a transaction.
+
+        What the migration did in its open transaction stays in it.
+        """
+        dbapi: Any = connection.connection.dbapi_connection
+        if dbapi.autocommit:
+            if connection.in_transaction():
+                connection.rollback()
+            dbapi.autocommit = False
+        elif int(dbapi.info.transaction_status) == _STATUS_IDLE:
+            # After a COMMIT sent as text the driver still believes in the transaction that it
+            # began, and would not begin another one.
+            dbapi.commit()
+        # A setting may hold a %, which is no parameter.
+        connection.exec_driver_sql(self.statement, execution_options={"no_parameters": True})
+
+    def restore_isolation(self, connection: Connection, *, autocommit: bool) -> None:
+        """Put the isolation level back, on a connection that is in no transaction."""
+        dbapi: Any = connection.connection.dbapi_connection
+        if connection.get_execution_options().get("isolation_level") != self.isolation_option:
+            level = self.isolation_option or self.isolation_level
+            connection.execution_options(isolation_level=level)
+        if dbapi.autocommit != autocommit:
+            dbapi.autocommit = autocommit
+
+
+_NOW = """
+SELECT session_user AS user, current_setting('role') AS role,
+       current_setting('transaction_isolation') AS isolation_level
+"""
+
+# SET ROLE and SET SESSION AUTHORIZATION are for the first two; the others belong to a transaction.
+_NOT_SETTINGS = "^(role|session_authorization|transaction_.*|seed)$"
+
+_SETTINGS = f"""
+SELECT name, setting FROM pg_settings
+ WHERE source = 'session' AND name !~ '{_NOT_SETTINGS}' ORDER BY name
+"""  # noqa: S608 - a constant
+
+# Only what differs is touched. RESET ALL would also forget settings of the caller's that no
+# catalog lists, such as those for row security (app.tenant).
+_PUT_BACK = f"""
+SELECT pg_catalog.set_config(now.name, COALESCE(before.setting, now.reset_val), false)
+  FROM pg_catalog.pg_settings AS now
+  LEFT JOIN (VALUES {{values}}) AS before(name, setting) ON before.name = now.name
+ WHERE (now.source = 'session' OR before.name IS NOT NULL) AND now.name !~ '{_NOT_SETTINGS}'
+   AND now.setting IS DISTINCT FROM COALESCE(before.setting, now.reset_val)
+   AND (now.context = 'user' OR pg_catalog.current_setting('is_superuser') = 'on')
+"""  # noqa: S608 - a constant
+
+
+def _literal(value: str) -> str:
+    """A string constant that means the same whatever standard_conforming_strings says."""
+    quoted = value.replace("'", "''")
+    if "\\" in value:
+        return " E'" + quoted.replace("\\", "\\\\") + "'"
+    return f"'{quoted}'"

@@ -1,0 +1,133 @@
+"""Finds a migration that waits for a lock of its own process, which it would do for ever.
+
+A file that opens an Engine of its own while uncommitted work of `db` holds a table stands still:
+the thread that would commit is the one that waits. PostgreSQL sees only one of the two waiting.
+
+Only connections that one thread uses in turn are looked at: of two threads one may go on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+#: Seconds after which a statement is looked at, and from one look to the next.
+SUSPICIOUS, EVERY = 1.0, 0.5
+
+# Whoever waits in between may be a stranger's ALTER TABLE. It cancels in the same breath, so that
+# it does not hit a later statement.
+_CANCEL_IF_BLOCKED = """
+WITH RECURSIVE chain(pid) AS (
+    SELECT unnest(pg_blocking_pids(%(blocked)s))
+    UNION SELECT unnest(pg_blocking_pids(pid)) FROM chain
+)
+SELECT pid, pg_cancel_backend(%(blocked)s) FROM chain WHERE pid = ANY(%(own)s) LIMIT 1
+"""
+
+
+@dataclass(slots=True)
+class _Statement:
+    """The last statement of a connection."""
+
+    text: str
+    thread: int
+    since: float = field(default_factory=time.monotonic)
+    running: bool = True
+
+
+class OwnLocks:
+    """Watches the connections that a migration uses, from the second one on."""
+
+    def __init__(self, connection: Connection) -> None:
+        #: What was found, as sentences; None as long as nothing was.
+        self.found: str | None = None
+        self._pool = connection.engine.pool
+        self._ours = _backend_pid(connection)
+        self._last: dict[int, _Statement] = {}
+        self._looking = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begins(self, connection: Connection, statement: str) -> None:
+        """A statement is about to be sent."""
+        pid = _backend_pid(connection)
+        if pid is None:
+            return
+        self._last[pid] = _Statement(statement, threading.get_ident())
+        if pid != self._ours and self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="bridge-locks", daemon=True)
+            self._thread.start()
+
+    def ends(self, connection: Connection) -> None:
+        """The last statement of this connection succeeded or failed."""
+        pid = None if connection.closed or connection.invalidated else _backend_pid(connection)
+        if pid in self._last:
+            # A statement that is being cancelled ends only when it is known why.
+            with self._looking:
+                self._last[pid].running = False
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(EVERY):
+            for pid, statement in list(self._last.items()):
+                if statement.running and time.monotonic() - statement.since > SUSPICIOUS:
+                    # A watch that cannot be kept is none; the migration goes on without it.
+                    with suppress(Exception):
+                        self._look(pid, statement)
+
+    def _look(self, pid: int, blocked: _Statement) -> None:
+        own = [
+            other
+            for other, statement in list(self._last.items())
+            if other != pid and statement.thread == blocked.thread and not statement.running
+        ]
+        if not own:
+            return
+        # A pool of its own: the Engine's may have no connection left.
+        pool = self._pool.recreate()
+        try:
+            with (
+                closing(pool.connect()) as connection,
+                closing(connection.cursor()) as cursor,
+                self._looking,
+            ):
+                if not blocked.running:
+                    return
+                cursor.execute(_CANCEL_IF_BLOCKED, {"blocked": pid, "own": own})
+                row: Any = cursor.fetchone()
+                if row is not None:
+                    self.found = _sentences(blocked.text, self._last[row[0]].text)
+        finally:
+            pool.dispose()
+
+
+def _sentences(blocked: str, holder: str) -> str:
+    return (
+        "A statement waited for a lock that this very migration holds through another "
+        "connection. It would have waited for ever, so it was cancelled.\n"
+        f"  what waited: {_short(blocked)}\n"
+        f"  the last statement of the connection that holds the lock: {_short(holder)}\n"
+        "Send both through db, or commit before another connection is used."
+    )
+
+
+def _short(statement: str) -> str:
+    text = " ".join(statement.split())
+    return text if len(text) <= 200 else text[:200] + " ..."  # noqa: PLR2004 - a line or two
+
+
+def _backend_pid(connection: Connection) -> int | None:
+    """As the driver knows it, without asking the server; None where it does not."""
+    with suppress(Exception):
+        dbapi: Any = connection.connection.dbapi_connection
+        return int(dbapi.info.backend_pid)
+    return None

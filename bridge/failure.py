@@ -1,0 +1,236 @@
+"""The message of a migration that failed: what happened, what stays, what to type next."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.advice import advice
+from bridge.attempt import Phase
+from bridge.errors import BridgeError
+from bridge.ledger import sqlstate
+from bridge.mode import Mode
+from bridge.work import CHECK_COMMIT, NOT_DONE, Work
+
+#: How much of a statement is shown: lines, and characters of each.
+_LINES, _WIDTH = 30, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is known about a migration that failed."""
+
+    stem: str
+    path: str
+    direction: str
+    error: BaseException
+    work: Work
+    phase: Phase
+    #: Stems that this run has applied or reverted, and recorded, before this one.
+    done: Sequence[str]
+    #: What to type after the file was mended.
+    command: str
+    show_parameters: bool
+
+    def describe(self) -> str:
+        """The whole message, several lines of it."""
+        own_lock = self.work.own_locks.found
+        hint = own_lock or advice(self.error)
+        parts = [
+            self._headline(),
+            *(f"  {line}" for line in self._cause().splitlines() if line.strip()),
+            *self._statement(),
+            *([hint] if hint else []),
+            *([self.work.invalid] if self.work.invalid else []),
+            self._what_stays(),
+            self._what_next(),
+        ]
+        return "\n".join(parts)
+
+    def describe_interruption(self, *, committed: bool) -> str:
+        """What an interruption means for the migration that ran; `committed` if it was done."""
+        line = line_of(self.error, self.path)
+        where = f" at line {line}" if line else ""
+        if committed:
+            return (
+                f"{self.stem} was just finished, and is recorded as {self._recorded_as}."
+                f"{self._of_others()}\nTo go on, {self._to_do(done=len(self.done) + 1)}"
+            )
+        return (
+            f"{self.stem} was interrupted{where} ({self.path}).\n{self._what_stays()}\n"
+            f"To go on, {self._again()}{self._to_do()}"
+        )
+
+    def _headline(self) -> str:
+        line = line_of(self.error, self.path)
+        if line:
+            where = f", line {line}"
+        elif self.phase is Phase.EXECUTE:
+            where = ""
+        elif self.phase is Phase.SETTLE:
+            where = ", after its last line"
+        else:
+            where = ", while it was being recorded"
+        verb = "failed" if self.direction == "upgrade" else "failed to downgrade"
+        return f"{self.stem} {verb}: {self.path}{where}"
+
+    def _cause(self) -> str:
+        if isinstance(self.error, BridgeError):
+            return str(self.error)
+        if isinstance(self.error, SystemExit):
+            return "The file called sys.exit(), so that its migration did not come to an end."
+        original = _original(self.error)
+        if original is None:
+            name, text = type(self.error).__name__, str(self.error)
+            return f"{name}: {text}" if text else name
+        return f"{type(original).__name__}: {self._driver_message(original)}"
+
+    def _driver_message(self, original: Any) -> str:
+        # The detail can hold a row of the table, so it is kept back like parameters are.
+        diag: Any = getattr(original, "diag", None)
+        primary = getattr(diag, "message_primary", None)
+        if not primary:
+            return str(original).strip() or "(no message)"
+        lines = [str(primary)]
+        if diag.message_detail and self.show_parameters:
+            lines.append(f"DETAIL: {diag.message_detail}")
+        if diag.message_hint:
+            lines.append(f"HINT: {diag.message_hint}")
+        if diag.context:
+            lines.append(f"CONTEXT: {diag.context}")
+        return "\n".join(lines)
+
+    def _statement(self) -> list[str]:
+        statement = getattr(self.error, "statement", None)
+        if not statement or getattr(self.error, "orig", None) is None:
+            return self._hidden()
+        if statement == CHECK_COMMIT:
+            return ["  at the COMMIT, which checks deferred constraints", *self._hidden()]
+        lines = ["  statement:", *(f"    {line}" for line in _shown(str(statement)))]
+        parameters = getattr(self.error, "params", None)
+        if parameters and self.show_parameters:
+            lines.append(f"  parameters: {_cut(repr(parameters))}")
+        elif parameters:
+            return [*lines, _HIDDEN]
+        return [*lines, *self._hidden()]
+
+    def _hidden(self) -> list[str]:
+        diag: Any = getattr(_original(self.error), "diag", None)
+        hidden = getattr(diag, "message_detail", None) and not self.show_parameters
+        return [_HIDDEN] if hidden else []
+
+    def _what_stays(self) -> str:
+        if self.phase is Phase.COMMIT and _connection_is_gone(self.work):
+            return (
+                "The connection broke while the COMMIT was under way, so it is not known whether "
+                f"{self.stem} was committed; its record was in the same transaction, so the next "
+                f"run will know.{self._of_others()}"
+            )
+        recorded = f"It is not recorded as {self._recorded_as}."
+        if self.direction != "upgrade":
+            recorded = "It is still recorded as applied."
+        return f"{self._of_this_file()} {recorded}{self._of_others()}"
+
+    @property
+    def _recorded_as(self) -> str:
+        return "applied" if self.direction == "upgrade" else "reverted"
+
+    def _of_this_file(self) -> str:
+        if self.work.external:
+            return (
+                "It ran in the transaction of the connection that was handed in, which now has "
+                "to be rolled back."
+            )
+        if self.work.mode is Mode.AUTOCOMMIT:
+            return (
+                "It runs without a transaction, so what it did before this point stays, and "
+                "nothing was rolled back."
+            )
+        unseen = ""
+        if self.work.unseen_end:
+            unseen = (
+                " It also ended a transaction through the driver: if by commit(), what it did "
+                "before that stays, too."
+            )
+        count = len(self.work.committed)
+        if not count:
+            everything = "Everything it did since then" if unseen else "Everything it did"
+            return f"{unseen.replace(' also', '')} {everything} was rolled back.".strip()
+        line = self.work.committed[-1].line
+        place = f", the last at line {line}" if count > 1 else f", at line {line}"
+        commits = "1 commit" if count == 1 else f"{count} commits"
+        return (
+            f"It had made {commits}{place if line else ''}: what it did up to there stays. "
+            f"Everything after it was rolled back.{unseen}"
+        )
+
+    def _of_others(self) -> str:
+        if not self.done or self.work.external:
+            return ""
+        verb, stay = ("was", "stays") if len(self.done) == 1 else ("were", "stay")
+        return f" {', '.join(self.done)} {verb} {self._recorded_as} before it and {stay} so."
+
+    def _again(self) -> str:
+        work = self.work
+        partly = bool(work.committed) or work.unseen_end or work.mode is Mode.AUTOCOMMIT
+        return "see to it that it can run again from its beginning, and " if partly else ""
+
+    def _what_next(self) -> str:
+        again = self._again()
+        to_do = self._to_do()
+        done_by_others = sqlstate(self.error) in NOT_DONE and not self.work.own_locks.found
+        if done_by_others or _connection_is_gone(self.work):
+            return (
+                f"{again[:1].upper()}{again[1:]}{to_do}"
+                if again
+                else (f"{to_do[:1].upper()}{to_do[1:]}")
+            )
+        return f"Correct the file, {again or 'and '}{to_do}"
+
+    def _to_do(self, *, done: int | None = None) -> str:
+        if self.direction == "upgrade":
+            return f"type: {self.command}"
+        if " downgrade " not in self.command:
+            return "downgrade again."  # a program's call; the command would upgrade
+        relative = re.fullmatch(r"(.*) -(\d+)", self.command)
+        if relative is None:
+            return f"type: {self.command}"
+        # It counts from where the database is now.
+        left = int(relative[2]) - (len(self.done) if done is None else done)
+        return f"type: {relative[1]} -{left}" if left > 0 else "there is nothing left to do."
+
+
+_HIDDEN = "  (parameters and details are hidden; --show-parameters shows them)"
+
+
+def line_of(error: BaseException, path: str) -> int | None:
+    """The line of this file at which the error was raised, the innermost one."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return lines[-1] if lines else None
+
+
+def _original(error: BaseException) -> Any:
+    """The driver's own error: wrapped by SQLAlchemy, or from a cursor of the driver's."""
+    return getattr(error, "orig", None) or (error if hasattr(error, "diag") else None)
+
+
+def _shown(statement: str) -> list[str]:
+    lines = [line.rstrip() for line in inspect.cleandoc(statement).splitlines()]
+    lines = [_cut(line) for line in lines if line]
+    if len(lines) > _LINES:
+        return [*lines[:_LINES], f"... ({len(lines) - _LINES} more lines)"]
+    return lines
+
+
+def _cut(text: str) -> str:
+    return re.sub(r"\s+$", "", text[:_WIDTH]) + " ..." if len(text) > _WIDTH else text
+
+
+def _connection_is_gone(work: Work) -> bool:
+    return bool(work.dbapi.closed)

@@ -1,0 +1,294 @@
+"""Run one migration, and make its record part of its last transaction."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from bridge.advice import first_line
+from bridge.attempt import Attempt, Phase
+from bridge.baseline import Baseline
+from bridge.errors import Interrupted, MigrationError
+from bridge.failure import Failure
+from bridge.indexes import invalid_indexes, refuse_invalid_indexes
+from bridge.loading import loaded
+from bridge.plainfile import PlainFile
+from bridge.reporting import Direction, Reporter
+from bridge.session import Mode, Watcher, Work, open_session
+
+#: libpq's PQTRANS_IDLE: the server is in no transaction.
+_STATUS_IDLE = 0
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Runs files on one connection, one after the other."""
+
+    connection: Connection
+    reporter: Reporter
+    watcher: Watcher
+    #: Asks, before each migration, whether it may begin; raises if not. Gets the file's stem.
+    may_begin: Callable[[str], None]
+    #: Raises Interrupted if a signal has come, which a file may have swallowed.
+    check_signals: Callable[[], None] = lambda: None
+    default_mode: Mode = Mode.DEFAULT
+    autoflush: bool = False
+    show_parameters: bool = False
+    #: Whether the connection is in a transaction of the caller's, who alone may commit.
+    external: bool = False
+    #: Stems that were run and recorded.
+    done: list[str] = field(default_factory=list)
+    _attempt: Attempt | None = None
+
+    def run(self, file: PlainFile, direction: Direction) -> None:
+        """Execute the file's function, and stop just before the commit that ends it.
+
+        What remains is to write the record in the same transaction and to call `finish`.
+        Raises MigrationError, after rolling back, if anything goes wrong.
+        """
+        mode = self._mode(file)
+        self.may_begin(file.stem)
+        if not self.external and self.connection.in_transaction():
+            self.connection.commit()
+        autocommit = self._leave_autocommit()
+        baseline = self._baseline  # taken before the file can change anything
+        work = Work(
+            self.connection,
+            file.path,
+            mode,
+            external=self.external,
+            isolation_level=baseline.isolation_level,
+            on_statement=self.reporter.statement,
+        )
+        attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
+        self.reporter.started(file.stem, file.header.description, direction)
+        with self._explaining(attempt):
+            self._execute(attempt)
+            self.check_signals()
+            self._settle(attempt)
+
+    def finish(self, record: Callable[[int], None]) -> None:
+        """Write the record and commit it together with what the migration left uncommitted.
+
+        `record` is called with the milliseconds that the migration took.
+        """
+        attempt = self._attempt
+        if attempt is None:
+            raise RuntimeError("no migration has been run")  # a bug of ours
+        with self._explaining(attempt):
+            attempt.phase = Phase.RECORD
+            record(attempt.milliseconds())
+            attempt.phase = Phase.COMMIT
+            if not self.external:
+                # By the driver first: SQLAlchemy would close a connection whose COMMIT Ctrl-C
+                # has met, and nobody could tell any more whether it was done.
+                attempt.work.dbapi.commit()
+                self.connection.commit()
+        self._close(attempt)
+        if not self.external:
+            self._baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+        self.done.append(attempt.file.stem)
+        self.reporter.finished(attempt.file.stem, attempt.direction, attempt.seconds())
+
+    def abort(self, error: Exception) -> Exception:
+        """Roll back a migration that ran but could not be recorded, and explain that.
+
+        Returns the error to raise; `error` itself if no migration was under way.
+        """
+        attempt = self._attempt
+        if attempt is None:
+            return error
+        attempt.phase = Phase.RECORD
+        return self._explained(attempt, error)
+
+    @cached_property
+    def _baseline(self) -> Baseline:
+        baseline = Baseline.take(self.connection)
+        if not self.external:
+            self.connection.rollback()
+        return baseline
+
+    def _leave_autocommit(self) -> bool:
+        """A connection handed in may be in autocommit, which would part work and record."""
+        dbapi: Any = self.connection.connection.dbapi_connection
+        autocommit = bool(dbapi.autocommit)
+        if autocommit:
+            dbapi.autocommit = False
+        return autocommit
+
+    def _mode(self, file: PlainFile) -> Mode:
+        mode = Mode(file.header.transaction or self.default_mode)
+        if not self.external:
+            return mode
+        if mode is Mode.AUTOCOMMIT:
+            raise MigrationError(
+                f'{file.path} says transaction = "autocommit", which cannot be done inside the '
+                "open transaction of the connection that was handed in. It was not run, and "
+                "nothing of it was changed. Hand in a connection that is in no transaction, or "
+                "an Engine."
+            )
+        return Mode.ATOMIC
+
+    def _execute(self, attempt: Attempt) -> None:
+        work = attempt.work
+        if work.mode is Mode.AUTOCOMMIT:
+            work.dbapi.autocommit = True
+        elif not self.connection.in_transaction() and work.mode is Mode.ATOMIC:
+            self.connection.begin()
+        attempt.session = session = open_session(work, autoflush=self.autoflush)
+        self.watcher.work = work
+        with loaded(attempt.file, attempt.direction.value) as function:
+            _refuse_unfinished(function(session), attempt.direction)
+            attempt.phase = Phase.SETTLE
+            # The caller of a file commits after it returns, as the old runner did.
+            if session.in_transaction():
+                work.refuse_lost()
+                session.commit()
+        work.hold_commit()  # what comes until it is recorded may take its time
+
+    def _settle(self, attempt: Attempt) -> None:
+        """Refuse what must not be recorded, and put back what the file changed for itself."""
+        work = attempt.work
+        work.refuse_lost()
+        dbapi = None if self.connection.invalidated else self.connection.connection.dbapi_connection
+        if dbapi is not work.dbapi:
+            raise MigrationError(
+                "The connection to the server was lost while the file ran, and the file went on."
+            )
+        if work.own_locks.found:
+            raise MigrationError("A statement was cancelled, and the file went on.")
+        for (statement, _), error in work.swallowed.items():
+            raise MigrationError(_swallowed(statement, error)) from error
+        with work.quietly():
+            refuse_invalid_indexes(self.connection, work.about_indexes)
+            if not (work.owes_commit or self.external):
+                work.check_commit()
+            work.keep_commit()
+            self.watcher.work = None
+            self._baseline.restore(self.connection)
+
+    @contextmanager
+    def _explaining(self, attempt: Attempt) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise self._explained(attempt, error) from error
+        except BaseException as error:
+            if _looks_like_success(error, attempt.file.path):
+                raise self._explained(attempt, error) from error
+            committed = attempt.phase is Phase.COMMIT and _is_idle(attempt.work.dbapi)
+            self._roll_back(attempt)
+            error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
+            raise
+
+    def _explained(self, attempt: Attempt, error: BaseException) -> MigrationError:
+        self._roll_back(attempt)
+        if not self.show_parameters and hasattr(error, "hide_parameters"):
+            error.hide_parameters = True  # where a log shows the cause as well
+        explained = MigrationError(self._failure(attempt, error).describe())
+        explained.__cause__ = error
+        return explained
+
+    def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
+        return Failure(
+            stem=attempt.file.stem,
+            path=attempt.file.path,
+            direction=attempt.direction,
+            error=error,
+            work=attempt.work,
+            phase=attempt.phase,
+            done=tuple(self.done),
+            command=self.reporter.command,
+            show_parameters=self.show_parameters,
+        )
+
+    def _roll_back(self, attempt: Attempt) -> None:
+        """Undo what was not committed; a connection that is gone has been undone already."""
+        work = attempt.work
+        # A first error is the one to tell, so that errors on the way back are not.
+        with suppress(Exception):
+            work.look()
+        if attempt.phase is not Phase.EXECUTE or work.mode is Mode.ATOMIC:
+            # The commit that ends a file belongs to its record.
+            work.keep_commit()
+            self.watcher.work = None
+        if not self.external:
+            with suppress(Exception):
+                self._undo(work)
+            # One that is gone would be opened anew.
+            if not self.connection.invalidated:
+                with suppress(Exception):
+                    self._put_back(attempt)
+        self.reporter.failed(attempt.file.stem, attempt.direction, attempt.seconds())
+        self._close(attempt)
+
+    def _undo(self, work: Work) -> None:
+        if self.connection.in_transaction():
+            self.connection.rollback()
+        else:
+            work.pay_commit()
+        if not work.dbapi.closed:
+            work.dbapi.rollback()
+
+    def _put_back(self, attempt: Attempt) -> None:
+        """Leave a connection that was handed in as it came."""
+        work = attempt.work
+        self.watcher.work = None
+        self._baseline.restore(self.connection)
+        if work.about_indexes and attempt.phase is Phase.EXECUTE:
+            work.invalid = invalid_indexes(self.connection, work.about_indexes)
+        self.connection.commit()
+        self._baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+
+    def _close(self, attempt: Attempt) -> None:
+        self.watcher.work = None
+        self._attempt = None
+        attempt.work.keep_commit()
+        attempt.work.own_locks.close()
+        if attempt.session is not None:
+            attempt.session.expunge_all()
+            with suppress(Exception):  # of a connection that is gone
+                Session.close(attempt.session)
+
+
+def _refuse_unfinished(result: Any, direction: Direction) -> None:
+    """A coroutine or a generator has not begun its work."""
+    if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
+        return
+    name = type(result).__name__
+    if hasattr(result, "close"):
+        result.close()  # else Python warns that it was never awaited
+    raise MigrationError(
+        f"{direction} returned a {name} instead of doing its work: it must be an ordinary "
+        "function, neither async nor a generator."
+    )
+
+
+def _swallowed(statement: str, error: BaseException) -> str:
+    return (
+        f"The file caught an error after which work is missing, and went on: {first_line(error)} "
+        f"(in: {' '.join(statement.split())[:200]})."
+    )
+
+
+def _looks_like_success(error: BaseException, path: str) -> bool:
+    """Whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
+
+    A SystemExit from elsewhere, such as a service's handler of signals, is somebody's wish to end.
+    """
+    if not isinstance(error, SystemExit) or isinstance(error, Interrupted) or error.code:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename == path
+
+
+def _is_idle(dbapi: Any) -> bool:
+    return int(dbapi.info.transaction_status) == _STATUS_IDLE

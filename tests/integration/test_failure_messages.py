@@ -1,0 +1,617 @@
+"""What a person reads when a migration failed."""
+
+# ruff: noqa: E501 - a message is compared as it is printed, and its sentences are not folded
+
+from __future__ import annotations
+
+import threading
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, text
+
+import bridge
+from bridge.errors import MigrationError
+from bridge.migrator import Request, run_upgrade
+from support.both import migration, outcome
+
+if TYPE_CHECKING:
+    from support.project import Project
+
+
+def url_of(project: Project) -> str:
+    assert project.url is not None
+    return project.url.render_as_string(hide_password=False)
+
+
+def message(project: Project, *bodies: str, parameters: bool = False) -> str:
+    """What the upgrade says; FILE stands for the path of the last file."""
+    for number, body in enumerate(bodies, start=1):
+        project.write(f"{number:03}_file", migration(body))
+    request = Request(
+        database=url_of(project),
+        config=project.path / "alembic.ini",
+        overrides={"show_parameters": parameters},
+    )
+    with pytest.raises(MigrationError) as caught:
+        run_upgrade(request)
+    return tidy(project, str(caught.value))
+
+
+def tidy(project: Project, said: str) -> str:
+    return said.replace(f"{project.migrations}/", "").replace(str(project.path), "PROJECT")
+
+
+def lines(said: str) -> str:
+    return dedent(said).strip("\n")
+
+
+#: The first line of a body in its file: there are imports above it.
+FIRST = migration("BODY").split("BODY")[0].count("\n") + 1
+
+
+def at(line: int) -> str:
+    return f"line {FIRST + line - 1}"
+
+
+def test_before_the_only_commit(project: Project) -> None:
+    said = message(
+        project,
+        'run(db, "CREATE TABLE t (n int)")',
+        'run(db, "INSERT INTO t VALUES (1)")',
+        '''
+        run(db, "CREATE TABLE u (n int)")
+        run(db, "INSERT INTO u VALUES (1)")
+        run(db, """
+            CREATE TABLE v (
+                n int REFERENCES nobody
+            )
+        """)
+        db.commit()
+        ''',
+    )
+    # Of the file's lines the innermost is named: that of its helper `run`, far above.
+    assert said == lines(
+        """
+        003_file failed: 003_file.py, line 4
+          UndefinedTable: relation "nobody" does not exist
+          statement:
+            CREATE TABLE v (
+                n int REFERENCES nobody
+            )
+        Everything it did was rolled back. It is not recorded as applied. 001_file, 002_file were applied before it and stay so.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+def test_after_two_commits(project: Project) -> None:
+    said = message(
+        project,
+        """
+        db.execute(text("CREATE TABLE t (n int)"))
+        db.commit()
+        db.execute(text("INSERT INTO t VALUES (1)"))
+        db.commit()
+        db.execute(text("INSERT INTO t VALUES (2)"))
+        raise ValueError("no more")
+        """,
+    )
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(6)}
+          ValueError: no more
+        It had made 2 commits, the last at {at(4)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
+        Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+        """
+    )
+
+
+def test_after_one_commit(project: Project) -> None:
+    said = message(project, "db.commit(); db.execute(text('SELECT 1 / 0'))")
+    assert f"It had made 1 commit, at {at(1)}: what it did up to there stays." in said
+
+
+def test_at_import(project: Project) -> None:
+    said = message(project, "import nobody_has_this\ndef upgrade(db): pass")
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, line {FIRST - 1}
+          ModuleNotFoundError: No module named 'nobody_has_this'
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+FLUSH = """
+from sqlalchemy.orm import declarative_base
+from sqlalchemy import Column, Integer, Text
+class T(declarative_base()):
+    __tablename__ = "t"
+    n = Column(Integer, primary_key=True)
+    email = Column(Text, unique=True)
+T.metadata.create_all(db.get_bind())
+db.add(T(n=1, email="ann@example.org"))
+db.flush()
+db.add(T(n=2, email="ann@example.org"))
+db.commit()
+"""
+
+
+def test_in_a_flush_with_parameters_hidden(project: Project) -> None:
+    said = message(project, FLUSH)
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(11)}
+          UniqueViolation: duplicate key value violates unique constraint "t_email_key"
+          statement:
+            INSERT INTO t (n, email) VALUES (%(n)s, %(email)s)
+          (parameters and details are hidden; --show-parameters shows them)
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+def test_in_a_flush_with_parameters_shown(project: Project) -> None:
+    said = message(project, FLUSH, parameters=True)
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(11)}
+          UniqueViolation: duplicate key value violates unique constraint "t_email_key"
+          DETAIL: Key (email)=(ann@example.org) already exists.
+          statement:
+            INSERT INTO t (n, email) VALUES (%(n)s, %(email)s)
+          parameters: {{'n': 2, 'email': 'ann@example.org'}}
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+def test_a_cursor_of_the_drivers_hides_the_row_as_well(project: Project) -> None:
+    said = message(
+        project,
+        """
+        db.execute(text("CREATE TABLE t (email text UNIQUE)"))
+        cursor = db.connection().connection.cursor()
+        cursor.execute("INSERT INTO t VALUES (%s), (%s)", ["ann@example.org"] * 2)
+        """,
+    )
+    assert said.splitlines()[1:3] == [
+        '  UniqueViolation: duplicate key value violates unique constraint "t_email_key"',
+        "  (parameters and details are hidden; --show-parameters shows them)",
+    ]
+
+
+def test_the_cause_hides_parameters_in_a_traceback_too(project: Project) -> None:
+    project.write("001_file", migration(FLUSH))
+    with pytest.raises(MigrationError) as caught:
+        bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+    assert "'email': 'ann@example.org'" not in str(caught.value.__cause__)
+
+
+def test_a_long_statement_is_cut(project: Project) -> None:
+    said = message(
+        project,
+        """
+        values = ",\\n".join(f"({n})" for n in range(100))
+        db.execute(text(f"INSERT INTO nobody VALUES\\n{values}"))
+        """,
+    )
+    assert "    (28),\n    ... (71 more lines)\nEverything" in said
+    said = message(project, "db.execute(text('SELECT nobody, ' + '1, ' * 1000 + '1'))")
+    assert max(map(len, said.splitlines())) < 600
+
+
+def test_in_a_deferred_constraint_at_the_end(project: Project) -> None:
+    deferred = """
+    db.execute(text("CREATE TABLE t (n int PRIMARY KEY)"))
+    db.execute(text("CREATE TABLE c (n int CONSTRAINT has_parent REFERENCES t INITIALLY DEFERRED)"))
+    db.execute(text("INSERT INTO c VALUES (1)"))
+    """
+    said = lines(
+        """
+        001_file failed: 001_file.py, {}
+          ForeignKeyViolation: insert or update on table "c" violates foreign key constraint "has_parent"
+          at the COMMIT, which checks deferred constraints
+          (parameters and details are hidden; --show-parameters shows them)
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+    assert message(project, deferred) == said.format("after its last line")
+    assert message(project, dedent(deferred) + "db.commit()") == said.format(at(4))
+
+
+def test_in_the_record_itself(project: Project, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """
+                CREATE TABLE schema_migrations (version varchar(255) PRIMARY KEY,
+                    applied_at timestamptz DEFAULT now(), description text);
+                CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'not today'; END $$;
+                CREATE TRIGGER no BEFORE INSERT ON schema_migrations
+                    FOR EACH ROW EXECUTE FUNCTION no();
+                """
+            )
+        )
+    said = message(project, 'db.execute(text("CREATE TABLE t (n int)")); db.commit()').splitlines()
+    assert said[:2] == [
+        "001_file failed: 001_file.py, while it was being recorded",
+        "  RaiseException: not today",
+    ]
+    assert said[-2:] == [
+        "Everything it did was rolled back. It is not recorded as applied.",
+        "Correct the file, and type: eai migrate",
+    ]
+    assert project.url is not None
+    assert outcome(project.url).rows == {}
+
+
+def test_a_statement_that_refuses_a_transaction(project: Project) -> None:
+    said = message(project, 'db.execute(text("VACUUM"))')
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(1)}
+          ActiveSqlTransaction: VACUUM cannot run inside a transaction block
+          statement:
+            VACUUM
+        Put transaction = "autocommit" at the top of the file: this statement refuses to run inside a transaction.
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+def test_a_new_enum_value_used_too_early(project: Project) -> None:
+    said = message(
+        project,
+        """
+        db.execute(text("CREATE TYPE mood AS ENUM ('sad')"))
+        db.commit()
+        db.execute(text("ALTER TYPE mood ADD VALUE 'happy'"))
+        db.execute(text("SELECT 'happy'::mood"))
+        """,
+    )
+    assert (
+        "A new enum value can be used only after it was committed: put a db.commit() after the "
+        'ALTER TYPE, and transaction = "default" if the file says "atomic".' in said
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "db.get_bind().connect()",
+        "db.get_bind().raw_connection()",
+        "db.execute(text('SELECT 1')); db.get_bind().begin()",
+    ],
+)
+def test_the_bind_is_no_engine(project: Project, body: str) -> None:
+    assert (
+        "db.get_bind() is a Connection here, already in the migration's transaction: use "
+        "db.connection() to get at it." in message(project, body)
+    )
+
+
+def test_an_extension_that_the_server_lacks(project: Project) -> None:
+    said = message(project, 'db.execute(text("CREATE EXTENSION no_such_extension"))')
+    assert (
+        "This server has no extension no_such_extension. The embedded PostgreSQL comes without "
+        "most extensions: set DATABASE_URL to a server that has it." in said
+    )
+
+
+def test_a_lock_that_was_not_obtained(project: Project, engine: Engine) -> None:
+    with engine.connect() as holder:
+        holder.execute(text("CREATE TABLE t (n int)"))
+        holder.commit()
+        holder.execute(text("LOCK TABLE t"))
+        body = """
+        db.execute(text("SET LOCAL lock_timeout = '10ms'"))
+        db.execute(text("ALTER TABLE t ADD COLUMN m int"))
+        """
+        said = message(project, body)
+        assert said == lines(
+            f"""
+            001_file failed: 001_file.py, {at(2)}
+              LockNotAvailable: canceling statement due to lock timeout
+              statement:
+                ALTER TABLE t ADD COLUMN m int
+            Another session holds a lock on the table for longer than lock_timeout allows. Nothing is wrong with the file: run again when the table is less busy.
+            Everything it did was rolled back. It is not recorded as applied.
+            Type: eai migrate
+            """
+        )
+        swallowed = """
+        db.execute(text("SET lock_timeout = '10ms'"))
+        db.commit()
+        try:
+            db.execute(text("ALTER TABLE t ADD COLUMN m int"))
+        except Exception:
+            db.rollback()
+        db.commit()
+        """
+        assert message(project, swallowed) == lines(
+            f"""
+            001_file failed: 001_file.py, after its last line
+              The file caught an error after which work is missing, and went on: canceling statement due to lock timeout (in: ALTER TABLE t ADD COLUMN m int).
+            It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
+            Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+            """
+        )
+
+
+def test_a_commit_that_was_lost(project: Project) -> None:
+    said = message(
+        project,
+        """
+        try:
+            db.execute(text("SELECT 1 / 0"))
+        except Exception:
+            pass
+        db.commit()
+        """,
+    )
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(5)}
+          A statement failed (division by zero) and the file went on without db.rollback(), so PostgreSQL threw away everything since the last commit. Use db.begin_nested() around a statement that may fail, or db.rollback() after it.
+        Everything it did was rolled back. It is not recorded as applied.
+        Correct the file, and type: eai migrate
+        """
+    )
+
+
+def test_a_commit_that_the_server_refuses(project: Project) -> None:
+    """A serialization failure shows at the COMMIT, which comes before the next statement."""
+    said = message(
+        project,
+        """
+        from sqlalchemy import create_engine
+        db.execute(text("CREATE TABLE t (n int)"))
+        db.commit()
+        db.connection(execution_options={"isolation_level": "SERIALIZABLE"})
+        db.execute(text("INSERT INTO t SELECT count(*) FROM t"))
+        with other_engine(db).connect().execution_options(isolation_level="SERIALIZABLE") as other:
+            other.execute(text("INSERT INTO t SELECT count(*) FROM t"))
+            other.commit()
+        db.commit()
+        try:
+            db.execute(text("SELECT 1"))
+        except Exception:
+            db.rollback()
+        """,
+    )
+    assert f"The commit asked for at {at(9)} failed: could not serialize access due to" in said
+    assert f"It had made 1 commit, at {at(3)}: what it did up to there stays." in said
+
+
+def test_a_commit_through_the_driver(project: Project) -> None:
+    body = """
+    db.execute(text("CREATE TABLE t (n int)"))
+    db.connection().connection.commit()
+    1 / 0
+    """
+    assert message(project, body).splitlines()[2:] == [
+        (
+            "It ended a transaction through the driver: if by commit(), what it did before that "
+            "stays, too. Everything it did since then was rolled back. It is not recorded as applied."
+        ),
+        (
+            "Correct the file, see to it that it can run again from its beginning, and type: "
+            "eai migrate"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "name"), [("upgrade = lambda db: (yield)", "generator"), ("", "coroutine")]
+)
+def test_a_function_that_does_not_do_its_work(project: Project, body: str, name: str) -> None:
+    body = body or "async def work(db): pass\ndef upgrade(db): return work(db)"
+    assert (
+        f"  upgrade returned a {name} instead of doing its work: it must be an ordinary function, "
+        "neither async nor a generator.\n" in message(project, "def upgrade(db): pass\n" + body)
+    )
+
+
+def test_without_a_transaction(project: Project) -> None:
+    said = message(
+        project,
+        'transaction = "autocommit"\ndef upgrade(db): db.execute(text("SELECT 1 / 0"))',
+    )
+    assert said.splitlines()[-2:] == [
+        (
+            "It runs without a transaction, so what it did before this point stays, and nothing was "
+            "rolled back. It is not recorded as applied."
+        ),
+        (
+            "Correct the file, see to it that it can run again from its beginning, and type: "
+            "eai migrate"
+        ),
+    ]
+
+
+def test_a_downgrade(project: Project) -> None:
+    project.write("001_file", migration("def upgrade(db): pass\ndef downgrade(db): 1 / 0"))
+    project.alembic("upgrade", "head", check=True)
+    done = project.alembic("downgrade", "base")
+    assert done.returncode == 1
+    said = tidy(project, done.stderr)
+    assert f"FAILED: 001_file failed to downgrade: 001_file.py, line {FIRST}\n" in said
+    assert "Everything it did was rolled back. It is still recorded as applied.\n" in said
+
+
+def test_sys_exit_does_not_look_like_success(project: Project) -> None:
+    said = message(project, "import sys\nsys.exit()")
+    assert said.splitlines()[1:] == [
+        "  The file called sys.exit(), so that its migration did not come to an end.",
+        "Everything it did was rolled back. It is not recorded as applied.",
+        "Correct the file, and type: eai migrate",
+    ]
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit(3)", "Interrupted(15)"])
+def test_an_interruption_says_what_it_means(project: Project, error: str) -> None:
+    project.write("001_file", migration("pass"))
+    project.write(
+        "002_file",
+        migration(
+            f"""
+            from bridge.errors import Interrupted
+            db.execute(text("CREATE TABLE t (n int)"))
+            raise {error}
+            """
+        ),
+    )
+    with pytest.raises(BaseException) as caught:
+        bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+    assert type(caught.value).__name__ == error.split("(", maxsplit=1)[0]
+    (note,) = caught.value.__notes__
+    assert tidy(project, note) == lines(
+        f"""
+        002_file was interrupted at {at(3)} (002_file.py).
+        Everything it did was rolled back. It is not recorded as applied. 001_file was applied before it and stays so.
+        To go on, type: eai migrate
+        """
+    )
+
+
+def test_a_lock_of_the_files_own_is_found(project: Project) -> None:
+    said = message(
+        project,
+        """
+        db.execute(text("CREATE TABLE t (n int)"))
+        db.commit()
+        db.execute(text("INSERT INTO t VALUES (1)"))
+        with other_engine(db).begin() as other:
+            other.execute(text("DROP TABLE t"))
+        """,
+    )
+    assert said == lines(
+        f"""
+        001_file failed: 001_file.py, {at(5)}
+          QueryCanceled: canceling statement due to user request
+          statement:
+            DROP TABLE t
+        A statement waited for a lock that this very migration holds through another connection. It would have waited for ever, so it was cancelled.
+          what waited: DROP TABLE t
+          the last statement of the connection that holds the lock: INSERT INTO t VALUES (1)
+        Send both through db, or commit before another connection is used.
+        It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
+        Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+        """
+    )
+
+
+def test_a_lock_of_the_files_own_is_found_the_other_way_round_and_cannot_be_swallowed(
+    project: Project,
+) -> None:
+    said = message(
+        project,
+        """
+        db.execute(text("CREATE TABLE t (n int)"))
+        db.commit()
+        other = other_engine(db).connect()
+        other.execute(text("SELECT * FROM t"))
+        try:
+            db.execute(text("DROP TABLE t"))
+        except Exception:
+            db.rollback()
+        other.close()
+        """,
+    )
+    assert "  A statement was cancelled, and the file went on.\n" in said
+    assert "  what waited: DROP TABLE t\n" in said
+    assert "that holds the lock: SELECT * FROM t\n" in said
+
+
+def test_a_lock_of_a_strangers_is_waited_for(project: Project, engine: Engine) -> None:
+    """Also when the file has a second connection."""
+    with engine.connect() as stranger:
+        stranger.execute(text("CREATE TABLE t (n int)"))
+        stranger.commit()
+        stranger.execute(text("LOCK TABLE t"))
+        release = threading.Timer(2.2, stranger.rollback)
+        release.start()
+        project.write(
+            "001_file",
+            migration(
+                """
+                other = other_engine(db).connect()
+                other.execute(text("SELECT 1"))
+                db.execute(text("DROP TABLE t"))
+                other.close()
+                """
+            ),
+        )
+        report = bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+        release.join()
+    assert [applied.stem for applied in report.applied] == ["001_file"]
+
+
+def at_the_last_commit(engine: Engine, action: str) -> None:
+    """Have the server do something while it commits the record."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                f"""
+                CREATE TABLE schema_migrations (version varchar(255) PRIMARY KEY,
+                    applied_at timestamptz DEFAULT now(), description text);
+                CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN PERFORM {action}; RETURN NULL; END $$;
+                CREATE CONSTRAINT TRIGGER act AFTER INSERT ON schema_migrations
+                    INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION act();
+                CREATE FUNCTION defer() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN SET CONSTRAINTS ALL DEFERRED; RETURN NEW; END $$;
+                CREATE TRIGGER defer BEFORE INSERT ON schema_migrations
+                    FOR EACH ROW EXECUTE FUNCTION defer();
+                """
+            )
+        )
+
+
+def test_an_interruption_at_the_very_end_says_that_the_migration_is_done(
+    project: Project, engine: Engine
+) -> None:
+    """Python raises KeyboardInterrupt when the driver comes back from the COMMIT."""
+    at_the_last_commit(engine, "pg_sleep(1.5)")
+    project.write(
+        "001_file",
+        migration(
+            """
+            import os, signal, threading
+            threading.Timer(0.7, os.kill, [os.getpid(), signal.SIGINT]).start()
+            """
+        ),
+    )
+    done = project.python(
+        """
+        import bridge
+        try:
+            bridge.upgrade()
+        except KeyboardInterrupt as error:
+            print(*error.__notes__)
+        """
+    )
+    assert done.stdout == (
+        "001_file was just finished, and is recorded as applied.\nTo go on, type: eai migrate\n"
+    )
+    assert project.url is not None
+    assert outcome(project.url).recorded == ["001_file"]
+
+
+def test_a_connection_that_breaks_in_the_last_commit(project: Project, engine: Engine) -> None:
+    at_the_last_commit(engine, "pg_terminate_backend(pg_backend_pid())")
+    said = message(project, "pass").splitlines()
+    assert said[0] == "001_file failed: 001_file.py, while it was being recorded"
+    assert said[-2:] == [
+        "The connection broke while the COMMIT was under way, so it is not known whether 001_file was committed; its record was in the same transaction, so the next run will know.",
+        "Type: eai migrate",
+    ]
