@@ -1,0 +1,142 @@
+"""How every command of `eai` ends: with a result, or with a sentence and an exit code.
+
+The handling is in each command and not around them all, so that it also holds where a team has
+mounted them in a command line of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+from bridge.errors import BridgeError, Interrupted, MigrationError, UsageError
+from bridge.screen import Screen, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: What Typer raises for a wrong option; its own class since it no longer depends on Click.
+_ClickException: Any = next(
+    cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
+)
+
+
+class MountableGroup(TyperGroup):
+    """A group of commands that also works inside a group of Click's.
+
+    Typer and Click each catch only the exceptions of their own that end a command (`--help` ends
+    with one), so inside the other's group they become the SystemExit they stand for.
+    """
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments."""
+        with _ended_for(parent):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, or the one of its commands that was named."""
+        with _ended_for(ctx.parent):
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _ended_for(parent: object) -> Iterator[None]:
+    if parent is None or isinstance(parent, typer.Context | _context_class()):
+        yield
+        return
+    try:
+        yield
+    except typer.Exit as ended:
+        raise SystemExit(ended.exit_code) from None
+    except _ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except typer.Abort:
+        sys.stderr.write("Aborted.\n")
+        raise SystemExit(1) from None
+
+
+def _context_class() -> type:
+    # typer.Context is a subclass of the class that Typer makes its contexts from.
+    return typer.Context.__mro__[1]
+
+
+@contextlib.contextmanager
+def ending(screen: Screen, *, verbose: bool = False) -> Iterator[None]:
+    """Turn the errors of bridge into a sentence on standard error and an exit code.
+
+    Anything else is a bug, of bridge or of the team's env.py, and keeps its traceback.
+    """
+    try:
+        yield
+    except Interrupted as interrupted:
+        screen.rest()
+        screen.say(" ".join([str(interrupted), *getattr(interrupted, "__notes__", ())]))
+        raise
+    except BridgeError as error:
+        screen.rest()
+        if verbose and isinstance(error, MigrationError) and error.__cause__ is not None:
+            _show_traceback(screen, error.__cause__)
+        screen.say(f"{screen.styled('Error:', Style.RED)} {error}")
+        # Not typer.Exit: inside a group of Click's nobody would catch it.
+        raise SystemExit(error.exit_code) from None
+
+
+def _show_traceback(screen: Screen, cause: BaseException) -> None:
+    """Show where a migration's own code failed.
+
+    Of an error of the database the sentence says all there is, and its traceback would show
+    the parameters: they can be customers' data. For the same reason no other error that led
+    to this one is shown.
+    """
+    from psycopg2 import Error as DriverError
+    from sqlalchemy.exc import StatementError
+
+    if not isinstance(cause, (DriverError, StatementError)):
+        screen.say("".join(traceback.format_exception(cause, chain=False)).rstrip("\n"))
+
+
+def result(*lines: str) -> None:
+    """Write what the command was asked for to standard output."""
+    with as_long_as_it_is_read():
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def as_long_as_it_is_read() -> Iterator[None]:
+    """Write to standard output inside; that whoever read it has gone is no reason to fail."""
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(sys.stdout)  # or Python complains once more at exit
+
+
+def counted(migrations: Sequence[object]) -> str:
+    """`1 migration`, `2 migrations`."""
+    return "1 migration" if len(migrations) == 1 else f"{len(migrations)} migrations"
+
+
+def confirmed(question: str, *, untold: str) -> bool:
+    """Ask at the terminal; `untold` is the error where there is none to ask at."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(untold)
+    return typer.confirm(question, err=True)
+
+
+def _discard(stream: IO[str]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def in_order() -> None:
+    """Let lines leave at once, so that a pipe or a file gets both streams in order."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            cast("Any", stream).reconfigure(line_buffering=True)

@@ -1,0 +1,269 @@
+"""Both bookkeeping tables in a script: made, checked against the script's range, and kept.
+
+A script is run by hand, some day, on some database. What `bridge.reconcile` would have asked
+that database is asked here in SQL, before the first migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import cast
+
+from alembic.runtime.migration import MigrationStep, RevisionStep
+from sqlalchemy import Table
+from sqlalchemy.schema import CreateTable
+
+from bridge.layout import ADDED_COLUMNS, Layout
+from bridge.ledger import VERSION_LENGTH
+from bridge.line import Entry, Row
+from bridge.literals import literal, quoted
+from bridge.offline_session import OfflineConnection
+from bridge.plainscript import entry_of
+from bridge.reconcile import Agreement
+from bridge.site import Site
+from bridge.state import State
+from bridge.writing import _row_of as row_of
+
+#: The columns of a new ledger that a script fills; how long a migration took it cannot know.
+_FILLED = {
+    "version": f"character varying({VERSION_LENGTH})",
+    "applied_at": "timestamp with time zone",
+    "description": "text",
+    "checksum": "character varying(64)",
+    "breaking": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in the database that a script is for."""
+
+    state: State
+    agreement: Agreement
+    #: The columns of the ledger; no names at all if there is none.
+    layout: Layout
+
+
+class Books:
+    """Writes what concerns the ledger and the version table."""
+
+    def __init__(self, site: Site, version_table: Table, found: Found | None) -> None:
+        self._site = site
+        self._ledger = site.ledger
+        self._connection = cast("OfflineConnection", site.connection)
+        self._version_table = version_table
+        self._found = found
+        self._created = False
+        self._layout = _filled(found.layout if found else Layout())
+
+    def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
+        """Comments that say what the script is, and how to run it."""
+        start = heads[0] if heads else "base"
+        if not steps:
+            return f"-- bridge {_own_version()}: nothing to do from {start} on.\n\n"
+        reached = next(iter(steps[-1].to_revisions_no_deps), "base")
+        recorded = "" if isinstance(steps[0], RevisionStep) else ", recorded without running it"
+        return _HEADER.format(
+            version=_own_version(), start=start, reached=reached, recorded=recorded
+        )
+
+    def open(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> None:
+        """See to it that the tables are there, and that the database is where this begins."""
+        start = heads[0] if heads else None
+        # Constants in this script may hold any character.
+        self._send("SET client_encoding = 'UTF8'")
+        self.create()
+        self._check(start, steps)
+        if self._found is not None and self._found.agreement.moves_pointer:
+            self._ledger.point(self._connection, self._found.agreement.pointer)
+        elif start is not None:
+            # A database of the old runner has rows, and no pointer yet.
+            self._send(_POINT.format(pointer=self._pointer, start=quoted(start)))
+
+    def create(self, *_arguments: object, **_options: object) -> None:
+        """Create both tables, or give existing ones what they lack; called by Alembic as well."""
+        if self._created:
+            return
+        self._created = True
+        self._connection.execute(CreateTable(self._version_table, if_not_exists=True))
+        added = ",\n    ".join(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items())
+        # As `Ledger.ensure` creates it.
+        self._send(
+            f"CREATE TABLE IF NOT EXISTS {self._ledger.name} (\n"
+            f"    version VARCHAR({VERSION_LENGTH}) PRIMARY KEY,\n"
+            "    applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
+            f"    description TEXT,\n    {added}\n)"
+        )
+        lacking = ", ".join(
+            f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in ADDED_COLUMNS.items()
+        )
+        self._send(
+            _ADOPT.format(
+                pointer=self._pointer,
+                pointer_name=quoted(self._pointer),
+                ledger=self._ledger.name,
+                ledger_name=quoted(self._ledger.name),
+                width=VERSION_LENGTH,
+                narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
+                lacking=lacking,
+                names=", ".join(quoted(name) for name in ADDED_COLUMNS),
+                count=len(ADDED_COLUMNS),
+            )
+        )
+
+    def record_applied(self, row: Row) -> None:
+        """Write the row of a migration that this script applies."""
+        row = replace(row, version=self._key(row.version))
+        self._ledger.record_applied(self._connection, row, self._layout)
+
+    def record_unapplied(self, stems: Collection[str]) -> None:
+        """Remove the rows of migrations."""
+        keys = [self._key(stem) for stem in stems]
+        self._ledger.record_unapplied(self._connection, keys, self._layout)
+
+    def mirror(self, wanted: Sequence[Entry]) -> None:
+        """Make the ledger hold these migrations, and none of the folder's others.
+
+        Rows whose file is not in the folder stay: they may be another application's.
+        """
+        stems = {entry.stem for entry in wanted}
+        others = [file.stem for file in self._site.script.files if file.stem not in stems]
+        if others:
+            self.record_unapplied(others)
+        for entry in wanted:
+            row = row_of(entry.file) if entry.file else Row(version=entry.stem)
+            values = (row.version, row.description, row.checksum, row.breaking or None)
+            constants = ", ".join(literal(value) for value in values)
+            version = quoted(row.version)
+            self._send(_RECORD.format(ledger=self._ledger.name, values=constants, version=version))
+
+    def _key(self, stem: str) -> str:
+        return self._found.state.key(stem) if self._found else stem
+
+    @property
+    def _pointer(self) -> str:
+        preparer = self._connection.dialect.identifier_preparer
+        return str(preparer.format_table(self._version_table))
+
+    def _send(self, statement: str) -> None:
+        self._connection.script.send(statement)
+
+    def _check(self, start: str | None, steps: Sequence[MigrationStep]) -> None:
+        """Stop the script where it would run a migration twice, or on the wrong ones."""
+        asked = []
+        if self._found is None or not self._found.agreement.moves_pointer:
+            asked.append(
+                (_ASKS_OTHER.format(pointer=self._pointer, start=quoted(start or "")), _OTHER)
+            )
+        absent, present = self._expected(start, steps)
+        for stems, question, problem in (
+            (absent, _ASKS_TWICE, _TWICE),
+            (present, _ASKS_MISSING, _MISSING),
+        ):
+            if stems:
+                names = ", ".join(quoted(self._key(stem)) for stem in stems)
+                ledger = self._ledger.name
+                key = self._layout.quoted_key.replace("\\:", ":")  # as `text()` would
+                asked.append((question.format(ledger=ledger, key=key, names=names), problem))
+        checks = "".join(
+            _CHECK.format(
+                question=question,
+                begins=quoted(_BEGINS.format(start or "base")),
+                problem=quoted(problem),
+                mend=quoted(_MEND),
+            )
+            for question, problem in asked
+        )
+        self._send(f"DO $bridge$\nDECLARE\n    found text;\nBEGIN\n{checks}END\n$bridge$")
+
+    def _expected(
+        self, start: str | None, steps: Sequence[MigrationStep]
+    ) -> tuple[list[str], list[str]]:
+        """The migrations that must not be recorded yet, and those that must."""
+        moved = [step for step in steps if isinstance(step, RevisionStep)]
+        stems = [entry_of(step).stem for step in moved]
+        if not moved:
+            return [], []  # a stamp is there to mend what is recorded
+        if not moved[0].is_upgrade:
+            return [], stems
+        return stems, [self._site.script.line.by_revision[start].stem] if start else []
+
+
+def _filled(layout: Layout) -> Layout:
+    """The columns that the script fills, once it has added what is lacking."""
+    if not layout.names:
+        return Layout(_FILLED)
+    added = {name: _FILLED[name] for name in ADDED_COLUMNS if name in _FILLED}
+    names = {**added, **layout.names}
+    names.pop("execution_ms", None)
+    return replace(layout, names=names)
+
+
+def _own_version() -> str:
+    try:
+        return version("eai-bridge")
+    except PackageNotFoundError:  # run from a folder, not installed
+        return "(unknown version)"
+
+
+_HEADER = """\
+-- Written by bridge {version}: from {start} to {reached}{recorded}.
+--
+-- Run it with:  psql -v ON_ERROR_STOP=1 -f FILE DATABASE
+-- Without ON_ERROR_STOP psql goes on after an error, with migrations that build on the one that
+-- failed. A script takes no migration lock: nothing else may migrate this database meanwhile.
+
+"""
+
+_POINT = """\
+INSERT INTO {pointer} (version_num) SELECT {start}
+ WHERE NOT EXISTS (SELECT FROM {pointer})"""
+
+# An aggregate without GROUP BY has one row, also over an empty table.
+_RECORD = """\
+INSERT INTO {ledger} (version, description, checksum, breaking, applied_at)
+SELECT {values},
+       GREATEST(clock_timestamp(), max(applied_at) + interval '1 microsecond')
+  FROM {ledger} HAVING bool_or(version = {version}) IS NOT TRUE"""
+
+_ASKS_OTHER = """\
+string_agg(version_num, ', ') INTO found FROM {pointer}
+     WHERE version_num <> {start}"""
+_ASKS_TWICE = """\
+string_agg({key}::text, ', ' ORDER BY {key}) INTO found FROM {ledger}
+     WHERE {key}::text IN ({names})"""
+_ASKS_MISSING = """\
+string_agg(name, ', ') INTO found FROM unnest(ARRAY[{names}]) AS name
+     WHERE NOT EXISTS (SELECT FROM {ledger} WHERE {key}::text = name)"""
+_CHECK = """\
+    SELECT {question};
+    IF found IS NOT NULL THEN
+        RAISE EXCEPTION '%', {begins}
+            || {problem} || found || {mend};
+    END IF;
+"""
+
+_BEGINS = "This script begins at {}, which is not where this database is: "
+_OTHER = "the version table says "
+_TWICE = "applied already: "
+_MISSING = "not recorded as applied: "
+_MEND = (
+    ". Nothing was done. Write it again for this database: eai migrate --sql, "
+    "or alembic upgrade FROM:TO --sql"
+)
+
+_ADOPT = """\
+DO $bridge$
+BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
+                AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
+        ALTER TABLE {pointer} ALTER COLUMN version_num TYPE VARCHAR({width});
+    END IF;
+    IF (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass({ledger_name})
+           AND attname IN ({names}) AND NOT attisdropped) < {count} THEN
+        ALTER TABLE {ledger} {lacking};
+    END IF;
+END
+$bridge$"""

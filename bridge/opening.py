@@ -1,0 +1,64 @@
+"""The database a run is about, with its server running for as long as it takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine
+
+from bridge.database import Database, resolve
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge.migrator import Request
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    *,
+    url: str | URL | None = None,
+    embedded: bool = False,
+    asked_with: str = "--database-url",
+) -> Iterator[Database]:
+    """The database that the arguments, the environment or the settings name.
+
+    Connects to nothing; an embedded server is started if it is the one, and runs for as long
+    as the block. Raises UsageError if there is none or it cannot be used.
+    """
+    chosen = resolve(
+        settings,
+        database_url=url,
+        embedded=embedded,
+        asked_with=asked_with,
+        environ=os.environ,
+    )
+    if isinstance(chosen, Database):
+        yield chosen
+        return
+    from bridge.embedded import EmbeddedServer, database_for
+
+    name = database_for(settings.config_file)
+    with EmbeddedServer.default() as server:
+        server.ensure_database(name)
+        yield Database(server.url(name), f"the embedded PostgreSQL in {server.data_dir}")
+
+
+@contextmanager
+def opened_once(request: Request) -> Iterator[Database | None]:
+    """Name the database of a request, and keep it open for all that is done with it inside.
+
+    None for an Engine or a Connection that was handed in.
+    """
+    if isinstance(request.database, (Engine, Connection)):
+        yield None
+        return
+    settings = Settings.load(request.config, overrides=request.overrides)
+    with opened(settings, url=request.database, embedded=request.embedded) as database:
+        if request.reporter is not None:
+            request.reporter.database(database.describe())
+        request.attributes["bridge.database"] = database
+        yield database

@@ -1,0 +1,50 @@
+"""The Alembic entry point, and nothing else.
+
+Every process that imports Alembic imports this module. It must therefore stay light, must
+never raise, and must change nothing for a project that has not opted in, which a project does
+with ``script_location = bridge:environment`` or, with an ``env.py`` of its own,
+``plain_files = true``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+#: The ``script_location`` that opts in.
+ENVIRONMENT = "bridge:environment"
+
+_TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
+
+
+def setup(_plugin: object) -> None:
+    """Make ``ScriptDirectory.from_config`` answer with plain files where they are asked for."""
+    from alembic.script import ScriptDirectory
+
+    original: Any = ScriptDirectory.from_config
+
+    def from_config(cls: type[ScriptDirectory], config: Config) -> ScriptDirectory:
+        if opted_in(config):
+            from bridge.revisions import PlainScriptDirectory
+
+            return PlainScriptDirectory.from_plain_config(config)
+        # A subclass goes on being told that it is one, unless somebody else has wrapped this too.
+        function = getattr(original, "__func__", None)
+        directory: ScriptDirectory = function(cls, config) if function else original(config)
+        return directory
+
+    from_config.__doc__ = original.__doc__
+    ScriptDirectory.from_config = classmethod(from_config)  # type: ignore[method-assign, assignment]
+
+
+def opted_in(config: Config) -> bool:
+    """Whether this configuration asks for plain files; a broken one does not."""
+    try:
+        if config.get_alembic_option("script_location") == ENVIRONMENT:
+            return True
+        return str(config.get_alembic_option("plain_files")).strip().lower() in _TRUE
+    except Exception:  # noqa: BLE001 - Alembic itself then says what is wrong with it
+        return False

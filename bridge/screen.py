@@ -1,0 +1,215 @@
+"""Standard error as a person reads it: lines that stay and, on a terminal, one that moves.
+
+The moving line is drawn by a thread of its own. Whatever else is printed meanwhile, by a
+migration say, goes through here too, so that the line makes way for it and comes back below.
+What is told here never makes a run fail: a reader that went away is no reason to stop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from enum import StrEnum
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: Seconds between two lines that say that something is still going on, where nothing can move.
+TELL_EVERY = 30.0
+#: Seconds before the moving line appears: what is quick should not flicker.
+_CALM = 0.3
+_REDRAW_EVERY = 0.1
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_PLAIN_FRAMES = "|/-\\"
+
+
+class Style(StrEnum):
+    """How a piece of text looks on a terminal with colours; the value is the ANSI code."""
+
+    BOLD = "1"
+    DIM = "2"
+    RED = "1;31"
+    GREEN = "32"
+    YELLOW = "33"
+
+
+class Screen:
+    """One stream, standard error unless another is given.
+
+    `tell_every` is in seconds. `live` draws the moving line and `coloured` uses colours; None
+    finds out from the stream and from NO_COLOR and TERM.
+    """
+
+    def __init__(
+        self,
+        stream: IO[str] | None = None,
+        *,
+        tell_every: float = TELL_EVERY,
+        live: bool | None = None,
+        coloured: bool | None = None,
+    ) -> None:
+        # None where the process was started without a standard error.
+        self._stream: IO[str] | None = sys.stderr if stream is None else stream
+        able = _is_able_terminal(self._stream)
+        self.tell_every = tell_every
+        self.live = able if live is None else live
+        self._coloured = able and not os.environ.get("NO_COLOR") if coloured is None else coloured
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._drawn = False
+        self._unfinished = False  # somebody's line without its end is on the screen
+        self._over: threading.Event | None = None
+        self._put_back: list[Callable[[], object]] = []
+
+    def styled(self, text: str, style: Style) -> str:
+        """The text in that style, or as it is where there are no colours."""
+        return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text
+
+    def say(self, *lines: str) -> None:
+        """Write lines that stay, after everything that was printed before them."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        with self._lock:
+            self._erase()
+            if self._unfinished:
+                self._write("\n")
+                self._unfinished = False
+            self._write("".join(f"{line}\n" for line in lines))
+
+    def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
+        """Show that something goes on, until `rest`; `tell` makes the line for every 30 seconds.
+
+        Whichever comes first, the last call counts. On a terminal it is the moving line; where
+        there is none it is what `tell` returns, given the seconds so far.
+        """
+        self.rest()
+        if not self.live and tell is None:
+            return
+        self._over = threading.Event()
+        if self.live:
+            self._redirect()
+        atexit.register(self.rest)
+        target, argument = (self._move, label) if self.live else (self._tell, tell)
+        threading.Thread(
+            target=target, args=(argument, self._over), name="bridge-screen", daemon=True
+        ).start()
+
+    def rest(self) -> None:
+        """Remove the moving line, and stop saying that something goes on."""
+        if self._over is None:
+            return
+        atexit.unregister(self.rest)
+        with self._lock:
+            self._over.set()
+            self._over = None
+            self._erase()
+        while self._put_back:
+            self._put_back.pop()()
+
+    def pass_on(self, stream: IO[str], text: str) -> int:
+        """Write what somebody else prints, with the moving line out of its way."""
+        if os.getpid() != self._pid:  # a fork has no thread that draws, but maybe its lock
+            return stream.write(text)
+        with self._lock:
+            self._erase()
+            if text and stream.isatty():
+                self._unfinished = not text.endswith("\n")
+            return stream.write(text)
+
+    def _move(self, label: str, over: threading.Event) -> None:
+        began = time.monotonic()
+        pause, turn = _CALM, 0
+        while not over.wait(pause):
+            pause, turn = _REDRAW_EVERY, turn + 1
+            with self._lock:
+                # Not into a question, a progress bar or the like that a migration has begun.
+                if not (over.is_set() or self._unfinished or _is_debugged()):
+                    self._draw(f"{label}  {int(time.monotonic() - began)} s", turn)
+
+    def _tell(self, tell: Callable[[float], str], over: threading.Event) -> None:
+        began = time.monotonic()
+        while not over.wait(self.tell_every):
+            with self._lock:
+                if not over.is_set():
+                    self.say(tell(time.monotonic() - began))
+
+    def _draw(self, text: str, turn: int) -> None:
+        encoding = str(getattr(self._stream, "encoding", "")).lower()
+        frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
+        line = f"  {frames[turn % len(frames)]} {text}"[: shutil.get_terminal_size().columns - 1]
+        # The cursor goes back to the start, so that what a program of the migration's own
+        # prints, past us, begins there.
+        self._write(f"\r\x1b[2K{self.styled(line, Style.DIM)}\r")
+        self._drawn = True
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._write("\r\x1b[2K")
+            self._drawn = False
+
+    def _write(self, text: str) -> None:
+        # ValueError is a closed file.
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None and text:
+                self._stream.write(text)
+                self._stream.flush()
+
+    def _redirect(self) -> None:
+        """Have everything that this process prints go through `pass_on`, until `rest`."""
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:
+                continue
+            passing = _Passing(stream, self)
+            setattr(sys, name, passing)
+            self._put_back.append(partial(_put_back, sys, name, passing, stream))
+            for handler in logging.getLogger().handlers:
+                if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+                    handler.stream = passing
+                    self._put_back.append(partial(_put_back, handler, "stream", passing, stream))
+
+
+class _Passing:
+    """Stands for sys.stdout or sys.stderr while the moving line is on the screen."""
+
+    def __init__(self, stream: IO[str], screen: Screen) -> None:
+        self._stream = stream
+        self._screen = screen
+
+    def write(self, text: str) -> int:
+        """Write it once the moving line is gone; it comes back below."""
+        return self._screen.pass_on(self._stream, text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As `write`, for several pieces of text."""
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _put_back(holder: object, name: str, passing: object, stream: object) -> None:
+    # What a migration has put there itself is left alone.
+    if getattr(holder, name) is passing:
+        setattr(holder, name, stream)
+
+
+def _is_debugged() -> bool:
+    """Whether a `breakpoint()` waits for a person, whose prompt does not go through us."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
+    return frame is not None and frame.f_globals.get("__name__") in {"cmd", "pdb"}
+
+
+def _is_able_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person is looking, at a terminal that knows control codes."""
+    if stream is None or stream.closed or not stream.isatty():
+        return False
+    return os.environ.get("TERM", "dumb") != "dumb"

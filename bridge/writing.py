@@ -1,0 +1,238 @@
+"""An upgrade, a downgrade or a stamp: with the lock held, look again, decide, do, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.util import to_tuple
+from sqlalchemy.exc import IntegrityError
+
+from bridge.errors import LedgerError, UsageError
+from bridge.exclusive import exclusively
+from bridge.ledger import sqlstate
+from bridge.line import Entry, Line, Row
+from bridge.plainfile import PlainFile
+from bridge.reconcile import Agreement, reconcile, reconcile_for_stamp
+from bridge.reporting import Direction, Reporter
+from bridge.runner import Runner
+from bridge.session import Mode, Watcher
+from bridge.site import Site
+from bridge.state import State
+
+#: The SQLSTATE of a second row with one key.
+_UNIQUE_VIOLATION = "23505"
+
+
+def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+    """Let Alembic take the steps of the command, each recorded in its own transaction.
+
+    Raises LockNotObtained, LedgerError or FilesError before anything was changed, and
+    MigrationError after a migration was rolled back; those before it stay applied.
+    """
+    if not site.external:
+        site.connection.rollback()
+    with (
+        exclusively(
+            site.connection,
+            wait=site.settings.wait_for_lock,
+            reporter=site.reporter,
+            in_transaction=site.external,
+        ) as may_begin,
+        Watcher().listening() as watcher,
+    ):
+        runner = Runner(
+            connection=site.connection,
+            reporter=site.reporter,
+            watcher=watcher,
+            may_begin=may_begin,
+            check_signals=site.check_signals,
+            default_mode=Mode(site.settings.transaction),
+            autoflush=site.settings.session_autoflush,
+            show_parameters=site.settings.show_parameters,
+            external=site.external,
+        )
+        _Writing(site, ctx, runner).run(run_migrations)
+
+
+class _Writing:
+    """One writing command, from the first look under the lock to the last commit."""
+
+    def __init__(self, site: Site, ctx: MigrationContext, runner: Runner) -> None:
+        self._site = site
+        self._ctx = ctx
+        self._runner = runner
+        #: Only ``stamp`` has this option at all.
+        self._stamping = "purge" in ctx.opts
+        self._purging = bool(ctx.purge)
+
+    def run(self, run_migrations: Callable[[], None]) -> None:
+        site = self._site
+        site.on_step = self._on_step
+        site.script.execute = self._execute
+        site.script.announce = partial(_announce, site)
+        try:
+            self._prepare()
+            run_migrations()
+            if self._stamping:
+                self._mirror()
+            self._commit()
+        except Exception as error:
+            explained = self._runner.abort(error)
+            self._roll_back()
+            if explained is error:
+                raise  # `from None` would forget its cause, which Alembic's callers look at
+            raise explained from error
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            site.script.execute = site.script.announce = site.on_step = None
+
+    def _prepare(self) -> None:
+        """Decide on the line, then see to it that both tables are there and agree with it.
+
+        Nothing of this is committed before the first migration begins: a command that is refused
+        after all, or a stamp that fails, leaves both tables as they were.
+        """
+        site = self._site
+        self._state = site.read()
+        agreement = self._decide(self._state)
+        self._line = line = agreement.line
+        for warning in agreement.warnings:
+            site.reporter.warning(warning)
+        _warn_of_holes(site.reporter, line)
+        site.script.follow(line)
+        self._layout = site.ledger.ensure(site.connection)
+        longest = max((len(entry.revision) for entry in line.entries), default=0)
+        site.ledger.widen_version_table(site.connection, longest=longest)
+        with site.ledger.creating():
+            # Alembic creates this table too late for a pointer to be put into it.
+            self._ctx._ensure_version_table()  # noqa: SLF001
+        if agreement.moves_pointer:
+            site.ledger.point(site.connection, agreement.pointer)
+
+    def _decide(self, state: State) -> Agreement:
+        files = self._site.script.files
+        if not self._stamping:
+            return reconcile(files, state)
+        if len(to_tuple(self._ctx.opts["destination_rev"], default=())) > 1:
+            raise UsageError(
+                "Plain files form one line, so a database stands at one revision: name one to "
+                "stamp. Nothing was changed."
+            )
+        return reconcile_for_stamp(files, state, purge=self._purging)
+
+    def _execute(self, file: PlainFile, direction: Direction) -> None:
+        self._commit()
+        if direction is Direction.UPGRADE:
+            # Read now: when a long migration is over, a newer release may have replaced the file.
+            self._begun = _row_of(file)
+        self._runner.run(file, direction)
+
+    def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
+        """Record a migration in the transaction that did it, and end that transaction."""
+        if step.is_stamp:
+            return  # recorded when it is done: Alembic calls for each of its steps, or for none
+        if step.is_upgrade:
+            self._runner.finish(lambda ms: self._record(replace(self._begun, execution_ms=ms)))
+        else:
+            entry = self._line.by_revision[str(step.up_revision_id)]
+            self._runner.finish(lambda _ms: self._forget([entry.stem]))
+
+    def _record(self, row: Row) -> None:
+        site = self._site
+        key = self._state.key(row.version)
+        try:
+            site.ledger.record_applied(site.connection, replace(row, version=key), self._layout)
+        except IntegrityError as error:
+            if sqlstate(error) != _UNIQUE_VIOLATION:
+                raise
+            raise LedgerError(
+                f"{site.ledger.name} already holds a row for {row.version}: another process "
+                "has applied it at the same time, without the migration lock."
+            ) from error
+
+    def _forget(self, stems: Collection[str]) -> None:
+        if stems:
+            keys = {self._state.key(stem) for stem in stems}
+            self._site.ledger.record_unapplied(self._site.connection, keys, self._layout)
+
+    def _mirror(self) -> None:
+        """Make the ledger hold exactly the stamped revision and its ancestors in the line."""
+        site = self._site
+        heads = self._ctx.get_current_heads()
+        wanted = self._line.up_to(heads[0] if heads else None)
+        state = site.read()
+        recorded = {row.version for row in state.rows}
+        superfluous = recorded - {entry.stem for entry in wanted}
+        if not self._purging:
+            self._refuse_forgetting(superfluous)
+        self._forget(superfluous)
+        for entry in wanted:
+            if entry.stem not in recorded:
+                self._record(_row_of(entry.file) if entry.file else Row(version=entry.stem))
+
+    def _refuse_forgetting(self, stems: set[str]) -> None:
+        gone = sorted(stems - {file.stem for file in self._site.script.files})
+        if gone:
+            row, it = ("row", "it") if len(gone) == 1 else ("rows", "they")
+            them, files = ("it", "file is") if len(gone) == 1 else ("them", "files are")
+            raise LedgerError(
+                f"This stamp would remove from {self._site.ledger.name} the {row} of "
+                f"{', '.join(gone)}, whose {files} not in this folder: {it} may belong to a newer "
+                f"release, or to another application, which would then run {them} a second time. "
+                f"Nothing was changed. If {it} must go all the same, add --purge."
+            )
+
+    def _commit(self) -> None:
+        if not self._site.external:
+            self._site.connection.commit()
+
+    def _roll_back(self) -> None:
+        if not self._site.external and self._site.connection.in_transaction():
+            self._site.connection.rollback()
+
+
+def _row_of(file: PlainFile) -> Row:
+    """What is recorded of a file, except when it ran and for how long."""
+    header = file.header
+    return Row(
+        version=file.stem,
+        description=header.description,
+        checksum=file.checksum(),
+        breaking=header.breaking,
+    )
+
+
+def _announce(site: Site, entries: Sequence[Entry]) -> None:
+    """Tell of files that come late, before any of these is run; or refuse them."""
+    behind = {entry.stem for entry in site.script.line.late}
+    late = [entry for entry in entries if entry.stem in behind]
+    if not late:
+        return
+    last = max(entry.stem for entry in site.script.line.applied if entry.file is not None)
+    names = ", ".join(f"{entry.stem}.py" for entry in late)
+    came = "comes" if len(late) == 1 else "come"
+    if site.settings.out_of_order == "refuse":
+        raise LedgerError(
+            f"{names} {came} late: {last} was applied already, and out_of_order = refuse is set. "
+            f"Nothing was run. Give {'it' if len(late) == 1 else 'them'} a number after {last}, "
+            "or set out_of_order = run."
+        )
+    site.reporter.warning(
+        f"{names} {came} late: {last} was applied before. "
+        f"{'It is' if len(late) == 1 else 'They are'} run now, after it."
+    )
+
+
+def _warn_of_holes(reporter: Reporter, line: Line) -> None:
+    if line.holes:
+        names = ", ".join(entry.stem for entry in line.holes)
+        reporter.warning(
+            f"{names}: applied to this database, but the file is gone from the middle of the "
+            "folder. The run goes on past it."
+        )

@@ -1,0 +1,238 @@
+"""What `alembic revision` writes, and what it and `alembic merge` refuse to write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.alembic_books import books, creates, tables, write_three
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from support.project import Project
+
+WIDGETS = '''\
+"""
+Migration: add widgets
+"""
+
+description = "add widgets"
+
+
+def upgrade(db):
+    """Apply this migration."""
+    from sqlalchemy import text
+
+    db.execute(text("SELECT 1"))  # your SQL in place of this
+    db.commit()
+
+
+def downgrade(db):
+    """Undo what upgrade() did."""
+    from sqlalchemy import text
+
+    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
+    db.commit()
+'''
+
+MODELS = """
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    sa.Table(
+        "widgets",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(50), server_default="it's \\"new\\"", nullable=False),
+        sa.Column("tags", postgresql.ARRAY(sa.Text), index=True),
+    )
+    # A team may have a model of the ledger, as the old runner made it.
+    sa.Table("schema_migrations", metadata, sa.Column("version", sa.String(255), primary_key=True))
+"""
+
+LINE = (
+    "plain files form one line, in the order of their names, so there are never two heads. Nothing "
+    "was written. Two files may share a number, and a file that comes late is simply next in line. "
+    'For a new file, type: alembic revision -m "what it does"\n'
+)
+
+
+def with_models(project: Project, models: str = MODELS) -> None:
+    (project.path / "models.py").write_text(dedent(models))
+    project.ini(extra="prepend_sys_path = %(here)s\ntarget_metadata = models:metadata\n")
+
+
+def ruff(*files: Path, format: bool = False) -> None:  # noqa: A002
+    """Ruff with its own defaults, whatever this repository has set."""
+    command = [Path(sys.executable).parent / "ruff", "format" if format else "check", "--isolated"]
+    if format:
+        command.append("--check")
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_revision_writes_the_next_plain_file_without_a_database(folder_project: Project) -> None:
+    write_three(folder_project)
+    done = folder_project.alembic("revision", "-m", "add widgets", check=True)
+    written = folder_project.migrations / "004_add_widgets.py"
+    assert done.stdout == f"Generating {written} ...  done\n"
+    assert written.read_text() == WIDGETS
+    ruff(written)
+    ruff(written, format=True)
+    folder_project.alembic("revision", "-m", "Größe: 50% größer!", "--rev-id", "010", check=True)
+    numbered = folder_project.migrations / "010_groe_50_groer.py"
+    assert 'description = "Größe: 50% größer!"' in numbered.read_text()
+    folder_project.alembic("revision", check=True)
+    history = folder_project.alembic("history", check=True).stdout.splitlines()
+    assert history[:3] == [
+        "010_groe_50_groer -> 011_migration (head), Say here what this migration does",
+        "004_add_widgets -> 010_groe_50_groer, Größe: 50% größer!",
+        "003_three -> 004_add_widgets, add widgets",
+    ]
+
+
+def test_a_written_file_runs_as_it_is_in_both_directions(project: Project, engine: Engine) -> None:
+    project.alembic("revision", "-m", "first", check=True)
+    project.alembic("upgrade", "head", check=True)
+    assert books(engine).applied == ["001_first"]
+    project.alembic("downgrade", "base", check=True)
+    assert books(engine).applied == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("revision", "--splice"), f"--splice has no meaning here: {LINE}"),
+        (("revision", "--head", "001_one"), f"--head 001_one cannot be followed: {LINE}"),
+        (("merge", "heads"), f"There is nothing to merge: {LINE}"),
+        (("merge", "001_one", "002_two"), f"There is nothing to merge: {LINE}"),
+        (("revision", "--rev-id", "2"), "The number 2 is taken by 002_two.py."),
+        (("revision", "--version-path", "else"), "--version-path cannot be another folder than"),
+    ],
+)
+def test_what_a_line_cannot_have_is_refused_and_nothing_is_written(
+    folder_project: Project, arguments: tuple[str, ...], reason: str
+) -> None:
+    write_three(folder_project)
+    refused = folder_project.alembic(*arguments, "-m", "x")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"FAILED: {reason}")
+    assert len(list(folder_project.migrations.iterdir())) == 3
+
+
+def test_what_is_there_already_is_never_overwritten(folder_project: Project) -> None:
+    write_three(folder_project)
+    # Not a migration to the scan, but in the way.
+    in_the_way = folder_project.migrations / "004_x.py"
+    in_the_way.mkdir()
+    refused = folder_project.alembic("revision", "-m", "x")
+    assert refused.returncode == 4
+    assert refused.stderr == (
+        f"FAILED: {in_the_way} is there already, and was left as it is. Rename or remove it.\n"
+    )
+
+
+def test_autogenerate_writes_a_file_that_applies_and_reverts(
+    project: Project, engine: Engine
+) -> None:
+    with_models(project)
+    project.alembic("revision", "--autogenerate", "-m", "widgets", check=True)
+    assert tables(engine) == set()
+    written = project.migrations / "001_widgets.py"
+    source = written.read_text()
+    assert source.startswith(
+        '"""\nMigration: widgets\n"""\n\n'
+        "import sqlalchemy as sa\n"
+        "from alembic import op\n"
+        "from sqlalchemy.dialects import postgresql\n\n"
+        'description = "widgets"\n\n\n'
+        "def upgrade(db):\n"
+        '    """Apply this migration."""\n'
+    )
+    assert "schema_migrations" not in source
+    ruff(written)
+    project.alembic("upgrade", "head", check=True)
+    assert project.alembic("check", check=True).stdout == "No new upgrade operations detected.\n"
+    assert "widgets" in tables(engine)
+    # Only what the generated code needs is imported.
+    with_models(project, MODELS.replace("nullable=False", "nullable=False, index=True"))
+    project.alembic("revision", "--autogenerate", "-m", "index names", check=True)
+    second = project.migrations / "002_index_names.py"
+    assert "from alembic import op\n\ndescription" in second.read_text()
+    ruff(second)
+    project.alembic("upgrade", "head", check=True)
+    project.alembic("downgrade", "base", check=True)
+    assert tables(engine) == {"alembic_version", "schema_migrations"}
+
+
+def test_autogenerate_that_finds_nothing_writes_an_ordinary_file(
+    project: Project, engine: Engine
+) -> None:
+    with_models(project, "import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    project.write("001_one", creates("one"))
+    behind = project.alembic("revision", "--autogenerate", "-m", "add widgets")
+    assert behind.stdout == "FAILED: Target database is not up to date.\n"
+    project.remove("001_one")
+    project.alembic("revision", "--autogenerate", "-m", "add widgets", check=True)
+    assert (project.migrations / "001_add_widgets.py").read_text() == WIDGETS
+
+
+def test_post_write_hooks_of_the_project_are_run(folder_project: Project) -> None:
+    folder_project.ini(
+        extra="""
+        [post_write_hooks]
+        hooks = mark
+        mark.type = exec
+        mark.executable = /bin/sh
+        mark.options = -c 'echo "# marked" >> REVISION_SCRIPT_FILENAME'
+        """
+    )
+    folder_project.alembic("revision", "-m", "first", check=True)
+    written = folder_project.migrations / "001_first.py"
+    assert written.read_text().endswith("# marked\n")
+
+
+def test_one_process_writes_one_file_after_the_other(folder_project: Project) -> None:
+    done = folder_project.python(
+        """
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError, rev_id
+
+        config = Config("alembic.ini")
+        for message in ("first", "second"):
+            print(command.revision(config, message).revision)
+        print(command.revision(config, "tenth", rev_id="010").down_revision)
+        script = ScriptDirectory.from_config(config)
+        for message in ("eleventh", "twelfth"):
+            print(script.generate_revision(rev_id(), message, head="head").down_revision)
+        print(script.get_current_head())
+        print(script.generate_revision("005", "fifth").nextrev)
+        for heads in ("heads", ["heads"], "012_twelfth"):
+            try:
+                command.merge(config, heads)
+            except CommandError as error:
+                print(error.__cause__.exit_code)
+        """,
+        check=True,
+    )
+    assert [line for line in done.stdout.splitlines() if "Generating" not in line] == [
+        "001_first",
+        "002_second",
+        "002_second",
+        "010_tenth",
+        "011_eleventh",
+        "012_twelfth",
+        "frozenset({'010_tenth'})",
+        "2",
+        "2",
+        "2",
+    ]

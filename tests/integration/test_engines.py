@@ -1,0 +1,81 @@
+"""What may be handed to `bridge.upgrade`, and what a pool must be able to give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+import bridge
+from bridge.errors import LockNotObtained, UsageError
+
+if TYPE_CHECKING:
+    from support.project import Project
+
+A = """
+    from sqlalchemy import text
+    def upgrade(db):
+        db.execute(text("CREATE TABLE a (id int)"))
+        db.commit()
+    """
+
+
+def upgrade(project: Project, database: Any) -> bridge.Report:
+    return bridge.upgrade(database, config=project.path / "alembic.ini")
+
+
+def test_an_engine_that_gives_one_connection_at_a_time_is_explained(project: Project) -> None:
+    project.write("001_a", A)
+    assert project.url is not None
+    engine = create_engine(project.url, pool_size=1, max_overflow=0, pool_timeout=0.2)
+    with pytest.raises(LockNotObtained) as caught:
+        upgrade(project, engine)
+    assert str(caught.value).startswith(
+        "The migration lock is held on a connection of its own, and that could not be made: "
+        "QueuePool limit of size 1 overflow 0 reached"
+    )
+    assert str(caught.value).endswith(
+        "Nothing was started. Run the same command again. If it stays so, let the server, the "
+        "role and the pool give two connections to one run."
+    )
+    engine.dispose()
+
+
+def test_an_engine_that_gives_everybody_the_same_connection_is_refused(project: Project) -> None:
+    project.write("001_a", A)
+    assert project.url is not None
+    engine = create_engine(project.url, poolclass=StaticPool)
+    with pytest.raises(UsageError) as caught:
+        upgrade(project, engine)
+    assert str(caught.value) == (
+        "The Engine's pool (StaticPool) gives out one connection for everything, but the "
+        "migration lock needs one beside that of the migrations. Nothing was started. Hand in an "
+        "Engine with another pool, or the URL."
+    )
+    engine.dispose()
+
+
+def test_what_is_no_database_is_refused(project: Project) -> None:
+    with pytest.raises(UsageError) as caught:
+        upgrade(project, 42)
+    assert str(caught.value) == (
+        "The database handed in is of type int; bridge takes a URL, or a synchronous SQLAlchemy "
+        "Engine or Connection."
+    )
+
+
+def test_an_engine_of_another_driver_is_refused(project: Project) -> None:
+    project.write("001_a", A)
+    assert project.url is not None
+    engine = create_engine(project.url)
+    engine.dialect.driver = "psycopg"
+    with pytest.raises(UsageError) as caught:
+        upgrade(project, engine)
+    assert str(caught.value) == (
+        "The connection handed in uses the driver psycopg; bridge runs migrations on psycopg2. "
+        "Nothing was done. Hand in the URL, which may be the same one, or leave it to "
+        "MIGRATION_DATABASE_URL or DATABASE_URL."
+    )
+    engine.dispose()
