@@ -10,6 +10,7 @@ here: options go to `bridge.migrator` as they were given.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,9 @@ import typer
 from bridge.cli_db import db
 from bridge.cli_downgrade import downgrade
 from bridge.cli_options import META, Options
-from bridge.command_line import MountableGroup, counted, result
+from bridge.cli_rehearse import rehearse
+from bridge.cli_repair import repair
+from bridge.command_line import MountableGroup, as_long_as_it_is_read, counted, result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +49,8 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(db, name="db")
 # So that -1 is a revision, as it is for `alembic downgrade`, and no option.
 migrate.command(context_settings={"ignore_unknown_options": True})(downgrade)
+migrate.command()(repair)
+migrate.command()(rehearse)
 
 
 @migrate.callback()
@@ -61,6 +66,14 @@ def upgrade(
     ] = "head",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would run, in order, and run nothing.")
+    ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql",
+            help="Write what would run as a script for psql, records included, and run nothing. "
+            "It begins after what the database has; at the first file if none is named.",
+        ),
     ] = False,
     database_url: Annotated[
         str | None,
@@ -127,6 +140,7 @@ def upgrade(
     Examples:
       eai migrate
       eai migrate --dry-run
+      eai migrate --sql > upgrade.sql
       eai migrate --to 002 --wait-for-lock 60 --config deploy/alembic.ini
 
     \b
@@ -151,7 +165,10 @@ def upgrade(
     )
     ctx.meta[META] = options
     if ctx.invoked_subcommand is not None:
-        _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run)
+        _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
+        return
+    if sql:
+        _write_sql(options, to=to, dry_run=dry_run)
         return
     with options.run() as request:
         from bridge.migrator import plan, run_upgrade
@@ -161,6 +178,16 @@ def upgrade(
         else:
             lines = _applied(run_upgrade(request, to=to), to)
     result(*lines)
+
+
+def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:
+    if dry_run:
+        raise typer.BadParameter("give it or --dry-run, not both.", param_hint="--sql")
+    with options.run() as request:
+        from bridge.scripting import write_sql
+
+        with as_long_as_it_is_read():
+            write_sql(request, to=to, out=sys.stdout)
 
 
 def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:

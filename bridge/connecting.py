@@ -62,14 +62,14 @@ def _opened(config: Config, settings: Settings, reporter: Reporter) -> Iterator[
     if already is not None:
         yield already
         return
-    url, embedded = _asked_for(config)
+    url, embedded = asked_for(config)
     asked_with = "-x database_url=URL" if under_command_line(config) else "--database-url"
     with opened(settings, url=url, embedded=embedded, asked_with=asked_with) as database:
         reporter.database(database.describe())
         yield database
 
 
-def _asked_for(config: Config) -> tuple[str | None, bool]:
+def asked_for(config: Config) -> tuple[str | None, bool]:
     """What a command line says: ours through attributes, Alembic's with ``-x database_url=``."""
     for argument in getattr(config.cmd_opts, "x", None) or ():
         name, _, value = argument.partition("=")

@@ -53,6 +53,44 @@ def renamed(state: State, old: str, new: str) -> LedgerError:
     )
 
 
+def same_text(state: State, old: str, new: str) -> LedgerError:
+    """A file that is gone, and a pending one with the very text that was applied."""
+    return LedgerError(
+        f"{state.ledger} records {old} as applied, whose file is gone, and {new}.py has the very "
+        "text that was applied: most likely the file was renamed. Nothing was changed, because "
+        f"{new} would do its work a second time. Either name the file {old}.py again, or record "
+        "the new name: eai migrate repair. (If it is another migration with the same text, "
+        "change a comment in it.)"
+    )
+
+
+def changed(stems: Sequence[str]) -> str:
+    """Files that are not what was applied any more."""
+    names = ", ".join(f"{stem}.py" for stem in stems)
+    was, it = ("was", "it is") if len(stems) == 1 else ("were", "they are")
+    return (
+        f"{names} {was} changed after having been applied to this database, where {it} not run "
+        "again"
+    )
+
+
+def changed_warning(stems: Sequence[str]) -> str:
+    """As `changed`, where the run goes on."""
+    return (
+        f"{changed(stems)}. Put a further change into a new migration. To accept the present "
+        "text, type: eai migrate repair."
+    )
+
+
+def changed_refusal(stems: Sequence[str]) -> LedgerError:
+    """As `changed`, where the settings want it refused."""
+    return LedgerError(
+        f"{changed(stems)}, and drift = refuse is set. Nothing was changed in the database. Put "
+        "back the text that was applied, and further changes into a new migration; or accept the "
+        "present text: eai migrate repair."
+    )
+
+
 def foreign_ledger(state: State) -> LedgerError:
     """Rows of which none is a file, in a table that bridge has never written to."""
     other_columns = (

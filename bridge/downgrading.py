@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from bridge.migrator import Planned, Request
-from bridge.migrator import _alembic as alembic
+from bridge.migrator import Planned, Request, alembic_here
 
 if TYPE_CHECKING:
     from bridge.line import Line
@@ -36,7 +35,7 @@ def plan_downgrade(request: Request, *, to: str) -> Downgrade:
     from alembic.script import ScriptDirectory
 
     planned: list[Planned] = []
-    with alembic():
+    with alembic_here():
         config = request.alembic_config()
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
 
@@ -61,7 +60,7 @@ def run_downgrade(request: Request, *, to: str, agreed: Downgrade | None = None)
     from alembic import command
 
     agreed = agreed or plan_downgrade(request, to=to)
-    with alembic():
+    with alembic_here():
         config = request.alembic_config()
         config.attributes["bridge.agreed"] = [each.stem for each in agreed.planned]
         command.downgrade(config, to)

@@ -35,6 +35,8 @@ class Failure:
     #: What to type after the file was mended.
     command: str
     show_parameters: bool
+    #: Whether it ran only to be rolled back.
+    rehearsal: bool = False
 
     def describe(self) -> str:
         """The whole message, several lines of it."""
@@ -124,6 +126,8 @@ class Failure:
         return [_HIDDEN] if hidden else []
 
     def _what_stays(self) -> str:
+        if self.rehearsal:
+            return "This was a rehearsal: everything was rolled back, and nothing is recorded."
         if self.phase is Phase.COMMIT and _connection_is_gone(self.work):
             return (
                 "The connection broke while the COMMIT was under way, so it is not known whether "

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from bridge.catalog import CATALOG
 from bridge.errors import LedgerError
 from bridge.keys import Form
 from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote, quoted
@@ -88,7 +89,7 @@ class Ledger:
 
         Returns the layout it has now. Raises LedgerError if it cannot be created.
         """
-        layout = self._layout(connection)
+        layout = self.layout(connection)
         if not layout.names:
             described = ", ".join(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items())
             with self.creating():
@@ -101,11 +102,11 @@ class Ledger:
                         f"description TEXT, {described})"
                     )
                 )
-            return self._layout(connection)
+            return self.layout(connection)
         lacking = {name: kind for name, kind in ADDED_COLUMNS.items() if name not in layout.names}
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {n} {kind}" for n, kind in lacking.items())
         if added and _alter_if_possible(connection, f"ALTER TABLE {self.quoted} {added}"):
-            return self._layout(connection)
+            return self.layout(connection)
         return layout
 
     def widen_version_table(self, connection: Connection, *, longest: int) -> None:
@@ -170,6 +171,26 @@ class Ledger:
         )
         connection.execute(text(statement), values)
 
+    def amend(
+        self,
+        connection: Connection,
+        version: str,
+        layout: Layout,
+        *,
+        renamed: str | None = None,
+        checksum: str | None = None,
+    ) -> None:
+        """Change what the row of a migration says: its name, its checksum, or both.
+
+        Both names are what this ledger calls the migration.
+        """
+        values = {"renamed": renamed, "checksum": checksum}
+        columns = {"renamed": layout.quoted_key, "checksum": "checksum"}
+        given = {name: value for name, value in values.items() if value is not None}
+        changes = ", ".join(f"{columns[name]} = :{name}" for name in given)
+        statement = f"UPDATE {self.quoted} SET {changes} WHERE {layout.quoted_key}::text = :version"
+        connection.execute(text(statement), {**given, "version": version})
+
     def record_unapplied(
         self, connection: Connection, versions: Collection[str], layout: Layout
     ) -> None:
@@ -209,9 +230,10 @@ class Ledger:
             "schema": self.schema,
             "key": self.key or "version",
         }
-        return connection.execute(text(_CATALOG), names).one()
+        return connection.execute(text(CATALOG), names).one()
 
-    def _layout(self, connection: Connection) -> Layout:
+    def layout(self, connection: Connection) -> Layout:
+        """Which columns the ledger has, and which of them bridge can use; reads the catalog."""
         catalog = self._catalog(connection)
         return Layout.of(catalog.names, catalog.types, catalog.serial, self._told(catalog))
 
@@ -256,26 +278,6 @@ _MENDS = {
     ("3F000", "created"): "Create the schema, or correct version_table_schema or the search_path.",
     ("25006", "created"): "Connect to a server, and as a role, that may write.",
 }
-
-#: One look at the catalog: what is there, the ledger's columns, and the one that numbers its rows.
-_CATALOG = """
-SELECT to_regclass(:ledger) IS NOT NULL AS ledger,
-       to_regclass(:version_table) IS NOT NULL AS version_table,
-       found.*,
-       (SELECT array_agg(nspname::text ORDER BY nspname)
-          FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE CAST(:schema AS text) IS NULL AND to_regclass(:ledger) IS NULL
-           AND relname = :name AND relkind IN ('r', 'p') AND relpersistence <> 't'
-           AND EXISTS (SELECT FROM pg_attribute
-                        WHERE attrelid = pg_class.oid AND attname = :key)) AS elsewhere
-  FROM (SELECT array_agg(attname::text ORDER BY attnum) AS names,
-               array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) AS types,
-               min(attname::text) FILTER (
-                   WHERE attidentity <> '' OR pg_get_expr(adbin, adrelid) LIKE 'nextval(%'
-               ) AS serial
-          FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-         WHERE attrelid = to_regclass(:ledger) AND attnum > 0 AND NOT attisdropped) AS found
-"""
 
 
 def _in_text(name: str) -> str:

@@ -151,7 +151,7 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
         target = _target(request, to, stack)
         if target is not None and target.is_up_to_date(tally):
             return Report(())
-        with _alembic():
+        with alembic_here():
             from alembic import command
 
             config = request.alembic_config()
@@ -166,7 +166,7 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
     from alembic.script import ScriptDirectory
 
     planned: list[Planned] = []
-    with _alembic():
+    with alembic_here():
         config = request.alembic_config()
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
 
@@ -195,7 +195,12 @@ class _Target:
         with connect(
             self.engine, self.database, wait=wait, on_wait=reporter.unreachable
         ) as connection:
-            return is_up_to_date(connection, ledger_of(self.settings), self.settings.folder)
+            return is_up_to_date(
+                connection,
+                ledger_of(self.settings),
+                self.settings.folder,
+                unchanged=self.settings.drift == "refuse",
+            )
 
 
 def _target(request: Request, to: str, stack: ExitStack) -> _Target | None:
@@ -218,7 +223,7 @@ def _target(request: Request, to: str, stack: ExitStack) -> _Target | None:
 
 
 @contextmanager
-def _alembic() -> Iterator[None]:
+def alembic_here() -> Iterator[None]:
     """Alembic for one thread at a time, and bridge's own errors out of it."""
     from alembic.util import CommandError
 

@@ -28,11 +28,10 @@ from bridge.offline_session import OfflineConnection, open_script_session
 from bridge.plainfile import PlainFile
 from bridge.reporting import Direction
 from bridge.revisions import PlainScriptDirectory
-from bridge.runner import _refuse_unfinished as refuse_unfinished
+from bridge.runner import refuse_unfinished
 from bridge.site import Site
 from bridge.work import Mode
-from bridge.writing import _announce as announce
-from bridge.writing import _row_of as row_of
+from bridge.writing import announce, row_of
 
 #: Where `bridge.scripting` puts what it found in the database that a script is for.
 FOUND = "bridge.found"

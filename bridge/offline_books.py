@@ -15,20 +15,19 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
-from bridge.layout import ADDED_COLUMNS, Layout
-from bridge.ledger import VERSION_LENGTH
+from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
+from bridge.ledger import Ledger
 from bridge.line import Entry, Row
 from bridge.literals import literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
 from bridge.reconcile import Agreement
 from bridge.site import Site
-from bridge.state import State
-from bridge.writing import _row_of as row_of
+from bridge.state import State, named
+from bridge.writing import row_of
 
-#: The columns of a new ledger that a script fills; how long a migration took it cannot know.
+#: The columns of a ledger that a script fills; how long a migration took it cannot know.
 _FILLED = {
-    "version": f"character varying({VERSION_LENGTH})",
     "applied_at": "timestamp with time zone",
     "description": "text",
     "checksum": "character varying(64)",
@@ -56,7 +55,8 @@ class Books:
         self._version_table = version_table
         self._found = found
         self._created = False
-        self._layout = _filled(found.layout if found else Layout())
+        self._state = found.state if found else _unseen(site)
+        self._layout = _filled(found.layout if found else Layout(), self._ledger)
 
     def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
         """Comments that say what the script is, and how to run it."""
@@ -90,9 +90,10 @@ class Books:
         self._connection.execute(CreateTable(self._version_table, if_not_exists=True))
         added = ",\n    ".join(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items())
         # As `Ledger.ensure` creates it.
+        key = quote(self._ledger.key or "version")
         self._send(
             f"CREATE TABLE IF NOT EXISTS {self._ledger.name} (\n"
-            f"    version VARCHAR({VERSION_LENGTH}) PRIMARY KEY,\n"
+            f"    {key} VARCHAR({VERSION_LENGTH}) PRIMARY KEY,\n"
             "    applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
             f"    description TEXT,\n    {added}\n)"
         )
@@ -134,18 +135,27 @@ class Books:
             self.record_unapplied(others)
         for entry in wanted:
             row = row_of(entry.file) if entry.file else Row(version=entry.stem)
-            values = (row.version, row.description, row.checksum, row.breaking or None)
-            constants = ", ".join(literal(value) for value in values)
-            version = quoted(row.version)
-            self._send(_RECORD.format(ledger=self._ledger.name, values=constants, version=version))
+            values = (self._key(entry.stem), row.description, row.checksum, row.breaking or None)
+            constants = [literal(value) for value in values]
+            self._send(
+                _RECORD.format(
+                    ledger=self._ledger.name,
+                    key=self._key_column,
+                    values=", ".join(constants),
+                    name=constants[0],
+                )
+            )
 
     def _key(self, stem: str) -> str:
-        return self._found.state.key(stem) if self._found else stem
+        return self._state.key(stem)
+
+    @property
+    def _key_column(self) -> str:
+        return str(quote(self._layout.key or "version"))
 
     @property
     def _pointer(self) -> str:
-        preparer = self._connection.dialect.identifier_preparer
-        return str(preparer.format_table(self._version_table))
+        return self._ledger.quoted_version_table.replace("\\:", ":")  # which `text()` wants
 
     def _send(self, statement: str) -> None:
         self._connection.script.send(statement)
@@ -164,8 +174,7 @@ class Books:
         ):
             if stems:
                 names = ", ".join(quoted(self._key(stem)) for stem in stems)
-                ledger = self._ledger.name
-                key = self._layout.quoted_key.replace("\\:", ":")  # as `text()` would
+                ledger, key = self._ledger.name, self._key_column
                 asked.append((question.format(ledger=ledger, key=key, names=names), problem))
         checks = "".join(
             _CHECK.format(
@@ -191,10 +200,28 @@ class Books:
         return stems, [self._site.script.line.by_revision[start].stem] if start else []
 
 
-def _filled(layout: Layout) -> Layout:
+def _unseen(site: Site) -> State:
+    """What is assumed of a database that was not looked at: nothing in it but what settings say."""
+    ledger = site.ledger
+    state = State(
+        ledger=ledger.name,
+        version_table=site.settings.version_table,
+        exists=False,
+        ours=False,
+        rows=(),
+        certain=True,
+        pointers=(),
+        key_column=ledger.key or "version",
+        form=ledger.form,
+    )
+    return named(site.script.files, state)
+
+
+def _filled(layout: Layout, ledger: Ledger) -> Layout:
     """The columns that the script fills, once it has added what is lacking."""
     if not layout.names:
-        return Layout(_FILLED)
+        key = ledger.key or "version"
+        return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, told=key)
     added = {name: _FILLED[name] for name in ADDED_COLUMNS if name in _FILLED}
     names = {**added, **layout.names}
     names.pop("execution_ms", None)
@@ -223,10 +250,10 @@ INSERT INTO {pointer} (version_num) SELECT {start}
 
 # An aggregate without GROUP BY has one row, also over an empty table.
 _RECORD = """\
-INSERT INTO {ledger} (version, description, checksum, breaking, applied_at)
+INSERT INTO {ledger} ({key}, description, checksum, breaking, applied_at)
 SELECT {values},
        GREATEST(clock_timestamp(), max(applied_at) + interval '1 microsecond')
-  FROM {ledger} HAVING bool_or(version = {version}) IS NOT TRUE"""
+  FROM {ledger} HAVING bool_or({key}::text = {name}) IS NOT TRUE"""
 
 _ASKS_OTHER = """\
 string_agg(version_num, ', ') INTO found FROM {pointer}

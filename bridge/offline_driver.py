@@ -181,8 +181,8 @@ class ScriptConnection:
             f"this line reads what a statement{where} answers ({short}), and while a script is "
             "written there is no database to answer. Nothing was written. Leave the decision to "
             "SQL (IF NOT EXISTS, INSERT ... SELECT ... WHERE NOT EXISTS, a DO block), or let the "
-            "file run instead: eai migrate --verbose on a copy of the database also shows each "
-            "statement."
+            "file run instead: eai migrate rehearse, on a copy of the database, runs what is "
+            "pending, prints its SQL and rolls everything back."
         )
 
     def _begin(self) -> None:

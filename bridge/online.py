@@ -68,7 +68,11 @@ def _signals(config: Config) -> AbstractContextManager[Interrupter | None]:
 
 
 def _run(site: Site, context: Any, options: dict[str, Any]) -> None:
+    instead: Callable[[Site], None] | None = context.config.attributes.get("bridge.instead")
     try:
+        if instead is not None:
+            instead(site)
+            return
         if not site.external:
             # Being in a transaction when its context is made, Alembic leaves transactions to us.
             site.connection.begin()

@@ -44,6 +44,8 @@ class Runner:
     show_parameters: bool = False
     #: Whether the connection is in a transaction of the caller's, who alone may commit.
     external: bool = False
+    #: Whether everything is rolled back in the end; goes with `external`.
+    rehearsal: bool = False
     #: Stems that were run and recorded.
     done: list[str] = field(default_factory=list)
     _attempt: Attempt | None = None
@@ -146,7 +148,7 @@ class Runner:
         attempt.session = session = open_session(work, autoflush=self.autoflush)
         self.watcher.work = work
         with loaded(attempt.file, attempt.direction.value) as function:
-            _refuse_unfinished(function(session), attempt.direction)
+            refuse_unfinished(function(session), attempt.direction)
             attempt.phase = Phase.SETTLE
             # The caller of a file commits after it returns, as the old runner did.
             if session.in_transaction():
@@ -208,6 +210,7 @@ class Runner:
             done=tuple(self.done),
             command=self.reporter.command,
             show_parameters=self.show_parameters,
+            rehearsal=self.rehearsal,
         )
 
     def _roll_back(self, attempt: Attempt) -> None:
@@ -259,7 +262,7 @@ class Runner:
                 Session.close(attempt.session)
 
 
-def _refuse_unfinished(result: Any, direction: Direction) -> None:
+def refuse_unfinished(result: Any, direction: Direction) -> None:
     """A coroutine or a generator has not begun its work."""
     if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
         return

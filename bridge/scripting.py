@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO, cast
 
-from bridge.connecting import _asked_for as asked_for
-from bridge.connecting import connected
+from bridge.connecting import asked_for, connected
 from bridge.database import URL_VARIABLES
 from bridge.logs import reporter_for
-from bridge.migrator import Request
-from bridge.migrator import _alembic as alembic
+from bridge.migrator import Request, alembic_here
 from bridge.reconcile import reconcile
 from bridge.site import Site
 
@@ -39,7 +37,7 @@ def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
 
     from bridge.offline import FOUND
 
-    with alembic():
+    with alembic_here():
         config = request.alembic_config()
         config.output_buffer = out
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
@@ -62,7 +60,7 @@ def _look(config: Config, script: PlainScriptDirectory) -> Found | None:
         try:
             state = site.read()
             agreement = reconcile(script.files, state)
-            layout = site.ledger._layout(connection)  # noqa: SLF001
+            layout = site.ledger.layout(connection)
         finally:
             if not site.external:
                 connection.rollback()

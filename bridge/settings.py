@@ -168,8 +168,7 @@ def _object_name(found: Found) -> str:
     name = _text(found)
     if not is_object_name(name):
         raise _wrong(
-            found,
-            "it must be a module and an attribute, such as app.models:Base.metadata",
+            found, "it must be a module and an attribute, such as app.models:Base.metadata"
         )
     return name
 
@@ -196,11 +195,10 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "show_parameters": _yes_or_no,
 }
 
-#: The same settings, and the folder. In a configuration file the folder goes by Alembic's name
-#: for it, ``version_locations``.
+#: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
 _SETTABLE = frozenset({"folder", *_PARSERS})
 
-#: What may stand in a configuration file, for the check of spelling.
+#: What may stand in a configuration file.
 _OPTIONS = frozenset({*_PARSERS, "version_locations", "prepend_sys_path", "sqlalchemy.url"})
 
 
@@ -247,8 +245,8 @@ def _settings(
     )
     if settings.mirror_table == settings.version_table:
         raise UsageError(
-            f"mirror_table and version_table are both {settings.mirror_table!r}; they are two"
-            f" tables, one with a row for each migration, one with Alembic's pointer."
+            f"mirror_table and version_table are both {settings.mirror_table!r}; they are two "
+            "tables, one with a row for each migration, one with Alembic's pointer."
         )
     return settings
 

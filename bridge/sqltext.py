@@ -25,6 +25,7 @@ _ENDS = re.compile(
 )
 #: Counts only as a whole text: a function in the SQL standard's form may hold "; END".
 _END = re.compile(r"\s*END(\s+(WORK|TRANSACTION))?[\s;]*", re.IGNORECASE)
+_ROLLS_BACK = re.compile(r"(ABORT|ROLLBACK(?!\s+((WORK|TRANSACTION)\s+)?TO\b))\b", re.IGNORECASE)
 _CHAINED = re.compile(r"AND\s+CHAIN\s*$", re.IGNORECASE)
 
 _SET = re.compile(r"SET\s+(?:(SESSION|LOCAL)\s+)?(.+)", re.IGNORECASE | re.DOTALL)
@@ -74,6 +75,12 @@ def ends_transaction(statement: str) -> bool:
     if _END.fullmatch(_TOKEN.sub(" ", statement)):
         return True
     return any(_ENDS.match(piece) for piece in _pieces(statement))
+
+
+def rolls_back(statement: str) -> bool:
+    """Whether this text begins with a ROLLBACK of the whole transaction."""
+    first = next((piece for piece in _pieces(statement) if piece), "")
+    return _ROLLS_BACK.match(first) is not None
 
 
 def undoing(statement: str) -> list[str]:

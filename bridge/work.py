@@ -26,7 +26,7 @@ from bridge.deadlock import OwnLocks
 from bridge.errors import MigrationError
 from bridge.ledger import sqlstate
 from bridge.mode import Mode
-from bridge.sql_text import ends_transaction, rolls_back
+from bridge.sqltext import ends_transaction, rolls_back
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

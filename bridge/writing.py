@@ -11,6 +11,8 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
+from bridge import disagreements as say
+from bridge.drift import changed, renamed
 from bridge.errors import LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.ledger import sqlstate
@@ -73,7 +75,7 @@ class _Writing:
         site = self._site
         site.on_step = self._on_step
         site.script.execute = self._execute
-        site.script.announce = partial(_announce, site)
+        site.script.announce = partial(announce, site)
         try:
             self._prepare()
             run_migrations()
@@ -105,6 +107,8 @@ class _Writing:
         for warning in agreement.warnings:
             site.reporter.warning(warning)
         _warn_of_holes(site.reporter, line)
+        if not self._purging:
+            self._refuse_drift(line)
         site.script.follow(line)
         self._layout = site.ledger.ensure(site.connection)
         longest = max((len(entry.revision) for entry in line.entries), default=0)
@@ -114,6 +118,13 @@ class _Writing:
             self._ctx._ensure_version_table()  # noqa: SLF001
         if agreement.moves_pointer:
             site.ledger.point(site.connection, agreement.pointer)
+
+    def _refuse_drift(self, line: Line) -> None:
+        """Files that would run a second time under another name; and changed ones, if so set."""
+        for each in renamed(line):
+            raise say.same_text(self._state, each.old.stem, each.new[0].stem)
+        if self._site.settings.drift == "refuse" and (stems := _changed(line)):
+            raise say.changed_refusal(stems)
 
     def _decide(self, state: State) -> Agreement:
         files = self._site.script.files
@@ -130,7 +141,7 @@ class _Writing:
         self._commit()
         if direction is Direction.UPGRADE:
             # Read now: when a long migration is over, a newer release may have replaced the file.
-            self._begun = _row_of(file)
+            self._begun = row_of(file)
         self._runner.run(file, direction)
 
     def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
@@ -174,7 +185,7 @@ class _Writing:
         self._forget(superfluous)
         for entry in wanted:
             if entry.stem not in recorded:
-                self._record(_row_of(entry.file) if entry.file else Row(version=entry.stem))
+                self._record(row_of(entry.file) if entry.file else Row(version=entry.stem))
 
     def _refuse_forgetting(self, stems: set[str]) -> None:
         gone = sorted(stems - {file.stem for file in self._site.script.files})
@@ -197,7 +208,7 @@ class _Writing:
             self._site.connection.rollback()
 
 
-def _row_of(file: PlainFile) -> Row:
+def row_of(file: PlainFile) -> Row:
     """What is recorded of a file, except when it ran and for how long."""
     header = file.header
     return Row(
@@ -208,8 +219,11 @@ def _row_of(file: PlainFile) -> Row:
     )
 
 
-def _announce(site: Site, entries: Sequence[Entry]) -> None:
-    """Tell of files that come late, before any of these is run; or refuse them."""
+def announce(site: Site, entries: Sequence[Entry]) -> None:
+    """Tell of files that come late, before any of these is run, or refuse them; and of changes."""
+    # With drift = refuse there are none: that was found out before.
+    if entries and site.settings.drift == "warn" and (stems := _changed(site.script.line)):
+        site.reporter.warning(say.changed_warning(stems))
     behind = {entry.stem for entry in site.script.line.late}
     late = [entry for entry in entries if entry.stem in behind]
     if not late:
@@ -227,6 +241,10 @@ def _announce(site: Site, entries: Sequence[Entry]) -> None:
         f"{names} {came} late: {last} was applied before. "
         f"{'It is' if len(late) == 1 else 'They are'} run now, after it."
     )
+
+
+def _changed(line: Line) -> list[str]:
+    return [entry.stem for entry in changed(line)]
 
 
 def _warn_of_holes(reporter: Reporter, line: Line) -> None:

@@ -109,6 +109,26 @@ def test_dry_run_lists_in_order_and_writes_nothing(project: Project, engine: Eng
     assert tables(engine) == set()
 
 
+def test_sql_writes_a_script_of_what_is_pending_and_runs_nothing(
+    project: Project, engine: Engine
+) -> None:
+    with_tables(project, "001_a").eai("migrate", check=True)
+    with_tables(project, "002_b", "003_c")
+    done = project.eai("migrate", "--sql", "--to", "002", check=True)
+    assert "CREATE TABLE b (id int);" in done.stdout
+    assert "INSERT INTO schema_migrations" in done.stdout
+    assert not re.search("CREATE TABLE (a|c) ", done.stdout)
+    assert "Database " not in done.stdout
+    assert done.stderr.startswith("Database ")
+    assert applied(engine) == ["001_a"]
+
+
+def test_sql_and_dry_run_are_two_things(folder_project: Project) -> None:
+    done = folder_project.eai("migrate", "--sql", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give it or --dry-run, not both" in done.stderr
+
+
 def test_dry_run_says_which_migration_came_late(project: Project) -> None:
     with_tables(project, "001_a", "003_c").eai("migrate", check=True)
     with_tables(project, "002_b")
@@ -591,10 +611,11 @@ def test_python_m_bridge_is_the_same_command(project: Project, engine: Engine) -
     assert applied(engine) == ["001_a"]
 
 
-COMMANDS = ["migrate", "db", "db url", "db psql", "db stop", "db destroy"]
+COMMANDS = ["migrate", "migrate downgrade", "migrate repair", "migrate rehearse"]
+DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + DB_COMMANDS)
 def test_every_command_has_help_with_an_example(folder_project: Project, command: str) -> None:
     told = folder_project.eai(*command.split(), "--help", check=True).stdout
     assert re.search(rf"^ +Examples?:\n +[^\n]*eai {command}", told, re.MULTILINE)
@@ -608,8 +629,8 @@ def test_these_are_all_the_commands_there_are(folder_project: Project) -> None:
         return [line.split()[0] for line in rows.splitlines()]
 
     assert listed() == ["migrate", "db"]
-    assert listed("migrate") == []
-    assert [f"db {name}" for name in listed("db")] == COMMANDS[2:]
+    assert [f"migrate {name}" for name in listed("migrate")] == COMMANDS[1:]
+    assert [f"db {name}" for name in listed("db")] == DB_COMMANDS[1:]
 
 
 def test_help_lists_the_exit_codes_and_names_the_variables(folder_project: Project) -> None:

@@ -310,6 +310,8 @@ def test_names_of_tables_and_their_schema_are_those_of_the_settings(
         DEFAULT_INI.replace("%(here)s/migrations", str(MIGRATIONS)),
         extra=dedent("""\
             mirror_table = What:Ran %%s
+            mirror_key = The name
+            mirror_key_form = file
             version_table = order
             version_table_schema = The books
         """),
@@ -317,8 +319,10 @@ def test_names_of_tables_and_their_schema_are_those_of_the_settings(
     scripted, run = create_database(), create_database()
     for url in (scripted, run):
         execute(url, 'CREATE SCHEMA "The books"')
-    psql(scripted, sql(seeds, "upgrade", "002"))
-    psql(scripted, sql(seeds, "upgrade", "002:head"))
+    psql(scripted, sql(seeds, "upgrade", "001"))
+    psql(scripted, sql(seeds, "stamp", "001:002"))
+    psql(scripted, sql(seeds, "stamp", "002:001"))
+    psql(scripted, sql(seeds, "upgrade", "001:head"))
     assert migrate(seeds, scripted) == []
     migrate(seeds, run)
     assert dump(scripted) == dump(run)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
+
+import psycopg2
 import pytest
 
 from bridge.errors import LedgerError
+from bridge.migrator import Request
+from bridge.scripting import write_sql
 from support.books import Books
 from support.project import Project
 
@@ -23,6 +29,11 @@ def holds(books: Books, column: str, order: str = "1") -> list[str]:
     """What the runner that made the table would read."""
     found = books.sql(f"SELECT {column}::text FROM schema_migrations ORDER BY {order}")
     return [key for (key,) in found]
+
+
+def driver_url(books: Books) -> str:
+    url = books.engine.url.set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
 
 
 def refused(books: Books) -> str:
@@ -107,11 +118,12 @@ def test_what_was_recognised_is_said_with_the_settings_that_settle_it(books: Boo
     books.sql("CREATE TABLE schema_migrations (file_name TEXT)")
     books.sql("INSERT INTO schema_migrations VALUES ('001_a.py')")
     books.upgrade()
-    assert books.reporter.notes == [
+    (note,) = books.reporter.notes
+    assert note == (
         "schema_migrations is taken for a ledger that names migrations by their file in the "
         "column file_name: '001_a.py' is 001_a. To settle it, set mirror_key = file_name and "
         "mirror_key_form = file in alembic.ini."
-    ]
+    )
     books.project.ini(extra="mirror_key = file_name\nmirror_key_form = file\n")
     assert books.upgrade() == []
     assert len(books.reporter.notes) == 1
@@ -209,22 +221,28 @@ UNKNOWN = (
             "n INT, label TEXT",
             "(1, 'It''s a'), (2, NULL), (7, repeat('x', 50)), (8, 'more')",
             "n, label",
-            "none of them names in every row a file of this folder. Its first rows: n '1', label "
-            f"'It''s a'; n '2', label NULL; n '7', label '{'x' * 39}…'.",
+            (
+                "none of them names in every row a file of this folder. Its first rows: n '1', "
+                f"label 'It''s a'; n '2', label NULL; n '7', label '{'x' * 39}…'."
+            ),
         ),
         (
             "n INT, label TEXT",
             "(1, '001_a'), (2, '002_b')",
             "n, label",
-            "more than one of them names files of this folder (n as number, label as stem). Its "
-            "first rows: n '1', label '001_a'; n '2', label '002_b'.",
+            (
+                "more than one of them names files of this folder (n as number, label as stem). "
+                "Its first rows: n '1', label '001_a'; n '2', label '002_b'."
+            ),
         ),
         (
             "label TEXT",
             "('001_a'), ('001_a')",
             "label",
-            "none of them names in every row a file of this folder. Its first rows: label "
-            "'001_a'; label '001_a'.",
+            (
+                "none of them names in every row a file of this folder. Its first rows: label "
+                "'001_a'; label '001_a'."
+            ),
         ),
         (
             "label TEXT",
@@ -278,3 +296,16 @@ def test_the_settings_of_the_key_may_be_given_to_alembic(books: Books) -> None:
     assert (done.returncode, holds(books, "label")) == (0, [A, B, C]), done.stderr
     done = books.project.eai("migrate", env={"BRIDGE_MIRROR_KEY": "label"}, check=True)
     assert done.stdout == "Nothing to do: the database is up to date.\n"
+
+
+def test_a_script_for_an_adopted_database_is_written_in_its_way(books: Books) -> None:
+    books.sql('CREATE TABLE schema_migrations (n INT, "Script" TEXT)')
+    books.sql("INSERT INTO schema_migrations VALUES (7, '001_a.py')")
+    out = io.StringIO()
+    request = Request(database=books.engine, config=books.project.path / "alembic.ini")
+    write_sql(request, out=out)
+    with closing(psycopg2.connect(driver_url(books))) as connection:
+        connection.autocommit = True  # the script begins and commits
+        connection.cursor().execute(out.getvalue())
+    assert holds(books, '"Script"') == ["001_a.py", "002_b.py", "003_c.py"]
+    assert books.upgrade() == []

@@ -432,7 +432,7 @@ def test_tables_of_any_name_in_any_schema(connection: Connection, ledger: Ledger
     assert not ledger.read(connection).exists
     record(connection, "001_a", "002_b", ledger=ledger)
     schema = f'"{ledger.schema}".' if ledger.schema else ""
-    table = f'{schema}"{ledger.version_table}"'
+    table = f'{schema}"{ledger.version_table}"'.replace("%", "%%")
     run(connection, f"CREATE TABLE {table} (version_num VARCHAR(32))")
     ledger.widen_version_table(connection, longest=100)
     ledger.point(connection, "002_b")
@@ -442,7 +442,7 @@ def test_tables_of_any_name_in_any_schema(connection: Connection, ledger: Ledger
     ledger.record_unapplied(connection, ["002_b"], ledger.ensure(connection))
     assert order(connection, ledger) == ["001_a"]
     # The name in a message can be typed as it stands.
-    run(connection, f"SELECT * FROM {state.ledger}, {state.version_table}")
+    run(connection, f"SELECT * FROM {state.ledger}, {state.version_table}".replace("%", "%%"))
 
 
 def test_a_schema_that_does_not_exist_is_named(connection: Connection) -> None:

@@ -426,7 +426,7 @@ def test_whatever_reads_a_result_is_an_error_with_file_and_line(
     assert f"001_file.py:{read_at}: this line reads what a statement of line {read_at - 1}" in told
     assert "answers (SELECT 1 FROM t), and while a script is written there is no database" in told
     assert "Nothing was written. Leave the decision to SQL (IF NOT EXISTS, INSERT" in told
-    assert "or let the file run instead: eai migrate --verbose on a copy of the database" in told
+    assert "or let the file run instead: eai migrate rehearse, on a copy of the database," in told
 
 
 @pytest.mark.parametrize(

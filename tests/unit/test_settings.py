@@ -681,3 +681,27 @@ def test_a_module_that_fails_when_imported_tells_the_cause(home: Path, module: s
         " ModuleNotFoundError: No module named 'nowhere_zq'"
     )
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+# The ledger of another runner, and changed files
+
+
+def test_the_column_of_names_may_have_any_name_that_postgresql_takes(home: Path) -> None:
+    ini(home, "mirror_key = My.Column", "mirror_key_form = file", "drift = refuse")
+    settings = load()
+    assert (settings.mirror_key, settings.mirror_key_form) == ("My.Column", "file")
+    assert settings.drift == "refuse"
+    assert load(environ={"BRIDGE_MIRROR_KEY_FORM": "number"}).mirror_key_form == "number"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("mirror_key_form = name", "'name'; it must be one of stem, file, number."),
+        ("drift = fail", "'fail'; it must be one of warn, refuse."),
+        ('mirror_key = a"b', "it must be a name of at most 63 bytes, without quotes."),
+    ],
+)
+def test_a_wrong_word_about_the_ledger_is_refused(home: Path, line: str, message: str) -> None:
+    ini(home, line)
+    assert text_of(load).endswith(message)

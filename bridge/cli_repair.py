@@ -1,0 +1,72 @@
+"""`eai migrate repair`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli_options import options_of
+from bridge.command_line import confirmed, result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.repair import Change
+
+
+def repair(
+    ctx: typer.Context,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be repaired, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make the record of applied migrations fit the files as they are now, after asking.
+
+    Files that were renamed after they were applied are recorded under their new names, changed
+    files are accepted as they are, and rows of an adopted table that have no checksum get one.
+    No migration is run. Without a terminal to ask at, --yes has to be given. The exit codes are
+    those of migrate; 1 also if the answer is no.
+
+    \b
+    Examples:
+      eai migrate repair --dry-run
+      eai migrate repair --yes
+    """
+    found: list[Change] = []
+
+    def agree(changes: Sequence[Change]) -> bool:
+        found.extend(changes)
+        if dry_run or yes:
+            return yes and not dry_run
+        sys.stderr.write("".join(f"{line}\n" for line in _told("Would repair", changes)))
+        return confirmed(
+            f"Record {'this' if len(changes) == 1 else 'these'}?",
+            untold=f"This would repair {_rows(changes)} of the ledger, and there is no terminal "
+            "to ask at. Nothing was repaired. If it is meant, add --yes.",
+        )
+
+    with options_of(ctx).run() as request:
+        from bridge.repair import run_repair
+
+        done = run_repair(request, agree)
+        if not done and not dry_run:
+            sys.stderr.write("Nothing was repaired.\n")
+            raise SystemExit(1)
+    if not found:
+        result("Nothing to repair: what is recorded fits the files.")
+    else:
+        result(*_told("Repaired" if done else "Would repair", found))
+
+
+def _told(done: str, changes: Sequence[Change]) -> list[str]:
+    return [f"{done} {_rows(changes)}:", *(f"  {each.stem}  {each.what}" for each in changes)]
+
+
+def _rows(changes: Sequence[Change]) -> str:
+    return "1 row" if len(changes) == 1 else f"{len(changes)} rows"

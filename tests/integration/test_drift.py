@@ -1,0 +1,347 @@
+"""Files that were changed or renamed after they were applied, and their repair."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from bridge.errors import LedgerError, TryAgain
+from bridge.fastpath import is_up_to_date
+from bridge.ledger import Ledger
+from bridge.migrator import Request
+from bridge.repair import run_repair
+from support.books import LOGGED, Books
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.repair import Change
+    from support.project import Project
+
+A, B, C, D = "001_a", "002_b", "003_c", "004_d"
+
+
+@pytest.fixture
+def books(project: Project) -> Books:
+    """Three files, all of them applied."""
+    books = Books(project)
+    books.files(A, B, C)
+    books.upgrade()
+    return books
+
+
+def become(driver: Any, role: str) -> None:
+    with driver.cursor() as cursor:
+        cursor.execute(f"SET ROLE {role}")
+    driver.commit()
+
+
+def change(books: Books, *stems: str) -> None:
+    for stem in stems:
+        books.project.write(stem, LOGGED.format(stem=stem) + "# changed\n")
+
+
+def rename(books: Books, old: str, new: str) -> None:
+    file = books.project.migrations / f"{old}.py"
+    file.rename(file.with_name(f"{new}.py"))
+
+
+def repair(books: Books, agree: Callable[[], bool] = lambda: True) -> list[str]:
+    """What there was to repair; it is repaired if that is agreed to."""
+    found: list[str] = []
+    request = Request(
+        database=books.engine,
+        config=books.project.path / "alembic.ini",
+        reporter=books.reporter,
+    )
+
+    def note(changes: Sequence[Change]) -> bool:
+        found.extend(f"{each.stem}: {each.what}" for each in changes)
+        return agree()
+
+    run_repair(request, note)
+    return found
+
+
+def fast(books: Books, *, unchanged: bool) -> bool:
+    with books.engine.connect() as connection:
+        folder = str(books.project.migrations)
+        return is_up_to_date(connection, Ledger(), folder, unchanged=unchanged)
+
+
+CHANGED = "002_b.py was changed after having been applied to this database, where it is not run "
+ACCEPT = (
+    "again. Put a further change into a new migration. To accept the present text, type: eai "
+    "migrate repair."
+)
+REFUSED = (
+    "again, and drift = refuse is set. Nothing was changed in the database. Put back the text that "
+    "was applied, and further changes into a new migration; or accept the present text: eai "
+    "migrate repair."
+)
+
+
+# Changed
+
+
+def test_a_changed_file_is_told_when_something_is_pending_and_the_run_goes_on(
+    books: Books,
+) -> None:
+    change(books, B)
+    assert books.upgrade() == []
+    books.downgrade("-1")
+    books.stamp("head")
+    assert books.reporter.warnings == []
+    books.files(D)
+    assert books.upgrade() == [D]
+    assert books.reporter.warnings == [CHANGED + ACCEPT]
+
+
+def test_several_changed_files_are_told_in_one_sentence(books: Books) -> None:
+    change(books, A, C)
+    books.files(D)
+    books.upgrade()
+    (warning,) = books.reporter.warnings
+    assert warning.startswith(
+        "001_a.py, 003_c.py were changed after having been applied to this database, where they "
+        "are not run again. Put"
+    )
+
+
+def test_white_space_at_the_end_and_line_endings_are_no_change(books: Books) -> None:
+    file = books.project.migrations / "002_b.py"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"  \r\n") + b"\r\n\r\n")
+    books.files(D)
+    books.upgrade()
+    assert books.reporter.warnings == []
+
+
+def test_changed_files_are_refused_in_every_writing_command_if_so_set(books: Books) -> None:
+    books.project.ini(extra="drift = refuse\n")
+    assert books.upgrade() == []
+    change(books, B)
+    assert books.refused(books.upgrade) == CHANGED + REFUSED
+    assert books.refused(books.downgrade, "-1") == CHANGED + REFUSED
+    assert books.refused(books.stamp, A) == CHANGED + REFUSED
+    books.project.alembic("current", check=True)
+    books.files(D)
+    assert books.refused(books.upgrade) == CHANGED + REFUSED
+    assert repair(books) == [f"{B}: changed after it was applied: the present text is accepted"]
+    assert books.upgrade() == [D]
+    assert books.ran == [A, B, C, D]
+
+
+def test_the_fast_path_opens_files_only_where_changed_ones_are_refused(books: Books) -> None:
+    assert fast(books, unchanged=True)
+    change(books, B)
+    assert fast(books, unchanged=False)
+    assert not fast(books, unchanged=True)
+    books.sql("UPDATE schema_migrations SET checksum = NULL")
+    assert fast(books, unchanged=True)
+    books.sql("ALTER TABLE schema_migrations DROP checksum")
+    assert fast(books, unchanged=False)
+    assert not fast(books, unchanged=True)
+
+
+# Renamed
+
+
+SAME_TEXT = (
+    "schema_migrations records 002_b as applied, whose file is gone, and 004_b.py has the very "
+    "text that was applied: most likely the file was renamed. Nothing was changed, because 004_b "
+    "would do its work a second time. Either name the file 002_b.py again, or record the new name: "
+    "eai migrate repair. (If it is another migration with the same text, change a comment in it.)"
+)
+
+
+def test_a_renamed_file_is_never_run_a_second_time_and_both_ways_on_work(books: Books) -> None:
+    rename(books, B, "004_b")
+    books.files("005_e")
+    assert books.refused(books.upgrade) == SAME_TEXT
+    assert books.refused(books.downgrade, "-1") == SAME_TEXT
+    assert books.refused(books.stamp, "head") == SAME_TEXT
+
+    rename(books, "004_b", B)
+    assert books.upgrade() == ["005_e"]
+
+    rename(books, B, "004_b")
+    assert books.refused(books.upgrade) == SAME_TEXT
+    assert repair(books) == [f"{B}: renamed: it is 004_b now"]
+    assert books.upgrade() == []
+    assert books.applied == [A, "004_b", C, "005_e"]
+    assert books.ran == [A, B, C, "005_e"]
+
+
+def test_another_text_under_the_new_name_is_another_migration(books: Books) -> None:
+    books.project.remove(B)
+    books.files("004_b")
+    assert books.upgrade() == ["004_b"]
+
+
+def test_a_renamed_file_may_be_the_one_the_pointer_names(books: Books) -> None:
+    rename(books, C, "003_new")
+    before = books.table("schema_migrations", "applied_at, description, checksum", "applied_at")
+    assert repair(books) == [f"{C}: renamed: it is 003_new now"]
+    assert (books.applied, books.pointers) == ([A, B, "003_new"], ["003_new"])
+    assert books.table("schema_migrations", "applied_at, description, checksum", "1") == before
+    assert books.upgrade() == []
+    assert books.reporter.warnings == []
+
+
+def test_a_name_that_differs_in_spelling_is_repaired_too(books: Books) -> None:
+    books.project.remove(C)
+    books.files("003-C")
+    assert "the names differ only in spelling" in books.refused(books.upgrade)
+    assert repair(books) == [f"{C}: renamed: it is 003-C now, and its present text is accepted"]
+    assert (books.applied, books.pointers) == ([A, B, "003-C"], ["003_C"])
+    assert books.upgrade() == []
+
+
+def test_files_that_cannot_be_told_apart_are_left_alone(books: Books) -> None:
+    books.project.write("005_x", LOGGED.format(stem=B))
+    rename(books, B, "004_x")
+    before = books.everything()
+    with pytest.raises(LedgerError) as caught:
+        repair(books)
+    assert str(caught.value) == (
+        "002_b can each be 004_x.py or 005_x.py under another name, and nobody can tell which is "
+        "which. Nothing was repaired. Name the files back as they were, and rename one at a time."
+    )
+    assert books.everything() == before
+
+
+# Repairing
+
+
+def test_an_adopted_row_gets_a_checksum(project: Project) -> None:
+    books = Books(project)
+    books.files(A, B)
+    books.old_runner()
+    told = "adopted without a checksum: that of the present text is recorded"
+    assert repair(books) == [f"{A}: {told}", f"{B}: {told}"]
+    assert books.table("alembic_version") is None
+    assert repair(books) == []
+    assert books.upgrade() == []
+    books.files(C)
+    change(books, B)
+    assert books.upgrade() == [C]
+    assert books.reporter.warnings == [CHANGED + ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("definition", "keys", "renamed"),
+    [
+        ("name TEXT PRIMARY KEY", ["001_a.py", "002_b.py", "003_c.py"], "004_b.py"),
+        ("version INTEGER PRIMARY KEY", ["1", "2", "3"], "4"),
+    ],
+)
+def test_a_row_is_renamed_in_the_form_of_its_ledger(
+    project: Project, definition: str, keys: list[str], renamed: str
+) -> None:
+    books = Books(project)
+    books.files(A, B, C)
+    column = definition.partition(" ")[0]
+    books.sql(f"CREATE TABLE schema_migrations ({definition}, applied_at TIMESTAMPTZ)")
+    books.sql(f"INSERT INTO schema_migrations VALUES ('{keys[0]}', now())")
+    books.upgrade()
+    rename(books, B, "004_b")
+    repair(books)
+    found = books.table("schema_migrations", f"{column}::text", "applied_at") or []
+    assert [key for (key,) in found] == [keys[0], renamed, keys[2]]
+    assert books.upgrade() == []
+
+
+def test_nothing_is_changed_without_an_answer_of_yes(books: Books) -> None:
+    change(books, B)
+    before = books.everything()
+    assert len(repair(books, lambda: False)) == 1
+    assert books.everything() == before
+
+
+def test_what_changes_while_the_question_is_open_is_not_overlooked(books: Books) -> None:
+    change(books, B)
+    before = books.everything()
+
+    def change_another() -> bool:
+        change(books, C)
+        return True
+
+    with pytest.raises(TryAgain) as caught:
+        repair(books, change_another)
+    assert str(caught.value) == (
+        "The ledger or the files have changed since this was asked. Nothing was repaired. Run the "
+        "same command again."
+    )
+    assert books.everything() == before
+
+
+def test_no_lock_and_no_transaction_is_held_while_the_question_is_open(books: Books) -> None:
+    change(books, B)
+
+    def migrate() -> bool:
+        books.sql("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE NOWAIT")
+        found = books.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        return found == [(0,)]
+
+    repair(books, migrate)
+    assert repair(books) == []
+
+
+def test_what_repair_does_not_mend_is_refused_as_ever(books: Books) -> None:
+    change(books, B)
+    books.sql("TRUNCATE schema_migrations")
+    with pytest.raises(LedgerError, match=r"is empty, and nobody can tell"):
+        repair(books)
+
+
+def test_nothing_to_repair_in_a_new_database(project: Project) -> None:
+    books = Books(project)
+    books.files(A)
+    assert repair(books) == []
+    assert books.table("schema_migrations") is None
+
+
+def test_a_role_that_may_not_add_the_column_is_told_what_to_type(project: Project) -> None:
+    books = Books(project)
+    books.files(A)
+    books.old_runner()
+    # A view keeps nobody from adding a column, a table that belongs to another does.
+    role = f"bridge_test_{secrets.token_hex(4)}"
+    books.sql(f"CREATE ROLE {role}", f"GRANT {role} TO CURRENT_USER")
+    books.sql(f"GRANT ALL ON schema_migrations TO {role}")
+    try:
+        event.listen(books.engine, "connect", lambda driver, _record: become(driver, role))
+        with pytest.raises(LedgerError) as caught:
+            repair(books)
+    finally:
+        del books.engine
+        books.sql(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+    message = str(caught.value)
+    assert message == (
+        "schema_migrations has no column for bridge's checksums, and this role may not add it. "
+        "Nothing was repaired. Type this once as the table's owner: ALTER TABLE "
+        "schema_migrations ADD COLUMN checksum VARCHAR(64);"
+    )
+    books.sql(message.rpartition("owner: ")[2])
+    assert len(repair(books)) == 1
+
+
+def test_a_column_of_that_name_that_holds_no_checksums_is_named(project: Project) -> None:
+    books = Books(project)
+    books.files(A)
+    books.old_runner()
+    books.sql("ALTER TABLE schema_migrations ADD checksum CHAR(32)")
+    with pytest.raises(LedgerError) as caught:
+        repair(books)
+    message = str(caught.value)
+    assert message == (
+        "The column checksum of schema_migrations is of the type character(32), which does not "
+        "hold bridge's checksums. Nothing was repaired. If it is not needed for something else, "
+        "type this once as the table's owner: ALTER TABLE schema_migrations ALTER COLUMN checksum "
+        "TYPE VARCHAR(64);"
+    )
+    books.sql(message.rpartition("owner: ")[2])
+    assert len(repair(books)) == 1

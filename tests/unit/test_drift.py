@@ -1,0 +1,89 @@
+"""Which files are not what was applied any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.drift import changed, renamed, respelled
+from bridge.errors import PlainFileError
+from bridge.line import Row, build_line
+from bridge.plainfile import PlainFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.drift import Renamed
+    from bridge.line import Entry, Line
+
+A, B, C = "001_a", "002_b", "003_c"
+ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)
+
+
+def line(rows: dict[str, str | None], *files: str) -> Line:
+    """Rows with their checksums, and files."""
+    return build_line(
+        [PlainFile("migrations", stem) for stem in files],
+        [Row(version=stem, checksum=checksum) for stem, checksum in rows.items()],
+    )
+
+
+def disk(**texts: str) -> Callable[[PlainFile], str]:
+    """The checksums of these files, by their stems without the number; no others may be read."""
+    return lambda file: texts[file.stem[4:]]
+
+
+def stems(entries: tuple[Entry, ...]) -> list[str]:
+    return [entry.stem for entry in entries]
+
+
+def pairs(found: tuple[Renamed, ...]) -> list[tuple[str, list[str]]]:
+    return [(each.old.stem, stems(each.new)) for each in found]
+
+
+def test_a_file_with_another_text_is_changed_and_the_pending_are_not_read() -> None:
+    found = changed(line({A: ONE, B: TWO}, A, B, C), disk(a=ONE, b=THREE))
+    assert stems(found) == [B]
+
+
+@pytest.mark.parametrize("recorded", [None, "", "d41d8cd98f00b204e9800998ecf8427e", "X" * 64])
+def test_without_a_checksum_of_bridges_nothing_is_compared_or_read(recorded: str | None) -> None:
+    adopted = line({A: recorded, B: recorded}, A, C)
+    assert changed(adopted, disk()) == ()
+    assert renamed(adopted, disk()) == ()
+
+
+def test_a_file_that_is_gone_is_not_changed() -> None:
+    assert changed(line({A: ONE}, B), disk()) == ()
+
+
+def test_a_file_that_cannot_be_read_is_changed_and_is_no_renamed_one() -> None:
+    def unreadable(file: PlainFile) -> str:
+        raise PlainFileError(file.path, None, "this file cannot be read")
+
+    assert stems(changed(line({A: ONE}, A), unreadable)) == [A]
+    assert renamed(line({A: ONE}, B), unreadable) == ()
+
+
+def test_a_pending_file_with_the_text_of_one_that_is_gone_is_a_renamed_one() -> None:
+    found = renamed(line({A: ONE, B: TWO}, A, "004_b", C), disk(b=TWO, c=THREE))
+    assert pairs(found) == [(B, ["004_b"])]
+
+
+def test_several_files_of_one_text_are_all_named() -> None:
+    found = renamed(line({A: ONE, B: ONE}, "003_x", "004_y"), disk(x=ONE, y=ONE))
+    assert pairs(found) == [(A, ["003_x", "004_y"]), (B, ["003_x", "004_y"])]
+
+
+def test_no_file_is_read_if_none_is_gone() -> None:
+    assert renamed(line({A: ONE}, A, B, C), disk()) == ()
+
+
+def test_an_applied_file_of_the_same_text_is_no_renamed_one() -> None:
+    assert renamed(line({A: ONE, B: ONE}, A, C), disk(c=THREE)) == ()
+
+
+def test_a_name_that_differs_in_spelling_is_the_same_migration_whatever_its_text() -> None:
+    assert pairs(respelled(line({A: None, "002-B": ONE}, A, B, C))) == [("002-B", [B])]
+    assert respelled(line({A: None, "002_bb": ONE}, A, B)) == ()
