@@ -22,7 +22,7 @@ _PIECES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+")
 class FakeTerminal(io.StringIO):
     """A stream that says it is a terminal, and keeps what was written."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True
