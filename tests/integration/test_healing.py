@@ -88,6 +88,18 @@ def test_the_old_runner_and_bridge_take_turns(books: Books) -> None:
     assert books.ran == [A, B, C, D, E]
 
 
+def test_a_lost_ledger_is_refused_also_where_the_pointer_is_the_first_revision(
+    books: Books,
+) -> None:
+    """Unlike a row that was removed, a table that is gone is nobody's wish to run it again."""
+    books.upgrade(to=A)
+    books.sql("DROP TABLE schema_migrations")
+    assert way_on(books.refused(books.upgrade)) == ["stamp", A]
+    books.project.alembic("stamp", A, check=True)
+    assert books.upgrade() == [B, C]
+    assert books.ran == [A, B, C]
+
+
 def test_a_lost_ledger_is_refused_and_stamp_is_the_way_on(books: Books) -> None:
     books.upgrade(to=B)
     books.sql("DROP TABLE schema_migrations")

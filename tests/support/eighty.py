@@ -106,7 +106,9 @@ KINDS = {
     """,
     "Add view and trigger": """
         with db.begin_nested():
-            db.execute(text("CREATE VIEW all_{n} AS SELECT id, name\\\\:\\\\:text FROM things_{last}"))
+            db.execute(text(
+                "CREATE VIEW all_{n} AS SELECT id, name\\\\:\\\\:text FROM things_{last}"
+            ))
         db.execute(text(\"\"\"
             DO $$ BEGIN
                 CREATE FUNCTION touch_{n}() RETURNS trigger LANGUAGE plpgsql AS
@@ -131,7 +133,9 @@ def eighty_files() -> dict[str, str]:
         title, body = kinds[n % len(kinds)]
         stem = f"{_number(n):03}_{_slug(n, title)}"
         names = {"n": n, "last": n - n % len(kinds), "stem": stem, "title": f"{title} ({n})"}
-        files[stem] = HEAD.format(**names) + indent(dedent(body).strip("\n"), "    ").format(**names)
+        files[stem] = HEAD.format(**names) + indent(dedent(body).strip("\n"), "    ").format(
+            **names
+        )
         files[stem] += "\n"
     assert list(files) == sorted(files)
     assert len(files) == COUNT

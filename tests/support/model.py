@@ -174,6 +174,36 @@ class World:
             self.rows.append(Recorded(stem, None))
         return outcome
 
+    def repair(self) -> Outcome:
+        """`eai migrate repair`, agreed to."""
+        moved = {}
+        for row in self.rows or ():
+            if row.stem not in self.files:
+                same = [stem for stem in self.pending if self.files[stem] == row.text]
+                alike = [stem for stem in self.pending if spelling(stem) == spelling(row.stem)]
+                if found := same or alike:
+                    moved[row.stem] = found
+        claims = [stem for found in moved.values() for stem in found]
+        if len(claims) > len(moved) or len(set(claims)) < len(claims):
+            return Outcome({"ambiguous"})
+        names = {old: new for old, (new,) in moved.items()}
+        after = self.copy()
+        after.rows = [
+            Recorded(stem, self.files.get(stem, row.text))
+            for row in self.rows or ()
+            for stem in [names.get(row.stem, row.stem)]
+        ]
+        ids = {revision(old): revision(new) for old, new in names.items()}
+        after.pointers = [ids.get(pointer, pointer) for pointer in self.pointers or ()]
+        if self.rows is None:
+            after.rows = None
+        outcome = Outcome(refusals(after))
+        if not outcome.refusals and after.rows != self.rows:
+            self.rows, self.ours = after.rows, True
+            if self.pointers:
+                self.pointers = [revision(self.applied[-1])]
+        return outcome
+
     # What a person does
 
     def delete_row(self, stem: str) -> None:
@@ -238,8 +268,12 @@ def refusals(world: World) -> set[str]:
 
 def is_renamed(row: Recorded, stem: str, text: Text) -> bool:
     """Whether a row without a file and a file without a row are one migration."""
-    alike = revision(row.stem).lower() == revision(stem).lower()
-    return alike or row.text == text
+    return row.text == text or spelling(row.stem) == spelling(stem)
+
+
+def spelling(stem: str) -> str:
+    """What is left of a name when its spelling does not count."""
+    return revision(stem).lower()
 
 
 def revision(stem: str) -> str:

@@ -18,7 +18,9 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 import bridge
 from bridge.errors import BridgeError
+from bridge.migrator import Request
 from bridge.plainfile import text_checksum
+from bridge.repair import run_repair
 from support.model import Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project
@@ -30,17 +32,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-type_of_refusal = {
-    "no files": "The folder holds no migration at all",
-    "twins": "most likely a file was renamed, and ran under either name",
-    "renamed": "most likely renamed",
-    "foreign ledger": "looks like another application's ledger",
-    "foreign pointer": "looks like the version table of another Alembic environment",
-    "unknown pointer": "something was applied to this database, and nothing says what",
-    "lost ledger": "which tells which migrations ran, does not exist",
-    "lost rows": "nobody can tell whether its rows were lost or removed on purpose",
-    "missing file": "its file is gone, so it cannot be reverted",
-    "forgets missing": "This stamp would remove from",
+#: Each refusal of the model, by words that only its message has.
+SIGNS = {
+    "The folder holds no migration at all": "no files",
+    "most likely a file was renamed, and ran under either name": "twins",
+    "the names differ only in": "renamed",
+    "has the very text that was applied": "renamed",
+    "looks like another application's ledger": "foreign ledger",
+    "looks like the version table of another Alembic environment": "foreign pointer",
+    "something was applied to this database, and nothing says what": "unknown pointer",
+    "which tells which migrations ran, does not exist": "lost ledger",
+    "nobody can tell whether its rows were lost or removed on purpose": "lost rows",
+    "its file is gone, so it cannot be reverted": "missing file",
+    "This stamp would remove from": "forgets missing",
+    "nobody can tell which is which": "ambiguous",
 }
 
 RESET = """
@@ -67,9 +72,12 @@ class Seen:
     @classmethod
     def expected(cls, world: World, ran: list[str]) -> Seen:
         """What has to be in the database of this world."""
-        rows = None
+        rows: list[tuple[str, str | None]] | None = None
         if world.rows is not None:
-            rows = [(row.stem, row.text and text_checksum(row.text.source)) for row in world.rows]
+            rows = [
+                (row.stem, text_checksum(row.text.source) if row.text else None)
+                for row in world.rows
+            ]
         return cls(rows, world.ours and rows is not None, world.pointers, ran)
 
     @property
@@ -150,6 +158,10 @@ class Real:
         with redirect_stdout(io.StringIO()):
             run_old_runner(self.project.url, self.project.migrations)
 
+    def repair(self, on: Engine | Connection) -> None:
+        request = Request(database=on, config=self.project.path / "alembic.ini")
+        assert run_repair(request, lambda _changes: True)
+
     def sql(self, on: Engine | Connection, statement: str) -> None:
         if isinstance(on, Engine):
             with on.begin() as connection:
@@ -175,11 +187,15 @@ class Real:
 
 def kind_of(message: str) -> str:
     """Which refusal a message is."""
-    kinds = [kind for kind, sign in type_of_refusal.items() if sign in message]
+    kinds = [kind for sign, kind in SIGNS.items() if sign in message]
     assert len(kinds) == 1, message
     return kinds[0]
 
 
 def ways_on(message: str) -> list[str]:
-    """The commands and statements that a message says to type."""
-    return re.findall(r"alembic stamp (?:--purge )?\w+|(?:UPDATE|DELETE FROM) .*?;", message)
+    """The commands and statements that a message says to type, and names to give back to files."""
+    return re.findall(
+        r"alembic stamp (?:--purge )?\w+|(?:UPDATE|DELETE FROM) .*?;|eai migrate repair"
+        r"|name the file \S+\.py again",
+        message,
+    )
