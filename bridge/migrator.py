@@ -21,7 +21,7 @@ from bridge.database import Database, connect, make_engine
 from bridge.errors import BridgeError, UsageError
 from bridge.fastpath import is_up_to_date
 from bridge.opening import opened
-from bridge.reporting import Direction, LogReporter, Reporter
+from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter
 from bridge.settings import Settings
 from bridge.site import ledger_of
 
@@ -237,39 +237,14 @@ def alembic_here() -> Iterator[None]:
             raise UsageError(f"{error}. Nothing was run.") from error
 
 
-class _Tally(Reporter):
-    """Passes everything on, and counts what was applied."""
+class _Tally(PassingReporter):
+    """Counts what was applied."""
 
     def __init__(self, inner: Reporter) -> None:
-        self._inner = inner
-        self.command = inner.command
+        super().__init__(inner)
         self.applied: list[Applied] = []
 
     def finished(self, stem: str, direction: Direction, seconds: float) -> None:
         if direction is Direction.UPGRADE:
             self.applied.append(Applied(stem, seconds))
-        self._inner.finished(stem, direction, seconds)
-
-    def database(self, description: str) -> None:
-        self._inner.database(description)
-
-    def unreachable(self, sentence: str, waited: float) -> None:
-        self._inner.unreachable(sentence, waited)
-
-    def waiting(self, sentence: str) -> None:
-        self._inner.waiting(sentence)
-
-    def note(self, sentence: str) -> None:
-        self._inner.note(sentence)
-
-    def warning(self, sentence: str) -> None:
-        self._inner.warning(sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self._inner.started(stem, description, direction)
-
-    def statement(self, statement: str, parameters: object) -> None:
-        self._inner.statement(statement, parameters)
-
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
-        self._inner.failed(stem, direction, seconds)
+        super().finished(stem, direction, seconds)

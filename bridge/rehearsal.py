@@ -25,7 +25,7 @@ from bridge.mode import Mode
 from bridge.rehearsal_driver import Guard, rehearsal_engine
 from bridge.rehearsal_locks import Lock, Locks
 from bridge.rehearsal_script import FileScript
-from bridge.reporting import Direction, Reporter
+from bridge.reporting import Direction, PassingReporter, Reporter
 from bridge.settings import Settings
 from bridge.site import Site, ledger_of
 from bridge.work import CHECK_COMMIT
@@ -233,12 +233,11 @@ def _not_rehearsable(error: BaseException) -> str | None:
     return None
 
 
-class _Watch(Reporter):
-    """Passes on what happens, and keeps what a file sends."""
+class _Watch(PassingReporter):
+    """Keeps what a file sends, and holds a failure back until it is known to be one."""
 
     def __init__(self, inner: Reporter) -> None:
-        self._inner = inner
-        self.command = inner.command
+        super().__init__(inner)
         self._seconds = 0.0
         self._failed: tuple[str, Direction, float] | None = None
 
@@ -255,18 +254,6 @@ class _Watch(Reporter):
         """The failure was one, and not the end of what can be rehearsed."""
         if self._failed is not None:
             self._inner.failed(*self._failed)
-
-    def waiting(self, sentence: str) -> None:
-        self._inner.waiting(sentence)
-
-    def warning(self, sentence: str) -> None:
-        self._inner.warning(sentence)
-
-    def note(self, sentence: str) -> None:
-        self._inner.note(sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self._inner.started(stem, description, direction)
 
     def statement(self, statement: str, parameters: object) -> None:
         self._inner.statement(statement, parameters)

@@ -53,6 +53,41 @@ class Reporter:
         """A migration failed; the error that tells why is raised after this."""
 
 
+class PassingReporter(Reporter):
+    """Passes everything on to another one; the base of those that also take notes."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+        self.command = inner.command
+
+    def database(self, description: str) -> None:
+        self._inner.database(description)
+
+    def unreachable(self, sentence: str, waited: float) -> None:
+        self._inner.unreachable(sentence, waited)
+
+    def waiting(self, sentence: str) -> None:
+        self._inner.waiting(sentence)
+
+    def note(self, sentence: str) -> None:
+        self._inner.note(sentence)
+
+    def warning(self, sentence: str) -> None:
+        self._inner.warning(sentence)
+
+    def started(self, stem: str, description: str, direction: Direction) -> None:
+        self._inner.started(stem, description, direction)
+
+    def statement(self, statement: str, parameters: object) -> None:
+        self._inner.statement(statement, parameters)
+
+    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
+        self._inner.finished(stem, direction, seconds)
+
+    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
+        self._inner.failed(stem, direction, seconds)
+
+
 class LogReporter(Reporter):
     """Writes to the logger ``bridge``: what a library does when nobody asked otherwise."""
 
