@@ -24,7 +24,7 @@ from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.programs import Owner, major_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 #: The superuser of the server, whoever runs it.
 SUPERUSER = "postgres"
@@ -135,16 +135,18 @@ class Cluster:
     def _initialise(self, data: Path) -> None:
         """Make it beside its place, so that it is whole or absent."""
         for leftover in self.home.glob("initdb-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            with _held(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))
         if self.owner.switch:
             os.chown(fresh, self.owner.uid, self.owner.gid)
-        with (self.home / LOG).open("w") as log:
+        with (self.home / LOG).open("w") as log, _held(fresh) as held:
             made = self.owner.run(
                 *(self.programs / "initdb", "-U", SUPERUSER, "-E", "UTF8", "--locale=C"),
                 *("--auth-local=trust", "--auth-host=reject", "-D", fresh),
                 *(["--no-sync"] if self.options.get("fsync") == "off" else []),
                 output=log.fileno(),
+                held=held,
             )
         if made.returncode != 0:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -217,6 +219,24 @@ def log_tail(home: Path) -> str:
     except OSError:
         return ""
     return "\n".join([f" The end of {log}:", *(f"    {line}" for line in lines)])
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[int]:
+    """Be the only one who works in a folder, once nobody else does.
+
+    The lock goes with the last copy of the open file that this yields: a program that got one
+    holds it when the process that started it was killed. That program is waited for, because it
+    would go on writing into a folder that is being removed.
+    """
+    import fcntl
+
+    file = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(file)
 
 
 def _fits(directory: Path) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.folder import scan
-from bridge.layout import quoted
+from bridge.layout import ADDED_COLUMNS, quoted
 from bridge.ledger import Ledger
 from bridge.plainfile import PlainFile, revision_id
 
@@ -33,9 +33,11 @@ def is_up_to_date(
     try:
         key = quoted(ledger.key or "version")
         checksums = _CHECKSUMS.format(key) if unchanged else "NULL"
-        query = _QUERY.format(ledger.quoted, ledger.quoted_version_table, key, checksums)
+        query = _QUERY.format(
+            ledger.quoted, ledger.quoted_version_table, key, checksums, ", ".join(ADDED_COLUMNS)
+        )
         row = connection.execute(text(query))
-        versions, pointers, undated, applied = row.one()
+        versions, pointers, undated, applied, _ = row.one()
     except DBAPIError:
         return False
     finally:
@@ -55,11 +57,13 @@ def _are_unchanged(files: Sequence[PlainFile], applied: Mapping[str, str | None]
     return all(checksum is None or file.checksum() == checksum for file, checksum in recorded)
 
 
+# An error where one of bridge's columns is lacking: that table has still to be adopted.
 _QUERY = """
 SELECT array_agg({2}::text ORDER BY applied_at, {2}::text COLLATE "C"),
        (SELECT array_agg(version_num::text) FROM {1}),
        bool_or(applied_at IS NULL),
-       {3}
+       {3},
+       count(({4}))
   FROM {0}
 """
 

@@ -103,9 +103,16 @@ class Owner:
         )
 
     def run(
-        self, *command: str | Path, output: int = subprocess.DEVNULL, **variables: str
+        self,
+        *command: str | Path,
+        output: int = subprocess.DEVNULL,
+        held: int | None = None,
+        **variables: str,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run one program as this user, with no variable of the caller's that it would obey."""
+        """Run one program as this user, with no variable of the caller's that it would obey.
+
+        `held` is an open file that it keeps open for as long as it runs.
+        """
         env = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         return subprocess.run(
             command,
@@ -115,6 +122,7 @@ class Owner:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=() if held is None else (held,),
             start_new_session=True,  # Ctrl-C in the terminal is not meant for the server
             umask=0o077,
             user=self.uid if self.switch else None,

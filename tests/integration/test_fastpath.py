@@ -386,6 +386,24 @@ def test_what_it_left_to_the_whole_procedure_is_mended_and_then_fast(
     assert fast(current, engine)
 
 
+def test_a_table_that_the_old_runner_made_anew_is_adopted_though_the_pointer_agrees(
+    current: Project, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            CREATE TABLE remade AS SELECT version, applied_at, description FROM schema_migrations;
+            DROP TABLE schema_migrations;
+            ALTER TABLE remade RENAME TO schema_migrations
+        """)
+        )
+    assert not fast(current, engine)
+    assert upgrade(current).applied == ()
+    assert fast(current, engine)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(checksum) FROM schema_migrations")) == 0
+
+
 def test_a_row_that_was_deleted_is_run_again_also_when_it_is_the_last(
     current: Project, engine: Engine
 ) -> None:
