@@ -15,8 +15,8 @@ Where to look, from the ground up:
   attempt (running it), baseline (putting back what it changed), indexes, deadlock, sqltext,
   failure and advice (what went wrong).
 * One at a time: lock, claim, holder, exclusive; signals, cancelling.
-* Where and how: settings, config_files, option_names, resources; database, database_url,
-  connect_errors, opening; embedded, cluster, programs.
+* Where and how: settings, setting_values, config_files, option_names, resources; database,
+  database_url, connect_errors, opening; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, alembic_errors, environment, logs,
   configuring, connecting, site, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.

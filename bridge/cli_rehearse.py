@@ -73,9 +73,8 @@ def rehearse(
 
 def _is_embedded(request: Request) -> bool:
     from bridge.database import Database, resolve
-    from bridge.settings import Settings
 
-    settings = Settings.load(request.config, overrides=request.overrides)
+    settings = request.settings()
     url = request.database
     assert url is None or isinstance(url, str)  # noqa: S101 - as it was typed
     chosen = resolve(settings, database_url=url, embedded=request.embedded)

@@ -22,7 +22,7 @@ from bridge.errors import BridgeError, UsageError
 from bridge.fastpath import is_up_to_date
 from bridge.opening import opened
 from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter
-from bridge.settings import Settings
+from bridge.settings import AT_START, Settings
 from bridge.site import ledger_of
 
 # Alembic is imported by the functions that need it: most runs have nothing to do.
@@ -74,6 +74,8 @@ class Request:
     embedded: bool = False
     #: Settings that win over everything else, by their names; None in them means "not given".
     overrides: Mapping[str, object] | None = None
+    #: Settings that count where nothing else is said, by their names.
+    defaults: Mapping[str, object] | None = None
     reporter: Reporter | None = None
     #: Cancels the running statement on signals, for callers that have one.
     interrupter: Interrupter | None = None
@@ -88,6 +90,10 @@ class Request:
                 "a URL, or a synchronous SQLAlchemy Engine or Connection."
             )
 
+    def settings(self) -> Settings:
+        """What the configuration, the environment and this request say together."""
+        return Settings.load(self.config, overrides=self.overrides, defaults=self.defaults)
+
     def alembic_config(self) -> Config:
         """The project's configuration, as Alembic reads it, with this request attached."""
         from alembic.config import Config
@@ -99,6 +105,7 @@ class Request:
                 "bridge.reporter": self.reporter or LogReporter(),
                 "bridge.interrupter": self.interrupter,
                 "bridge.overrides": self.overrides,
+                "bridge.defaults": self.defaults,
                 "bridge.embedded": self.embedded,
             }
         )
@@ -119,14 +126,16 @@ def upgrade(
     config: str | os.PathLike[str] | None = None,
     to: str = "head",
     wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
     embedded: bool = False,
     reporter: Reporter | None = None,
 ) -> Report:
     """Apply the pending migrations, each in a transaction of its own, and return what was done.
 
-    `to` is a revision as ``alembic upgrade`` takes it. `wait_for_lock` is in seconds; None for
-    what the settings say. With a Connection that is in a transaction, everything happens in that
-    transaction, and the caller commits. Safe to call from several threads: one at a time.
+    `to` is a revision as ``alembic upgrade`` takes it. The waits are in seconds; None for what the
+    settings say, else 300 for another process that migrates and 60 for the server. With a
+    Connection that is in a transaction, everything happens in that transaction, and the caller
+    commits. Safe to call from several threads: one at a time.
 
     Raises a BridgeError: before anything was changed, or MigrationError, after which the failed
     migration is rolled back as far as it can be and those before it stay applied.
@@ -136,7 +145,8 @@ def upgrade(
             database=database,
             config=config,
             embedded=embedded,
-            overrides={"wait_for_lock": wait_for_lock},
+            overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
+            defaults=AT_START,
             reporter=reporter,
         ),
         to=to,
@@ -207,7 +217,7 @@ def _target(request: Request, to: str, stack: ExitStack) -> _Target | None:
     """Open the database until `stack` is closed; None where only the whole procedure can tell."""
     if to not in {"head", "heads"} or isinstance(request.database, Connection):
         return None
-    settings = Settings.load(request.config, overrides=request.overrides)
+    settings = request.settings()
     if not settings.own_environment:
         return None  # only its env.py knows which tables it uses
     if isinstance(request.database, Engine):

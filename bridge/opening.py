@@ -56,7 +56,7 @@ def opened_once(request: Request) -> Iterator[Database | None]:
     if isinstance(request.database, (Engine, Connection)):
         yield None
         return
-    settings = Settings.load(request.config, overrides=request.overrides)
+    settings = request.settings()
     with opened(settings, url=request.database, embedded=request.embedded) as database:
         if request.reporter is not None:
             request.reporter.database(database.describe())

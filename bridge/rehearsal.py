@@ -76,7 +76,7 @@ def rehearse(request: Request, database: Database, *, to: str = "head") -> Rehea
     Holds the migration lock, and the locks of what it runs until the end. Raises MigrationError
     if a file fails, and what `run_upgrade` raises before it changes anything.
     """
-    settings = Settings.load(request.config, overrides=request.overrides)
+    settings = request.settings()
     reporter = request.reporter or Reporter()
     watch = _Watch(reporter)
     engine = rehearsal_engine(database.url)

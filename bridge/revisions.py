@@ -64,7 +64,8 @@ class PlainScriptDirectory(ScriptDirectory):
         """Read the settings and the folder; called in place of ``from_config``."""
         with told_to_alembic(config):
             overrides = config.attributes.get("bridge.overrides")
-            settings = Settings.from_alembic(config, overrides=overrides)
+            defaults = config.attributes.get("bridge.defaults")
+            settings = Settings.from_alembic(config, overrides=overrides, defaults=defaults)
             for path in reversed(settings.prepend_sys_path):
                 if path not in sys.path:
                     sys.path.insert(0, path)

@@ -6,30 +6,33 @@ the same rules. It opens no database, executes no file, and imports no Alembic.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bridge import setting_values as values
 from bridge.config_files import Found, Options, absolute, find_config
 from bridge.errors import UsageError
 from bridge.option_names import check_name
 from bridge.plugin import ENVIRONMENT
-from bridge.resources import is_object_name, package_folder
+from bridge.resources import package_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from alembic.config import Config
 
-#: PostgreSQL cuts longer names off silently, and would then not find the table again. In bytes.
-_NAME_LIMIT = 63
+#: What counts for a service that starts where nothing else is said: its server may be starting
+#: too, and a lock that one statement waits for makes every reader behind it wait.
+AT_START: Mapping[str, object] = {"wait_for_server": 60.0, "ddl_lock_timeout": 2.0}
 
 TransactionMode = Literal["default", "atomic", "autocommit"]
 OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
+Startup = Literal["upgrade", "check", "off"]
+LogFormat = Literal["text", "json"]
 MirrorKeyForm = Literal["stem", "file", "number"]
 
 
@@ -71,6 +74,15 @@ class Settings:
     wait_for_lock: float = 300.0
     #: How long to wait for a server that does not answer, in seconds. Default: 0.
     wait_for_server: float = 0.0
+    #: How long a statement of a migration may wait for a lock before the migration is rolled back
+    #: and tried again, in seconds; 0 for as long as it takes. Default: 0.
+    ddl_lock_timeout: float = 0.0
+    #: How often it is tried. Default: 10.
+    ddl_lock_tries: int = 10
+    #: What a service does when it starts. Default: "upgrade".
+    startup: Startup = "upgrade"
+    #: How the command line tells what happens. Default: "text".
+    log_format: LogFormat = "text"
     #: Whether a failure shows the parameters of its statement. Default: False.
     show_parameters: bool = False
     #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
@@ -83,16 +95,20 @@ class Settings:
         *,
         section: str = "alembic",
         overrides: Mapping[str, object] | None = None,
+        defaults: Mapping[str, object] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Find the configuration and read it.
 
         ``overrides`` go by the names of the fields; None and "" in them mean "not given".
+        ``defaults``, by the same names, count where nothing else is said.
         Raises UsageError if nothing is found or a value is wrong.
         """
         files = find_config(config, environ=environ)
         options = Options.read(files, section=section)
-        return _settings(options, overrides=overrides or {}, x={}, environ=environ)
+        return _settings(
+            options, overrides=overrides or {}, defaults=defaults, x={}, environ=environ
+        )
 
     @classmethod
     def from_alembic(
@@ -100,6 +116,7 @@ class Settings:
         config: Config,
         *,
         overrides: Mapping[str, object] | None = None,
+        defaults: Mapping[str, object] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Read the same options, and ``-x name=value``, from an Alembic Config.
@@ -108,91 +125,31 @@ class Settings:
         """
         options = Options.of_alembic(config)
         x = _x_arguments(getattr(config.cmd_opts, "x", None) or ())
-        return _settings(options, overrides=overrides or {}, x=x, environ=environ)
-
-
-def _one_of(*allowed: str) -> Callable[[Found], str]:
-    def parse(found: Found) -> str:
-        if found.value in allowed:
-            return str(found.value)
-        raise _wrong(found, f"it must be one of {', '.join(allowed)}")
-
-    return parse
-
-
-def _yes_or_no(found: Found) -> bool:
-    if isinstance(found.value, bool):
-        return found.value
-    text = str(found.value).lower()
-    if text in {"true", "yes", "on", "1"}:
-        return True
-    if text in {"false", "no", "off", "0"}:
-        return False
-    raise _wrong(found, "it must be true or false")
-
-
-def _seconds(found: Found) -> float:
-    expected = "it must be a number of seconds, 0 or more, such as 300"
-    if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
-        raise _wrong(found, expected)
-    try:
-        seconds = float(found.value)
-    except (ValueError, OverflowError):
-        raise _wrong(found, expected) from None
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise _wrong(found, expected)
-    return seconds
-
-
-def _text(found: Found) -> str:
-    # The value is not shown: this also reads sqlalchemy.url.
-    if not isinstance(found.value, str):
-        raise UsageError(f"{found.where} must be a string, in quotes.")
-    return found.value
-
-
-def _name(found: Found) -> str:
-    if "." in _text(found):
-        raise _wrong(found, "it must be a bare name; name a schema with version_table_schema")
-    return _column(found)
-
-
-def _column(found: Found) -> str:
-    name = _text(found)
-    if len(name.encode()) > _NAME_LIMIT or '"' in name or not name.isprintable():
-        raise _wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
-    return name
-
-
-def _object_name(found: Found) -> str:
-    name = _text(found)
-    if not is_object_name(name):
-        raise _wrong(
-            found, "it must be a module and an attribute, such as app.models:Base.metadata"
+        return _settings(
+            options, overrides=overrides or {}, defaults=defaults, x=x, environ=environ
         )
-    return name
-
-
-def _wrong(found: Found, expected: str) -> UsageError:
-    return UsageError(f"{found.where} is {found.value!r}; {expected}.")
 
 
 #: How each setting is read that may come from anywhere; the options have the fields' names.
 _PARSERS: dict[str, Callable[[Found], object]] = {
-    "transaction": _one_of("default", "atomic", "autocommit"),
-    "out_of_order": _one_of("run", "refuse"),
-    "drift": _one_of("warn", "refuse"),
-    "mirror_table": _name,
-    "mirror_key": _column,
-    "mirror_key_form": _one_of("stem", "file", "number"),
-    "version_table": _name,
-    "version_table_schema": _name,
-    "target_metadata": _object_name,
-    "session_autoflush": _yes_or_no,
-    "embedded": _yes_or_no,
-    "wait_for_lock": _seconds,
-    "wait_for_server": _seconds,
-    "show_parameters": _yes_or_no,
+    "transaction": values.one_of("default", "atomic", "autocommit"),
+    "out_of_order": values.one_of("run", "refuse"),
+    "drift": values.one_of("warn", "refuse"),
+    "mirror_table": values.name,
+    "mirror_key": values.column,
+    "mirror_key_form": values.one_of("stem", "file", "number"),
+    "version_table": values.name,
+    "version_table_schema": values.name,
+    "target_metadata": values.object_name,
+    "session_autoflush": values.yes_or_no,
+    "embedded": values.yes_or_no,
+    "wait_for_lock": values.seconds,
+    "wait_for_server": values.seconds,
+    "ddl_lock_timeout": values.seconds,
+    "ddl_lock_tries": values.tries,
+    "startup": values.one_of("upgrade", "check", "off"),
+    "log_format": values.one_of("text", "json"),
+    "show_parameters": values.yes_or_no,
 }
 
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
@@ -206,6 +163,7 @@ def _settings(
     options: Options,
     *,
     overrides: Mapping[str, object],
+    defaults: Mapping[str, object] | None,
     x: Mapping[str, str],
     environ: Mapping[str, str],
 ) -> Settings:
@@ -226,21 +184,21 @@ def _settings(
         )
         return next((each for each in map(_tidy, candidates) if each is not None), None)
 
-    values: dict[str, Any] = {}
+    given: dict[str, Any] = dict(defaults or {})
     for name, parse in _PARSERS.items():
         found = find(name, name)
         if found is not None:
-            values[name] = parse(found)
+            given[name] = parse(found)
     url = _tidy(options.get("sqlalchemy.url"))
     config_file = options.config_file
     base = config_file.parent if config_file else here
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
-        **values,
+        **given,
         own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
-        sqlalchemy_url=_text(url) if url else None,
+        sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
     if settings.mirror_table == settings.version_table:
@@ -266,16 +224,16 @@ def _tidy(found: Found | None) -> Found | None:
 def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> str:
     if found is None:
         return str(absolute("migrations", base))
-    parts = found.value if isinstance(found.value, list) else re.split(r"\n+", _text(found))
+    parts = found.value if isinstance(found.value, list) else re.split(r"\n+", values.text(found))
     if len(parts) == 1 and isinstance(parts[0], str):
         places = parts[0].split(os.pathsep)
         if len(places) > 1 and all(Path(place).is_absolute() for place in places if place):
             parts = [place for place in places if place]
     if len(parts) != 1:
-        raise _wrong(found, "plain files form one line, in one folder: name one")
-    text = _text(Found(parts[0], found.where, found.base)).strip()
-    resource = package_folder(text, where=found.where, sys_path=sys_path)
-    return str(absolute(resource or text, found.base))
+        raise values.wrong(found, "plain files form one line, in one folder: name one")
+    folder = values.text(Found(parts[0], found.where, found.base)).strip()
+    resource = package_folder(folder, where=found.where, sys_path=sys_path)
+    return str(absolute(resource or folder, found.base))
 
 
 def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:

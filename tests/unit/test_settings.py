@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 
 from bridge.errors import UsageError
 from bridge.resources import load_metadata, load_object
-from bridge.settings import Settings
+from bridge.settings import AT_START, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,6 +96,10 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "sqlalchemy_url": None,
         "wait_for_lock": 300.0,
         "wait_for_server": 0.0,
+        "ddl_lock_timeout": 0.0,
+        "ddl_lock_tries": 10,
+        "startup": "upgrade",
+        "log_format": "text",
         "show_parameters": False,
         "prepend_sys_path": (),
     }
@@ -447,7 +451,7 @@ def test_options_of_alembic_and_of_the_team_are_left_alone(home: Path) -> None:
         "url = x",
         "sqlalchemy.echo = true",
     )
-    assert load(environ={"BRIDGE_STARTUP": "check", "BRIDGE_EMBEDDED_DATA": "/x"}) == load()
+    assert load(environ={"BRIDGE_EMBEDDED_DATA": "/x"}) == load()
 
 
 # The folder
@@ -607,7 +611,7 @@ def test_another_section_is_read_where_alembic_was_given_one(home: Path) -> None
 def test_reading_settings_imports_neither_alembic_nor_sqlalchemy(home: Path) -> None:
     ini(home)
     code = (
-        "import sys; from bridge.settings import Settings; Settings.load();"
+        "import sys; from bridge.settings import AT_START, Settings; Settings.load();"
         "print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -705,3 +709,23 @@ def test_the_column_of_names_may_have_any_name_that_postgresql_takes(home: Path)
 def test_a_wrong_word_about_the_ledger_is_refused(home: Path, line: str, message: str) -> None:
     ini(home, line)
     assert text_of(load).endswith(message)
+
+
+def test_what_a_starting_service_waits_for_counts_where_nothing_else_is_said(home: Path) -> None:
+    path = ini(home, "ddl_lock_timeout = 5")
+    at_start = Settings.load(path, defaults=AT_START, environ={"BRIDGE_WAIT_FOR_SERVER": "7"})
+    assert (at_start.ddl_lock_timeout, at_start.wait_for_server) == (5, 7)
+    ini(home)
+    at_start = Settings.load(path, defaults=AT_START, environ={})
+    assert (at_start.ddl_lock_timeout, at_start.wait_for_server) == (2, 60)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "1.5", "many"])
+def test_a_number_of_tries_that_is_none_is_refused(home: Path, wrong: str) -> None:
+    ini(home, f"ddl_lock_tries = {wrong}")
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert str(caught.value).startswith("ddl_lock_tries in ")
+    assert str(caught.value).endswith(
+        f" is {wrong!r}; it must be a whole number, 1 or more, such as 10."
+    )
