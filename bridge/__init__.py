@@ -5,7 +5,7 @@ that imports Alembic in an environment where bridge is installed.
 
 Where to look, from the ground up:
 
-* What all may use: errors, reporting, plugin (Alembic's entry point).
+* What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), folder (all of them), loading (executing one).
 * What a database records: ledger (the tables), layout, keys and catalog (as other runners made
@@ -14,16 +14,28 @@ Where to look, from the ground up:
 * One migration: session (what a file gets), work and mode (its transactions), runner and
   attempt (running it), baseline (putting back what it changed), indexes, deadlock, sqltext,
   failure and advice (what went wrong).
-* One at a time: lock, claim, holder, exclusive; signals, cancelling.
+* One at a time: lock, claim, pooled (the claim behind a pooler), queueing, holder, exclusive;
+  locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
+  cancelling.
 * Where and how: settings, setting_values, config_files, option_names, resources; database,
-  database_url, connect_errors, opening; embedded, cluster, programs.
-* Alembic's side: revisions, plainscript, targets, newfile, alembic_errors, environment, logs,
-  configuring, connecting, site, writing, online (a live database).
+  database_url, plain_url, connect_errors, opening; handed_in, other_drivers, connect_arguments;
+  embedded, cluster, programs.
+* Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
+  logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
+  autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
+  autogenerate_dialect, configuring, connecting, site, rights, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
-* Use cases: migrator, fastpath, downgrading, repair, scripting; rehearsal, rehearsal_driver,
-  rehearsal_locks, rehearsal_script.
-* The command line: cli, cli_options, cli_db, cli_downgrade, cli_rehearse, cli_repair,
-  command_line, console, screen.
+* What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
+  check_source, check_names, git_base, checks (all of them together).
+* Use cases: migrator, fastpath, standing and looking (where a database stands), lock_status (who
+  migrates), overview (both, for a person), asynchronous; downgrading, repair, scripting,
+  creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script; sent, squawk,
+  own_database, linting; check_database, plain_folders, initialise, recognising.
+* Start-up: starting (`start`), startup (the life of an ASGI application), gate, stopping.
+* The command line: cli, cli_options, cli_check, cli_completion, cli_db, cli_downgrade, cli_init,
+  cli_lint, cli_lock, cli_new, cli_rehearse, cli_repair, cli_status, status_table, command_line,
+  console, json_reporter, screen.
+* In pytest: testing (fixtures of migrated databases, and tests for a team's migrations).
 
 When it is imported, a module imports from its own group and those above it only.
 """
@@ -34,19 +46,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bridge.asynchronous import status_async as status_async
+    from bridge.asynchronous import upgrade_async as upgrade_async
     from bridge.errors import BridgeError as BridgeError
+    from bridge.gate import Gate as Gate
     from bridge.migrator import Report as Report
     from bridge.migrator import upgrade as upgrade
     from bridge.online import run_environment as run_environment
+    from bridge.standing import Status as Status
+    from bridge.standing import status as status
+    from bridge.starting import start as start
+    from bridge.starting import start_async as start_async
+    from bridge.startup import Startup as Startup
 
-__all__ = ["BridgeError", "Report", "run_environment", "upgrade"]
+__all__ = [
+    "BridgeError",
+    "Gate",
+    "Report",
+    "Startup",
+    "Status",
+    "run_environment",
+    "start",
+    "start_async",
+    "status",
+    "status_async",
+    "upgrade",
+    "upgrade_async",
+]
 
 #: The module that defines each public name.
 _HOME = {
     "BridgeError": "bridge.errors",
+    "Gate": "bridge.gate",
     "Report": "bridge.migrator",
+    "Startup": "bridge.startup",
+    "Status": "bridge.standing",
     "run_environment": "bridge.online",
+    "start": "bridge.starting",
+    "start_async": "bridge.starting",
+    "status": "bridge.standing",
+    "status_async": "bridge.asynchronous",
     "upgrade": "bridge.migrator",
+    "upgrade_async": "bridge.asynchronous",
 }
 
 

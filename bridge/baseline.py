@@ -25,6 +25,8 @@ class Baseline:
     isolation_level: str
     #: The same as SQLAlchemy was told, if it was; may be AUTOCOMMIT.
     isolation_option: Any
+    #: The backend that the server says it is; behind a pooler another one than the driver knows.
+    backend_pid: int
 
     @classmethod
     def take(cls, connection: Connection) -> Baseline:
@@ -36,14 +38,17 @@ class Baseline:
             f"SET SESSION AUTHORIZATION {_literal(now.user)}",
             f"SET ROLE {'NONE' if now.role == 'none' else _literal(now.role)}",
             _PUT_BACK.format(values=", ".join([*values, "(NULL, NULL)"])),
+            _CANNOT_WRITE,
         ]
         option = connection.get_execution_options().get("isolation_level")
-        return cls("; ".join(statements), str(now.isolation_level).upper(), option)
+        level = str(now.isolation_level).upper()
+        return cls("; ".join(statements), level, option, int(now.backend_pid))
 
-    def restore(self, connection: Connection) -> None:
+    def restore(self, connection: Connection, *, external: bool = False) -> None:
         """Put everything back, and leave the connection inside a transaction.
 
-        What the migration did in its open transaction stays in it.
+        What the migration did in its open transaction stays in it. With `external` that is the
+        caller's, and is never ended.
         """
         dbapi: Any = connection.connection.dbapi_connection
         if dbapi.autocommit:
@@ -55,7 +60,10 @@ class Baseline:
             # began, and would not begin another one.
             dbapi.commit()
         # A setting may hold a %, which is no parameter.
-        connection.exec_driver_sql(self.statement, execution_options={"no_parameters": True})
+        options = {"no_parameters": True}
+        cannot_write = connection.exec_driver_sql(self.statement, execution_options=options)
+        if cannot_write.scalar() and not external:
+            dbapi.commit()  # so that the record comes in a new one, which can
 
     def restore_isolation(self, connection: Connection, *, autocommit: bool) -> None:
         """Put the isolation level back, on a connection that is in no transaction."""
@@ -69,7 +77,8 @@ class Baseline:
 
 _NOW = """
 SELECT session_user AS user, current_setting('role') AS role,
-       current_setting('transaction_isolation') AS isolation_level
+       current_setting('transaction_isolation') AS isolation_level,
+       pg_backend_pid() AS backend_pid
 """
 
 # SET ROLE and SET SESSION AUTHORIZATION are for the first two; the others belong to a transaction.
@@ -90,6 +99,13 @@ SELECT pg_catalog.set_config(now.name, COALESCE(before.setting, now.reset_val), 
    AND now.setting IS DISTINCT FROM COALESCE(before.setting, now.reset_val)
    AND (now.context = 'user' OR pg_catalog.current_setting('is_superuser') = 'on')
 """  # noqa: S608 - a constant
+
+# A transaction that began while default_transaction_read_only was on stays read-only, and has
+# changed nothing.
+_CANNOT_WRITE = """
+SELECT pg_catalog.current_setting('transaction_read_only') = 'on'
+   AND pg_catalog.txid_current_if_assigned() IS NULL
+"""
 
 
 def _literal(value: str) -> str:

@@ -8,13 +8,22 @@ lock for as long as it lives, and a successor waits for it before it starts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.errors import LockNotObtained
-from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, Holder, duration, holder
+from bridge.holder import (
+    CHECK_INTERVAL_CAN_BE_SET,
+    CONNECTION_ALIVE,
+    LOCK_CLASS,
+    UNLOCKED_BACKENDS,
+    Holder,
+    duration,
+    holder,
+)
 from bridge.lock import OnWait, poll, terminate
 
 if TYPE_CHECKING:
@@ -22,27 +31,26 @@ if TYPE_CHECKING:
 
 # A session-level lock and setting only where the session is ours: through a pooler
 # (`direct` is false) they would stay on a server connection that others get next.
-# The interval is left alone where someone chose one, and set only where the server can honour it
-# (elsewhere any value but 0 is an error): from 14 on Linux, from 15 on macOS and the BSDs.
-_TRY_CLAIM = text("""
+_TRY_CLAIM = text(f"""
     WITH session AS MATERIALIZED (
         SELECT pg_backend_pid() = :backend_pid AS direct
     ), attempt AS MATERIALIZED (
         SELECT direct,
-               CASE WHEN direct THEN pg_try_advisory_lock(:lock_class, :connection_alive)
+               CASE WHEN EXISTS ({UNLOCKED_BACKENDS}
+                                 AND query_start < coalesce(:began, clock_timestamp())) THEN false
+                    WHEN direct THEN pg_try_advisory_lock(:lock_class, :connection_alive)
                     ELSE pg_try_advisory_xact_lock(:lock_class, :connection_alive) END AS obtained
           FROM session
     )
-    SELECT obtained, direct,
-           CASE WHEN obtained
-                 AND current_setting('client_connection_check_interval', true) = '0'
-                 AND (version() ~* 'linux'
-                      OR version() ~* 'darwin|bsd'
-                         AND current_setting('server_version_num')::int >= 150000)
+    SELECT obtained, direct, clock_timestamp() AS now,
+           CASE WHEN obtained AND {CHECK_INTERVAL_CAN_BE_SET}
                 THEN set_config('client_connection_check_interval', '2s', NOT direct)
            END IS NOT NULL AS interval_set
       FROM attempt
-""").bindparams(lock_class=LOCK_CLASS, connection_alive=CONNECTION_ALIVE)
+""").bindparams(lock_class=LOCK_CLASS, connection_alive=CONNECTION_ALIVE)  # noqa: S608 - constants
+
+# The server's view of its backends is kept to the end of a transaction.
+_LOOK_AGAIN = text("SELECT pg_stat_clear_snapshot()")
 
 _RELEASE_CLAIM = text("""
     SELECT pg_advisory_unlock(:lock_class, :connection_alive),
@@ -102,7 +110,7 @@ def claim(
 
     With `in_transaction`, inside a transaction of the caller's: no transaction is ended, and lock
     and setting end with the caller's. Behind a pooler, whose sessions are shared, nothing can be
-    held beyond a transaction; an earlier run that can be seen is still waited for.
+    held beyond a transaction: the Claim is not held then, and bridge.pooled goes on from there.
 
     :param wait: seconds to wait for an earlier connection; 0 tries once.
     :param on_wait: called when waiting begins and about every five seconds after that.
@@ -126,12 +134,17 @@ class _ClaimAttempt:
         self._connection = connection
         self._on_wait = on_wait
         self._in_transaction = in_transaction
+        #: The server's time of the first try: what was sent later is no dead process's.
+        self._began: datetime | None = None
         self._backend_pid = 0 if in_transaction else _backend_pid(connection)
         self.claim = Claim(connection, held=False, interval_set=False)
 
     def run(self) -> bool:
-        values = {"backend_pid": self._backend_pid}
+        if self._in_transaction:
+            self._connection.execute(_LOOK_AGAIN)
+        values = {"backend_pid": self._backend_pid, "began": self._began}
         row = self._connection.execute(_TRY_CLAIM, values).one()
+        self._began = self._began or row.now
         if row.obtained:
             session = bool(row.direct)
             self.claim = Claim(self._connection, session, session and row.interval_set)

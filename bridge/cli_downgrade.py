@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli_completion import revisions
 from bridge.cli_options import options_of
 from bridge.command_line import confirmed, counted, result
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
     from bridge.downgrading import Downgrade
+    from bridge.reporting import Reporter
 
 _RELATIVE = re.compile(r"-\d+")
 
@@ -27,6 +28,7 @@ def downgrade(
         str | None,
         typer.Argument(
             metavar="REV",
+            autocompletion=revisions("base"),
             help="The migration to go back to, which stays applied: its name or the beginning of "
             "it, or base to revert all.",
             show_default=False,
@@ -65,12 +67,12 @@ def downgrade(
             if dry_run or not agreed.planned:
                 lines = _planned(agreed)
             else:
+                assert request.reporter is not None  # noqa: S101 - `run` has made one
                 if not yes:
-                    _ask(agreed)
+                    _ask(agreed, request.reporter)
                 if _RELATIVE.fullmatch(to):
                     # A failure must not lead to going back further than was meant.
                     to = agreed.at or "base"
-                assert request.reporter is not None  # noqa: S101 - `run` has made one
                 request.reporter.command = f"{ctx.command_path} {to}"
                 lines = _reverted(run_downgrade(request, to=to, agreed=agreed))
     result(*lines)
@@ -90,16 +92,17 @@ def _target(rev: str | None, steps: int | None) -> str:
     return rev
 
 
-def _ask(agreed: Downgrade) -> None:
+def _ask(agreed: Downgrade, reporter: Reporter) -> None:
     stems = ", ".join(each.stem for each in agreed.planned)
     count = counted(agreed.planned)
-    sys.stderr.write("".join(f"{line}\n" for line in _planned(agreed)))
+    for line in _planned(agreed):
+        reporter.note(line)
     if not confirmed(
         f"Revert {'it' if len(agreed.planned) == 1 else 'them'}?",
         untold=f"This would revert {count} ({stems}), and there is no terminal to ask at. Nothing "
         "was reverted. If it is meant, add --yes.",
     ):
-        sys.stderr.write("Nothing was reverted.\n")
+        reporter.note("Nothing was reverted.")
         raise SystemExit(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     import typer
 
+    from bridge.json_reporter import JsonReporter
     from bridge.migrator import Request
+    from bridge.reporting import Reporter
 
 #: Where the callback of `migrate` leaves the Options for its sub-commands.
 META = "bridge.options"
@@ -33,6 +36,8 @@ class Options:
     embedded: bool = False
     wait_for_lock: float | None = None
     wait_for_server: float | None = None
+    ddl_lock_timeout: float | None = None
+    log_format: str | None = None
     verbose: bool = False
     show_parameters: bool = False
 
@@ -40,38 +45,64 @@ class Options:
     def run(self) -> Iterator[Request]:
         """What a command does with the database; its errors end it in words and a code."""
         # Here, because they take longer to import than all else that `eai --help` needs.
+        from bridge.json_reporter import JsonReporter
         from bridge.signals import interruptible
 
-        screen = Screen()
-        with ending(screen, verbose=self.verbose), interruptible() as interrupter:
-            from bridge.console import ConsoleReporter
+        screen, events = Screen(), JsonReporter(verbose=self.verbose)
+        # As it is known before the configuration is, in which there may be an error.
+        events.on = (self.log_format or os.environ.get("BRIDGE_LOG_FORMAT", "")).strip() == "json"
+        with (
+            ending(screen, verbose=self.verbose, events=events),
+            interruptible() as interrupter,
+        ):
             from bridge.migrator import Request
             from bridge.settings import Settings
 
-            # Left to the settings unless it was asked for.
-            overrides = {
-                "wait_for_lock": self.wait_for_lock,
-                "wait_for_server": self.wait_for_server,
-                "show_parameters": self.show_parameters or None,
-            }
+            overrides = self._overrides()
             settings = Settings.load(self.config, overrides=overrides)
-            reporter = ConsoleReporter(
-                verbose=self.verbose, show_parameters=settings.show_parameters, screen=screen
-            )
-            reporter.command = self.command
+            events.on = settings.log_format == "json"
+            events.show_parameters = settings.show_parameters
             in_order()
-            with _logging_shown():
-                try:
-                    yield Request(
-                        database=self.database_url,
-                        config=self.config,
-                        embedded=self.embedded,
-                        overrides=overrides,
-                        reporter=reporter,
-                        interrupter=interrupter,
-                    )
-                finally:
-                    reporter.close()
+            with self._reporting(screen, events) as reporter:
+                reporter.command = self.command
+                yield Request(
+                    database=self.database_url,
+                    config=self.config,
+                    embedded=self.embedded,
+                    overrides=overrides,
+                    reporter=reporter,
+                    interrupter=interrupter,
+                )
+
+    def _overrides(self) -> dict[str, object]:
+        """What was typed; the rest is left to the settings."""
+        return {
+            "wait_for_lock": self.wait_for_lock,
+            "wait_for_server": self.wait_for_server,
+            "ddl_lock_timeout": self.ddl_lock_timeout,
+            "log_format": self.log_format,
+            "show_parameters": self.show_parameters or None,
+        }
+
+    @contextmanager
+    def _reporting(self, screen: Screen, events: JsonReporter) -> Iterator[Reporter]:
+        """Whoever tells what happens, and what migrations log."""
+        if events.on:
+            with events.logging_told() as handler, _logging_shown(handler):
+                yield events
+            return
+        from bridge.console import ConsoleReporter
+
+        reporter = ConsoleReporter(
+            verbose=self.verbose, show_parameters=events.show_parameters, screen=screen
+        )
+        lines = logging.StreamHandler()
+        lines.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        with _logging_shown(lines):
+            try:
+                yield reporter
+            finally:
+                reporter.close()
 
 
 def options_of(ctx: typer.Context) -> Options:
@@ -82,14 +113,13 @@ def options_of(ctx: typer.Context) -> Options:
 
 
 @contextmanager
-def _logging_shown() -> Iterator[None]:
-    """Show what migrations log, unless whoever runs this has set logging up."""
+def _logging_shown(handler: logging.Handler) -> Iterator[None]:
+    """Let this handler show what migrations log, unless whoever runs this has set logging up."""
     root = logging.getLogger()
     if root.handlers:
         yield
         return
-    handler, level = logging.StreamHandler(), root.level
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     noisy = [logging.getLogger(name) for name in ("alembic", "sqlalchemy")]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.database import Database
     from bridge.migrator import Planned, Request
     from bridge.rehearsal import Rehearsal
+    from bridge.reporting import Reporter
 
 
 def rehearse(
@@ -57,16 +57,17 @@ def rehearse(
         from bridge.opening import opened_once
 
         assert request.reporter is not None  # noqa: S101 - `run` has made one
-        request.reporter.command = ctx.command_path + ("" if to == "head" else f" --to {to}")
+        reporter = request.reporter
+        reporter.command = ctx.command_path + ("" if to == "head" else f" --to {to}")
         with opened_once(request) as database:
             assert database is not None  # noqa: S101 - it came as a URL, or not at all
             planned = plan(request, to=to)
             if planned:
                 if not (yes or _is_embedded(request)):
-                    _ask(planned, database)
-                lines = _rehearse(request, database, to)
+                    _ask(planned, database, reporter)
+                lines = _rehearse(request, database, reporter, to)
             else:
-                sys.stderr.write("Nothing to rehearse: no migration is pending.\n")
+                reporter.note("Nothing to rehearse: no migration is pending.")
                 lines = []
     result(*lines)
 
@@ -81,27 +82,27 @@ def _is_embedded(request: Request) -> bool:
     return not isinstance(chosen, Database)
 
 
-def _ask(planned: Sequence[Planned], database: Database) -> None:
+def _ask(planned: Sequence[Planned], database: Database, reporter: Reporter) -> None:
     what = (
         f"This runs {counted(planned)} ({', '.join(each.stem for each in planned)}) for real on "
         f"{database.describe()}, in one transaction that is rolled back at the end. Until then it "
         "holds the locks that it takes, and whoever needs those tables waits."
     )
-    sys.stderr.write(f"{what}\n")
+    reporter.note(what)
     if not confirmed(
         "Go on?",
         untold="There is no terminal to ask at whether that is meant. Nothing was run. If it is, "
         "add --yes.",
     ):
-        sys.stderr.write("Nothing was run.\n")
+        reporter.note("Nothing was run.")
         raise SystemExit(1)
 
 
-def _rehearse(request: Request, database: Database, to: str) -> list[str]:
+def _rehearse(request: Request, database: Database, reporter: Reporter, to: str) -> list[str]:
     from bridge.rehearsal import rehearse
 
     found = rehearse(request, database, to=to)
-    _tell(found)
+    _tell(found, reporter)
     lines: list[str] = []
     for file in found.done:
         lines += [f"-- {Path(file.path).name}", *([file.sql] if file.sql else []), ""]
@@ -110,20 +111,17 @@ def _rehearse(request: Request, database: Database, to: str) -> list[str]:
     return lines
 
 
-def _tell(found: Rehearsal) -> None:
+def _tell(found: Rehearsal, reporter: Reporter) -> None:
     for file in found.done:
         locked = ", ".join(map(str, file.locks)) or "no table that was there before"
-        sys.stderr.write(f"  {file.stem}  ran {file.seconds:.2f} s and locked {locked}\n")
+        reporter.note(f"  {file.stem}  ran {file.seconds:.2f} s and locked {locked}")
     if len(found.done) > 1:
-        sys.stderr.write(
-            "A lock is told once: it is held to the end, also while later files run.\n"
-        )
+        reporter.note("A lock is told once: it is held to the end, also while later files run.")
     if found.left:
-        sys.stderr.write(f"Not rehearsed: {_left(found)}\n")
+        reporter.note(f"Not rehearsed: {_left(found)}")
     if found.done:
-        sys.stderr.write(
-            f"Rehearsed {counted(found.done)}; everything was rolled back, and nothing is "
-            "recorded.\n"
+        reporter.note(
+            f"Rehearsed {counted(found.done)}; everything was rolled back, and nothing is recorded."
         )
 
 

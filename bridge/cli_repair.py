@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +43,8 @@ def repair(
         found.extend(changes)
         if dry_run or yes:
             return yes and not dry_run
-        sys.stderr.write("".join(f"{line}\n" for line in _told("Would repair", changes)))
+        for line in _told("Would repair", changes):
+            reporter.note(line)
         return confirmed(
             f"Record {'this' if len(changes) == 1 else 'these'}?",
             untold=f"This would repair {_rows(changes)} of the ledger, and there is no terminal "
@@ -54,9 +54,11 @@ def repair(
     with options_of(ctx).run() as request:
         from bridge.repair import run_repair
 
+        assert request.reporter is not None  # noqa: S101 - `run` has made one
+        reporter = request.reporter
         done = run_repair(request, agree)
         if not done and not dry_run:
-            sys.stderr.write("Nothing was repaired.\n")
+            reporter.note("Nothing was repaired.")
             raise SystemExit(1)
     if not found:
         result("Nothing to repair: what is recorded fits the files.")

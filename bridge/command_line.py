@@ -21,6 +21,8 @@ from bridge.screen import Screen, Style
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bridge.json_reporter import JsonReporter
+
 #: What Typer raises for a wrong option; its own class since it no longer depends on Click.
 _ClickException: Any = next(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
@@ -68,28 +70,50 @@ def _context_class() -> type:
 
 
 @contextlib.contextmanager
-def ending(screen: Screen, *, verbose: bool = False) -> Iterator[None]:
+def ending(
+    screen: Screen, *, verbose: bool = False, events: JsonReporter | None = None
+) -> Iterator[None]:
     """Turn the errors of bridge into a sentence on standard error and an exit code.
 
-    Anything else is a bug, of bridge or of the team's env.py, and keeps its traceback.
+    Anything else is a bug, of bridge or of the team's env.py, and keeps its traceback. While
+    `events` wants it, how it ends is told as its last event instead.
     """
     try:
         yield
     except Interrupted as interrupted:
         screen.rest()
-        screen.say(" ".join([str(interrupted), *getattr(interrupted, "__notes__", ())]))
+        sentence = " ".join([str(interrupted), *getattr(interrupted, "__notes__", ())])
+        if events is not None and events.on:
+            events.error(sentence, interrupted.exit_code)
+        else:
+            screen.say(sentence)
         raise
     except BridgeError as error:
         screen.rest()
-        if verbose and isinstance(error, MigrationError) and error.__cause__ is not None:
-            _show_traceback(screen, error.__cause__)
-        screen.say(f"{screen.styled('Error:', Style.RED)} {error}")
+        trace = _traceback_of(error) if verbose else None
+        if events is not None and events.on:
+            events.error(str(error), error.exit_code, trace=trace)
+        else:
+            shown = [] if trace is None else [trace]
+            screen.say(*shown, f"{screen.styled('Error:', Style.RED)} {error}")
         # Not typer.Exit: inside a group of Click's nobody would catch it.
         raise SystemExit(error.exit_code) from None
+    except SystemExit as ended:
+        if events is not None and events.on:
+            events.ended(ended.code if isinstance(ended.code, int) else 1)
+        raise
+    except Exception as error:
+        if events is None or not events.on:
+            raise
+        events.unexpected(error)
+        raise SystemExit(1) from None
+    else:
+        if events is not None and events.on:
+            events.ended(0)
 
 
-def _show_traceback(screen: Screen, cause: BaseException) -> None:
-    """Show where a migration's own code failed.
+def _traceback_of(error: BridgeError) -> str | None:
+    """Where a migration's own code failed.
 
     Of an error of the database the sentence says all there is, and its traceback would show
     the parameters: they can be customers' data. For the same reason no other error that led
@@ -98,8 +122,10 @@ def _show_traceback(screen: Screen, cause: BaseException) -> None:
     from psycopg2 import Error as DriverError
     from sqlalchemy.exc import StatementError
 
-    if not isinstance(cause, (DriverError, StatementError)):
-        screen.say("".join(traceback.format_exception(cause, chain=False)).rstrip("\n"))
+    cause = error.__cause__ if isinstance(error, MigrationError) else None
+    if cause is None or isinstance(cause, (DriverError, StatementError)):
+        return None
+    return "".join(traceback.format_exception(cause, chain=False)).rstrip("\n")
 
 
 def result(*lines: str) -> None:

@@ -104,8 +104,13 @@ _FINAL = (
         "Check the host and the port.",
     ),
     Cause(
+        r"unsupported startup parameter",
+        "the pooler does not pass on a parameter of the URL",
+        "Remove it there, or set MIGRATION_DATABASE_URL to the address of the server itself.",
+    ),
+    Cause(
         r"invalid connection option|invalid dsn|definition of service|invalid port"
-        r"|invalid integer value|invalid .* value: |unsupported startup parameter"
+        r"|invalid integer value|invalid .* value: "
         r"|could not match .* port numbers",
         "a parameter of the URL is not one that can be used",
         "Check what follows the question mark in the URL.",
@@ -113,6 +118,11 @@ _FINAL = (
 )
 
 _TRANSIENT = (
+    Cause(
+        r"query_wait_timeout",
+        "the pooler had no connection to the server left",
+        f"Close some, or raise its default_pool_size. {_RUN_AGAIN}",
+    ),
     Cause(
         r"too many clients|too many connections|connection slots are reserved"
         r"|no more connections allowed",
@@ -122,7 +132,8 @@ _TRANSIENT = (
     ),
     Cause(
         r"starting up|shutting down|in recovery mode|not yet accepting connections"
-        r"|not accepting connections|hot standby mode",
+        r"|not accepting connections|hot standby mode"
+        r"|terminating connection due to administrator command",
         "the server is starting up or shutting down",
         _RUN_AGAIN,
         "57P03",

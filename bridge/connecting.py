@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic.config import Config
-from sqlalchemy import Connection, Dialect, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from bridge.alembic_errors import under_command_line
 from bridge.database import Database, connect, make_engine
 from bridge.errors import UsageError
+from bridge.handed_in import usable
 from bridge.opening import opened
 from bridge.reporting import Reporter
 from bridge.settings import Settings
@@ -22,15 +23,13 @@ def connected(config: Config, settings: Settings, reporter: Reporter) -> Iterato
     """Connect as the configuration says; a connection that was handed in stays open.
 
     ``config.attributes["connection"]`` may be an Engine or a Connection, as Alembic's own
-    cookbook has it.
+    cookbook has it, or whatever else `bridge.upgrade` takes.
     """
-    given = config.attributes.get("connection")
+    given = usable(config.attributes.get("connection"))
     if isinstance(given, Connection):
-        _refuse_other_drivers(given.dialect)
         with _transactional(given):
             yield given
     elif isinstance(given, Engine):
-        _refuse_other_drivers(given.dialect)
         handed_in = Database(given.url, "the Engine that was handed in")
         with (
             connect(
@@ -39,13 +38,8 @@ def connected(config: Config, settings: Settings, reporter: Reporter) -> Iterato
             _transactional(connection),
         ):
             yield connection
-    elif given is not None:
-        raise UsageError(
-            f"The connection handed in is of type {type(given).__name__}; bridge takes a "
-            "synchronous SQLAlchemy Engine or Connection."
-        )
     else:
-        with _opened(config, settings, reporter) as database:
+        with _opened(config, settings, reporter, given) as database:
             engine = make_engine(database.url)
             try:
                 with connect(
@@ -57,19 +51,21 @@ def connected(config: Config, settings: Settings, reporter: Reporter) -> Iterato
 
 
 @contextmanager
-def _opened(config: Config, settings: Settings, reporter: Reporter) -> Iterator[Database]:
+def _opened(
+    config: Config, settings: Settings, reporter: Reporter, given: str | URL | Database | None
+) -> Iterator[Database]:
     already = config.attributes.get("bridge.database")
     if already is not None:
         yield already
         return
     url, embedded = asked_for(config)
     asked_with = "-x database_url=URL" if under_command_line(config) else "--database-url"
-    with opened(settings, url=url, embedded=embedded, asked_with=asked_with) as database:
+    with opened(settings, url=given or url, embedded=embedded, asked_with=asked_with) as database:
         reporter.database(database.describe())
         yield database
 
 
-def asked_for(config: Config) -> tuple[str | None, bool]:
+def asked_for(config: Config) -> tuple[str | Database | None, bool]:
     """What a command line says: ours through attributes, Alembic's with ``-x database_url=``."""
     for argument in getattr(config.cmd_opts, "x", None) or ():
         name, _, value = argument.partition("=")
@@ -100,16 +96,3 @@ def _transactional(connection: Connection) -> Iterator[None]:
     finally:
         if not (connection.closed or connection.invalidated or connection.in_transaction()):
             connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-def _refuse_other_drivers(dialect: Dialect) -> None:
-    if dialect.name != "postgresql":
-        raise UsageError(
-            f"The connection handed in speaks {dialect.name}; PostgreSQL is what bridge supports."
-        )
-    if dialect.driver != "psycopg2":
-        raise UsageError(
-            f"The connection handed in uses the driver {dialect.driver}; bridge runs migrations "
-            "on psycopg2. Nothing was done. Hand in the URL, which may be the same one, or leave "
-            "it to MIGRATION_DATABASE_URL or DATABASE_URL."
-        )

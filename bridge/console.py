@@ -5,10 +5,13 @@ The results of a command go to standard output and are not written here.
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 
+from bridge.command_line import result
 from bridge.errors import Interrupted
 from bridge.holder import duration
 from bridge.reporting import Direction, Reporter
@@ -35,6 +38,7 @@ class ConsoleReporter(Reporter):
         self._verbose = verbose
         self._show_parameters = show_parameters
         self._told_to_wait_at: float | None = None
+        self._waits_for = ""
 
     def close(self) -> None:
         """End the moving line; what is said after this is the end of the run."""
@@ -46,10 +50,14 @@ class ConsoleReporter(Reporter):
     def unreachable(self, sentence: str, waited: float) -> None:
         so_far = f" ({duration(waited)} so far)" if waited >= 1 else ""
         what = f"{sentence[:1].upper()}{sentence[1:]}".rstrip(".")
-        self._wait(f"{what}. Trying again{so_far}.", "waiting for the server")
+        # It comes every few seconds, and for a minute or so: each time is told.
+        self._wait(f"{what}. Trying again{so_far}.", "waiting for the server", every=0)
 
     def waiting(self, sentence: str) -> None:
-        self._wait(sentence, "waiting")
+        self._wait(sentence, "waiting", every=self.screen.tell_every)
+
+    def blocked(self, sentence: str) -> None:
+        self.screen.say(sentence)  # and nothing else: it may come from another thread
 
     def note(self, sentence: str) -> None:
         self._say(sentence)
@@ -86,22 +94,28 @@ class ConsoleReporter(Reporter):
         self.screen.rest()
         self.screen.say(f"  {stem}  {self.screen.styled(failed, Style.RED)} after {_took(seconds)}")
 
+    def result(self, lines: Sequence[str]) -> None:
+        self.screen.rest()
+        result(*lines)
+
     def _say(self, line: str) -> None:
         self.screen.rest()
         if not self._quiet:
             self.screen.say(line)
 
-    def _wait(self, sentence: str, label: str) -> None:
-        """Tell at once, and then from time to time: the same sentence comes every few seconds."""
+    def _wait(self, sentence: str, label: str, *, every: float) -> None:
+        """Tell at once, and then from time to time; `every` is in seconds."""
         now = time.monotonic()
-        if self._told_to_wait_at is None:
+        # Before these stands what it waits for, behind them for whom and for how long.
+        reason = re.split(r":| \(", sentence, maxsplit=1)[0]
+        if self._told_to_wait_at is None or reason != self._waits_for:
             self.screen.say(sentence)
             self.screen.watch(label)
-        elif now - self._told_to_wait_at >= self.screen.tell_every:
+        elif now - self._told_to_wait_at >= every:
             self.screen.say(sentence)
         else:
             return
-        self._told_to_wait_at = now
+        self._told_to_wait_at, self._waits_for = now, reason
 
 
 def _took(seconds: float) -> str:

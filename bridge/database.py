@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from bridge.connect_errors import explain_connect_error, find_cause
 from bridge.database_url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
+from bridge.pausing import sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +52,9 @@ KEEPALIVES = {
 }
 
 #: The first and the longest pause between two attempts to connect, in seconds.
-PAUSES = (0.5, 5.0)
+PAUSES = (0.5, 2.0)
+#: Seconds after which it is told again that the server cannot be reached, for the same reason.
+TELL_EVERY = 4.0
 
 #: The URL that `alembic init` writes: nobody's database.
 _PLACEHOLDER = "driver://user:pass@localhost/dbname"
@@ -176,12 +179,14 @@ def connect(
 ) -> Connection:
     """Connect, and go on trying for ``wait`` seconds while the server cannot be reached.
 
-    ``on_wait`` is told, before each pause, what is wrong and how many seconds have passed.
+    ``on_wait`` is told what is wrong and how many seconds have passed: at once, when it changes,
+    and every four seconds or so.
     Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
     cannot mend: a wrong password, a role or a database that is not there.
     """
     started = time.monotonic()
     pause, longest = PAUSES
+    last_told = ("", 0.0)
     while True:
         try:
             return engine.connect()
@@ -195,7 +200,9 @@ def connect(
                 if not wait:
                     raise problem from error
                 raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
-            if on_wait is not None:
-                on_wait(f"{database.describe()}: {find_cause(error).fact}", waited)
-        time.sleep(min(pause, max(wait - waited, 0)))
+            fact = find_cause(error).fact
+            if on_wait is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
+                on_wait(f"{database.describe()}: {fact}", waited)
+                last_told = (fact, waited)
+        sleep(min(pause, max(wait - waited, 0)))
         pause = min(pause * 2, longest)

@@ -54,6 +54,11 @@ class OwnLocks:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def others(self) -> bool:
+        """Whether a second connection has been used."""
+        return any(pid != self._ours for pid in self._last)
+
     def begins(self, connection: Connection, statement: str) -> None:
         """A statement is about to be sent."""
         pid = _backend_pid(connection)

@@ -152,8 +152,9 @@ def elsewhere(state: State) -> LedgerError:
     holds = "the schema" if len(state.elsewhere) == 1 else "each of the schemas"
     return LedgerError(
         f"This connection finds no {state.ledger}, but {holds} {_and(state.elsewhere)} of the "
-        "same database holds one: most likely the search_path is not the usual one, and every "
-        "migration would run again in another schema. Nothing was changed. "
+        "same database holds one: most likely the search_path is not the usual one, or this role "
+        f"may not use that schema (GRANT USAGE ON SCHEMA {schema}), and every migration would run "
+        "again in another schema. Nothing was changed. "
         f"Set version_table_schema = {schema} in alembic.ini to use that one, or set it to the "
         "schema in which a new one is wanted."
     )
@@ -181,6 +182,47 @@ def drifted(state: State, unknown: tuple[str, ...], last: str | None) -> str:
     return (
         f"{state.version_table} says {_and(unknown)}, which is neither a file nor a row of "
         f"{state.ledger}. The rows are believed: {state.version_table} is set to {last}."
+    )
+
+
+def hole(stems: Sequence[str]) -> str:
+    """Applied migrations whose file is gone although files remain on either side of it."""
+    return (
+        f"{', '.join(stems)}: applied to this database, but the file is gone from the middle of "
+        "the folder. The run goes on past it."
+    )
+
+
+def newer(stems: Sequence[str]) -> str:
+    """Applied migrations whose name comes after the last file of this folder."""
+    return (
+        f"Applied to this database, and not in this folder: {', '.join(stems)}. Most likely a "
+        "newer release has migrated it. The run goes on."
+    )
+
+
+def breaking(state: State, stems: Sequence[str]) -> LedgerError:
+    """Applied migrations that say `breaking = True`, and are not in this folder."""
+    which = " OR ".join(state.condition(stem) for stem in stems)
+    mend = f"UPDATE {state.ledger} SET breaking = false WHERE {which};"  # noqa: S608
+    was, it = ("was", "it") if len(stems) == 1 else ("were", "them")
+    return LedgerError(
+        f"{_and(stems)} {was} applied to this database, not in this folder, and declared with "
+        f"breaking = True: releases without {it} cannot work on this database any more. Nothing "
+        f"was changed. Deploy the release that has {it}, or a newer one. To start this one all the "
+        f"same, type first: {mend}"
+    )
+
+
+def forgetting(state: State, gone: Sequence[str]) -> LedgerError:
+    """A stamp that would remove rows of migrations that are not in this folder."""
+    row, it = ("row", "it") if len(gone) == 1 else ("rows", "they")
+    them, files = ("it", "file is") if len(gone) == 1 else ("them", "files are")
+    return LedgerError(
+        f"This stamp would remove from {state.ledger} the {row} of {', '.join(gone)}, whose "
+        f"{files} not in this folder: {it} may belong to a newer release, or to another "
+        f"application, which would then run {them} a second time. Nothing was changed. If {it} "
+        "must go all the same, add --purge."
     )
 
 

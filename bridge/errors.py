@@ -37,6 +37,12 @@ class MigrationError(BridgeError):
     exit_code = 1
 
 
+class Pending(BridgeError):
+    """Migrations are pending, and the application that starts is not to apply them."""
+
+    exit_code = 3
+
+
 class TryAgain(BridgeError):
     """Nothing is wrong, but it cannot be done at this moment; nothing was changed."""
 
@@ -50,6 +56,8 @@ class PlainFileError(FilesError):
         super().__init__(f"{path}:{line}: {sentence}" if line else f"{path}: {sentence}")
         #: The file as the message names it.
         self.path = path
+        #: The message without the place.
+        self.sentence = sentence
         #: The line to look at, counted from 1; None when no single line is to blame.
         self.line = line
 
@@ -64,6 +72,10 @@ class ServerUnreachable(TryAgain):
 
 class LockNotObtained(TryAgain):
     """Another process is migrating this database, and the wait for it is over."""
+
+
+class StillBlocked(TryAgain):
+    """A migration met a lock timeout each time it was tried; nothing of it stayed."""
 
 
 class LockLost(TryAgain):

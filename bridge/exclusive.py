@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -15,18 +16,30 @@ from bridge.claim import claim
 from bridge.errors import LockNotObtained
 from bridge.holder import LOCK_CLASS, MIGRATION_LOCK, Holder, duration, holder
 from bridge.lock import MigrationLock, poll
+from bridge.pooled import PooledClaim
+from bridge.queueing import not_for_ever, refuse_pool_of_one
 from bridge.reporting import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """The right to migrate."""
+
+    #: What to ask before each migration, with its stem; raises LockLost.
+    may_begin: Callable[[str], None]
+    #: What claims for each transaction, behind a pooler; None where the session has claimed.
+    pooled: PooledClaim | None = None
 
 
 @contextmanager
 def exclusively(
     connection: Connection, *, wait: float, reporter: Reporter, in_transaction: bool
-) -> Iterator[Callable[[str], None]]:
-    """Be the only one who migrates this database; yields what to ask before each migration.
+) -> Iterator[Right]:
+    """Be the only one who migrates this database.
 
     `wait` is in seconds. The connection is outside of a transaction, or, `in_transaction`, in
     one of the caller's, with which the lock then ends. Raises LockNotObtained when the wait is
-    over, and LockLost from what it yields.
+    over.
     """
 
     def tell_of_lock(found: Holder | None, waited: float) -> None:
@@ -44,13 +57,19 @@ def exclusively(
         # Held until the caller ends the transaction: only then can others see what was done.
         _lock_in_transaction(connection, wait, tell_of_lock)
         claim(connection, wait=wait, on_wait=tell_of_earlier_run, in_transaction=True)
-        yield lambda _stem: None
+        yield Right(lambda _stem: None)
         return
+    refuse_pool_of_one(connection.engine)
     with MigrationLock(connection.engine, wait=wait, on_wait=tell_of_lock) as lock:
         lock.refuse_sharing(connection)
-        _revive(connection)
-        with claim(connection, wait=wait, on_wait=tell_of_earlier_run):
-            yield lock.mark
+        with not_for_ever(connection, reporter.blocked):
+            _revive(connection)
+        with claim(connection, wait=wait, on_wait=tell_of_earlier_run) as claimed:
+            if claimed.held:
+                yield Right(lock.mark)
+            else:
+                pooled = PooledClaim(connection, lock.mark)
+                yield Right(pooled.may_begin, pooled)
 
 
 def _so_far(waited: float) -> str:

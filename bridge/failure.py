@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.advice import advice
 from bridge.attempt import Phase
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Interrupted
 from bridge.ledger import sqlstate
 from bridge.mode import Mode
 from bridge.work import CHECK_COMMIT, NOT_DONE, Work
@@ -37,6 +37,8 @@ class Failure:
     show_parameters: bool
     #: Whether it ran only to be rolled back.
     rehearsal: bool = False
+    #: What is known about a lock that was not obtained, one sentence each.
+    about_locks: Sequence[str] = ()
 
     def describe(self) -> str:
         """The whole message, several lines of it."""
@@ -47,6 +49,7 @@ class Failure:
             *(f"  {line}" for line in self._cause().splitlines() if line.strip()),
             *self._statement(),
             *([hint] if hint else []),
+            *self.about_locks,
             *([self.work.invalid] if self.work.invalid else []),
             self._what_stays(),
             self._what_next(),
@@ -217,6 +220,17 @@ def line_of(error: BaseException, path: str) -> int | None:
         return error.lineno
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
     return lines[-1] if lines else None
+
+
+def looks_like_success(error: BaseException, path: str) -> bool:
+    """Whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
+
+    A SystemExit from elsewhere, such as a service's handler of signals, is somebody's wish to end.
+    """
+    if not isinstance(error, SystemExit) or isinstance(error, Interrupted) or error.code:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename == path
 
 
 def _original(error: BaseException) -> Any:

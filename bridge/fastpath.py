@@ -8,6 +8,7 @@ the whole procedure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -38,10 +39,11 @@ def is_up_to_date(
         )
         row = connection.execute(text(query))
         versions, pointers, undated, applied, _ = row.one()
-    except DBAPIError:
-        return False
-    finally:
         connection.rollback()
+    except DBAPIError:
+        with suppress(DBAPIError):  # of a connection that was cut
+            connection.rollback()
+        return False
     return (
         not undated
         and versions is not None

@@ -11,9 +11,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from bridge.errors import FilesError, FolderMissing, UsageError
+from bridge.errors import FilesError, FolderMissing, PlainFileError, UsageError
 from bridge.plainfile import PlainFile, name_keys
 
 if TYPE_CHECKING:
@@ -34,6 +34,24 @@ _DIGITS: Final = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
+class NameFault:
+    """A name that keeps the folder from being run."""
+
+    kind: Literal["too-long", "not-text", "alike", "no-number", "unreadable"]
+    #: The file to look at.
+    stem: str
+    #: The line of it that is not Python, where that is the fault.
+    line: int | None
+    #: The path that the message begins with.
+    path: str
+    #: What is wrong, then, as the last sentence, what to do.
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{f'{self.line}:' if self.line else ''} {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """The migrations of one folder."""
 
@@ -48,15 +66,21 @@ def scan(folder: str) -> Folder:
     Raises FolderMissing if there is no such folder, FilesError if it cannot be read or holds a
     file that would silently never run or cannot be told from another; all such files are named.
     """
-    numbered: list[str] = []
-    others: list[str] = []
-    for stem in _stems(folder):
-        (numbered if stem[0] in _DIGITS else others).append(stem)
-    files = tuple(PlainFile(folder, stem) for stem in sorted(numbered))
-    problems = [*name_problems(folder, files), *_without_number(folder, sorted(others), files)]
-    if problems:
-        raise FilesError("\n".join(problems))
+    files, others = listed(folder)
+    faults = [*name_faults(folder, files), *unnumbered_faults(folder, others, files)]
+    if faults:
+        raise FilesError("\n".join(map(str, faults)))
     return Folder(folder, files)
+
+
+def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str]]:
+    """The numbered files of `folder` and the stems of its others, unchecked, in order.
+
+    Raises FolderMissing if there is no such folder, FilesError if it cannot be read.
+    """
+    stems = sorted(_stems(folder))
+    files = tuple(PlainFile(folder, stem) for stem in stems if stem[0] in _DIGITS)
+    return files, [stem for stem in stems if stem[0] not in _DIGITS]
 
 
 def _stems(folder: str) -> Iterator[str]:
@@ -94,31 +118,34 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def name_problems(folder: str, files: Sequence[PlainFile]) -> list[str]:
-    """One sentence for each name that cannot be recorded or told from another."""
+def name_faults(folder: str, files: Sequence[PlainFile]) -> list[NameFault]:
+    """One fault for each name that cannot be recorded or told from another."""
     if _ORDINARY_NAMES.fullmatch("".join([f"{file.stem}\n" for file in files])):
         return []
-    problems: list[str] = []
+    faults: list[NameFault] = []
     seen: dict[str, PlainFile] = {}
     for file in files:
         stem = file.stem
         if len(stem) > MAX_STEM:
-            problems.append(
-                f"{file.path}: this name has {len(stem)} characters before .py, and the ledger "
-                f"holds {MAX_STEM}. Give the file a shorter name."
+            told = (
+                f"this name has {len(stem)} characters before .py, and the ledger holds "
+                f"{MAX_STEM}. Give the file a shorter name."
             )
+            faults.append(NameFault("too-long", stem, None, file.path, told))
         if not stem.isascii() and not _is_text(stem):
-            problems.append(
-                f"{folder}: the name {stem + '.py'!a} is not valid UTF-8, so it cannot be "
-                "recorded. Give the file another name."
+            told = (
+                f"the name {stem + '.py'!a} is not valid UTF-8, so it cannot be recorded. Give "
+                "the file another name."
             )
+            faults.append(NameFault("not-text", stem, None, folder, told))
             continue
         for key in name_keys(stem):
             other = seen.setdefault(key, file)
             if other is not file:
-                problems.append(_clash(folder, other, file))
+                told = _clash(other, file)
+                faults.append(NameFault("alike", stem, None, folder, told))
                 break
-    return problems
+    return faults
 
 
 def _is_text(stem: str) -> bool:
@@ -130,20 +157,22 @@ def _is_text(stem: str) -> bool:
     return True
 
 
-def _clash(folder: str, one: PlainFile, other: PlainFile) -> str:
+def _clash(one: PlainFile, other: PlainFile) -> str:
     alike = (
         f"both have the revision id {one.revision}"
         if one.revision == other.revision
         else "their names differ only in spelling"
     )
     return (
-        f"{folder}: {one.stem}.py and {other.stem}.py cannot be told apart: {alike}. Remove one, "
-        "or give the one that has not been applied anywhere another name."
+        f"{one.stem}.py and {other.stem}.py cannot be told apart: {alike}. Remove one, or give "
+        "the one that has not been applied anywhere another name."
     )
 
 
-def _without_number(folder: str, stems: Sequence[str], files: Sequence[PlainFile]) -> Iterator[str]:
-    """One sentence for each file without a number that defines `upgrade`, or is not Python."""
+def unnumbered_faults(
+    folder: str, stems: Sequence[str], files: Sequence[PlainFile]
+) -> Iterator[NameFault]:
+    """One fault for each file without a number that defines `upgrade`, or is not Python."""
     import shlex
 
     known = tuple(files)
@@ -152,24 +181,25 @@ def _without_number(folder: str, stems: Sequence[str], files: Sequence[PlainFile
         try:
             if not file.defines_upgrade():
                 continue
-        except FilesError as error:
-            yield str(error)
+        except PlainFileError as error:
+            yield NameFault("unreadable", stem, error.line, file.path, error.sentence)
             continue
         unnumbered = (
-            f"{file.path}: this file defines `upgrade`, but its name does not begin with a number, "
-            "so it would never run."
+            "this file defines `upgrade`, but its name does not begin with a number, so it would "
+            "never run."
         )
         try:
             proposal = PlainFile(folder, f"{next_number(known)}_{stem}")
         except FilesError as error:
-            yield f"{unnumbered} {error}"
+            yield NameFault("no-number", stem, None, file.path, f"{unnumbered} {error}")
             continue
         known = (*known, proposal)
         rename = shlex.join(["mv", f"{stem}.py", f"{proposal.stem}.py"])
-        yield (
+        told = (
             f"{unnumbered} Name it: {rename} (or, if it is not a migration, begin its name with "
             "`_`)."
         )
+        yield NameFault("no-number", stem, None, file.path, told)
 
 
 def next_number(files: Sequence[PlainFile]) -> str:

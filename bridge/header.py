@@ -75,35 +75,36 @@ def read_header(path: str, stem: str, source: str) -> Header:
     Raises PlainFileError for anything that would keep the migration from running as it was meant.
     """
     try:
-        module = _parse(path, source)
+        module = parse(path, source)
         bindings = tuple(module_bindings(module.body, conditional=False))
-        _refuse_misspellings(path, bindings)
-        fault = _function_fault(path, "upgrade", bindings)
+        refuse_misspellings(path, bindings)
+        fault = function_fault(path, "upgrade", bindings)
         if fault is not None:
             raise fault
         docstring = _storable(ast.get_docstring(module) or "") or None
         return Header(
             docstring=docstring,
             description=_description(bindings, docstring, stem),
-            transaction=_transaction(path, bindings),
+            transaction=transaction_of(path, bindings),
             has_downgrade=any(_offers(b, "downgrade") for b in _live("downgrade", bindings)),
-            breaking=_breaking(path, bindings),
-            downgrade_fault=_function_fault(path, "downgrade", bindings),
+            breaking=breaking_of(path, bindings),
+            downgrade_fault=function_fault(path, "downgrade", bindings),
         )
     except (RecursionError, MemoryError):
-        _too_deep(path)
+        too_deep(path)
 
 
 def defines_upgrade(path: str, source: str) -> bool:
     """Whether the text has an `upgrade` of its own; an imported one does not make a migration."""
     try:
-        bindings = tuple(module_bindings(_parse(path, source).body, conditional=False))
+        bindings = tuple(module_bindings(parse(path, source).body, conditional=False))
     except (RecursionError, MemoryError):
-        _too_deep(path)
+        too_deep(path)
     return any(_offers(b, "upgrade") and b.kind in ("function", "assigned") for b in bindings)
 
 
-def _too_deep(path: str) -> NoReturn:
+def too_deep(path: str) -> NoReturn:
+    """Raise for a file that Python gives up on, in the reading or in the looking."""
     raise PlainFileError(
         path,
         None,
@@ -112,7 +113,8 @@ def _too_deep(path: str) -> NoReturn:
     ) from None
 
 
-def _parse(path: str, source: str) -> ast.Module:
+def parse(path: str, source: str) -> ast.Module:
+    """The tree of a file; raises PlainFileError if its text is not Python."""
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     if "\0" in source:
         line = source.count("\n", 0, source.index("\0")) + 1
@@ -142,7 +144,7 @@ def _offers(binding: Binding, name: str) -> bool:
     return binding.name == name and not isinstance(binding.node, _NEVER_CALLABLE)
 
 
-def _function_fault(path: str, name: str, bindings: Sequence[Binding]) -> PlainFileError | None:
+def function_fault(path: str, name: str, bindings: Sequence[Binding]) -> PlainFileError | None:
     """Why calling `name` with a Session could not run it, or None."""
     live = _live(name, bindings)
     if live:
@@ -215,13 +217,14 @@ def _yields(body: Sequence[ast.stmt]) -> bool:
     return False
 
 
-def _last_assigned(name: str, bindings: Sequence[Binding]) -> Binding | None:
+def last_assigned(name: str, bindings: Sequence[Binding]) -> Binding | None:
+    """The last place that gives the name a value."""
     # A class, an import or a function of that name was never meant as our setting.
     return next((b for b in reversed(bindings) if b.name == name and b.kind == "assigned"), None)
 
 
 def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) -> str:
-    binding = _last_assigned("description", bindings)
+    binding = last_assigned("description", bindings)
     written = binding.literal() if binding else None
     if not isinstance(written, str) or not written.strip():
         lines = (_MIGRATION_PREFIX.sub("", s.strip(), 1) for s in (docstring or "").splitlines())
@@ -234,8 +237,9 @@ def _storable(text: str) -> str:
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _transaction(path: str, bindings: Sequence[Binding]) -> str | None:
-    binding = _last_assigned("transaction", bindings)
+def transaction_of(path: str, bindings: Sequence[Binding]) -> str | None:
+    """One of TRANSACTION_MODES, or None; raises PlainFileError for anything else."""
+    binding = last_assigned("transaction", bindings)
     if binding is None:
         return None
     choices = ", ".join(f'"{mode}"' for mode in TRANSACTION_MODES)
@@ -250,8 +254,9 @@ def _transaction(path: str, bindings: Sequence[Binding]) -> str | None:
     )
 
 
-def _breaking(path: str, bindings: Sequence[Binding]) -> bool:
-    binding = _last_assigned("breaking", bindings)
+def breaking_of(path: str, bindings: Sequence[Binding]) -> bool:
+    """Whether the file says so; raises PlainFileError for neither True nor False."""
+    binding = last_assigned("breaking", bindings)
     if binding is None:
         return False
     value = _setting(path, binding, "True or False")
@@ -275,7 +280,7 @@ def _setting(path: str, binding: Binding, choices: str) -> object:
     return value
 
 
-def _refuse_misspellings(path: str, bindings: Sequence[Binding]) -> None:
+def refuse_misspellings(path: str, bindings: Sequence[Binding]) -> None:
     """Refuse a name that is nearly one of ours, where ours is missing and the value would fit."""
     taken = {b.name for b in bindings}
     for binding in bindings:

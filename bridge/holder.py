@@ -19,16 +19,37 @@ CONNECTION_ALIVE = 2
 
 #: What a holder of the migration lock calls itself in `pg_stat_activity`.
 APPLICATION_NAME = "bridge"
+#: What calls itself so waits for the migration lock, on a connection made for that.
+WAITING_NAME = "bridge (waiting)"
+#: What a connection calls itself whose statements can hold no lock; see bridge.pooled.
+UNLOCKED_NAME = "bridge outside of transactions"
+
+#: SQL: the interval is left alone where someone chose one, and set only where the server can honour
+#: it (elsewhere any value but 0 is an error): from 14 on Linux, from 15 on macOS and the BSDs.
+CHECK_INTERVAL_CAN_BE_SET = """
+    current_setting('client_connection_check_interval', true) = '0'
+    AND (version() ~* 'linux'
+         OR version() ~* 'darwin|bsd' AND current_setting('server_version_num')::int >= 150000)
+"""
+
+#: SQL: the backends that run such a statement, whether or not its client still lives. Or one of a
+#: client without a name that a pooler has given this connection next.
+UNLOCKED_BACKENDS = f"""
+    SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+       AND application_name = '{UNLOCKED_NAME}'
+"""  # noqa: S608 - a constant
 
 # A role that may not look at others still sees pid, role and application_name; the start of the
 # backend is then NULL, which tells "not shown" from "a unix socket" for the address.
-_HOLDER = text("""
+_HOLDER = text(f"""
     WITH locks AS MATERIALIZED (
         SELECT pid, objid::bigint AS key FROM pg_locks
          WHERE locktype = 'advisory' AND granted
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND classid = :lock_class AND objid IN (:migration_lock, :connection_alive)
            AND objsubid = 2 AND pid IS NOT NULL
+        UNION ALL SELECT pid, :connection_alive FROM ({UNLOCKED_BACKENDS}) AS unlocked
     )
     SELECT locks.pid, a.usename, coalesce(a.application_name, '') AS application_name,
            CASE WHEN a.backend_start IS NOT NULL
@@ -42,7 +63,7 @@ _HOLDER = text("""
       FROM locks LEFT JOIN pg_stat_activity a ON a.pid = locks.pid
      WHERE locks.key = :key
      LIMIT 1
-""").bindparams(
+""").bindparams(  # noqa: S608 - constants
     lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK, connection_alive=CONNECTION_ALIVE
 )
 

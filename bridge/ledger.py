@@ -55,12 +55,12 @@ class Ledger:
 
         Raises LedgerError if a table of that name cannot be the ledger, or may not be read.
         """
-        catalog = self._catalog(connection)
-        layout = Layout.of(catalog.names, catalog.types, catalog.serial, self._told(catalog))
         rows: tuple[Row, ...] = ()
         candidates: dict[str, Candidate] = {}
         pointers: Sequence[str] = ()
         with self._explaining("read"):
+            catalog = self._catalog(connection)
+            layout = Layout.of(catalog.names, catalog.types, catalog.serial, self._told(catalog))
             if catalog.ledger:
                 layout.check(self.name)
                 rows, candidates = self._rows(connection, layout)
@@ -272,8 +272,9 @@ class Ledger:
 
 
 _ANOTHER_ROLE = "or set MIGRATION_DATABASE_URL to a role that has them."
+_ALL = "SELECT, INSERT, UPDATE and DELETE"
 _MENDS = {
-    ("42501", "read"): "Grant it SELECT, INSERT, UPDATE and DELETE on both, " + _ANOTHER_ROLE,
+    ("42501", "read"): f"Grant it USAGE on the schema, and {_ALL} on both, {_ANOTHER_ROLE}",
     ("42501", "created"): "Grant it USAGE and CREATE on the schema, " + _ANOTHER_ROLE,
     ("3F000", "created"): "Create the schema, or correct version_table_schema or the search_path.",
     ("25006", "created"): "Connect to a server, and as a role, that may write.",

@@ -101,11 +101,29 @@ class Line:
         Files missing before the first one are a squashed history, files missing after the last
         one belong to a newer release: both are ordinary. One in the middle was lost.
         """
-        stems = [entry.stem for entry in self.entries if entry.file is not None]
-        if not stems:
+        if not self._stems:
             return ()
-        first, last = min(stems), max(stems)
+        first, last = min(self._stems), max(self._stems)
         return tuple(entry for entry in self.missing if first < entry.stem < last)
+
+    @cached_property
+    def newer(self) -> tuple[Entry, ...]:
+        """Applied migrations whose name comes after the last file: a newer release has them."""
+        last = max(self._stems, default="")
+        return tuple(entry for entry in self.missing if entry.stem > last)
+
+    @cached_property
+    def breaking(self) -> tuple[Entry, ...]:
+        """Applied migrations without which code cannot work, and which this folder lacks.
+
+        A squashed history is none of them: this release knows what it has squashed.
+        """
+        lacking = {*self.holes, *self.newer}
+        return tuple(e for e in self.missing if e in lacking and e.row and e.row.breaking)
+
+    @property
+    def _stems(self) -> list[str]:
+        return [entry.stem for entry in self.entries if entry.file is not None]
 
 
 def in_applied_order(

@@ -1,4 +1,4 @@
-"""Execute a plain file, to get at its functions."""
+"""Execute a plain file, to get at its functions, and see whether they did their work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from bridge.errors import MigrationError
 from bridge.plainfile import PlainFile
+from bridge.reporting import Direction
 
 
 @contextmanager
@@ -29,3 +31,16 @@ def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
         yield getattr(module, name)
     finally:
         sys.modules.pop(module.__name__, None)
+
+
+def refuse_unfinished(result: Any, direction: Direction) -> None:
+    """A coroutine or a generator has not begun its work."""
+    if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
+        return
+    name = type(result).__name__
+    if hasattr(result, "close"):
+        result.close()  # else Python warns that it was never awaited
+    raise MigrationError(
+        f"{direction} returned a {name} instead of doing its work: it must be an ordinary "
+        "function, neither async nor a generator."
+    )

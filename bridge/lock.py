@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
 
 from bridge.errors import LockLost, LockNotObtained, UsageError
 from bridge.holder import (
     APPLICATION_NAME,
     LOCK_CLASS,
     MIGRATION_LOCK,
+    WAITING_NAME,
     Holder,
     duration,
     holder,
 )
+from bridge.pausing import sleep
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,6 +59,11 @@ _TRY_MIGRATION_LOCK = text("""
            set_config('tcp_keepalives_interval', '10', true),
            set_config('tcp_keepalives_count', '3', true)
 """).bindparams(lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK, name=APPLICATION_NAME)
+
+# For the session, whose connection is closed in the end.
+_SAY_THAT_IT_WAITS = text("SELECT set_config('application_name', :name, false)").bindparams(
+    name=WAITING_NAME
+)
 
 # pg_lock_status() and not the view pg_locks: a view would be locked until the end of this long
 # transaction. Its own row cannot be of another database, so that is not compared.
@@ -162,6 +170,11 @@ class MigrationLock:
             # Between two tries a waiter is in no transaction: it holds up nobody, and behind a
             # pooler it keeps no server connection to itself.
             connection.rollback()
+            named = "bridge.waits" in connection.info
+            if not named and isinstance(connection.engine.pool, NullPool):  # no one gets it later
+                connection.execute(_SAY_THAT_IT_WAITS)
+                connection.commit()
+                connection.info["bridge.waits"] = True
         return obtained
 
     def _holder(self) -> Holder | None:
@@ -202,7 +215,7 @@ def poll(attempt: Callable[[], bool], *, wait: float, tell: Callable[[float], No
             tell_at = waited + TELL_EVERY
         # Jittered, so that replicas which started together do not ask together.
         pause = min(LONGEST_PAUSE, random.uniform(SHORTEST_PAUSE, 3 * pause))  # noqa: S311
-        time.sleep(min(pause, wait - waited))
+        sleep(min(pause, wait - waited))
     return True
 
 

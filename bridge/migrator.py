@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,9 @@ from bridge.config_files import find_config
 from bridge.database import Database, connect, make_engine
 from bridge.errors import BridgeError, UsageError
 from bridge.fastpath import is_up_to_date
+from bridge.handed_in import usable
 from bridge.opening import opened
+from bridge.pausing import acquired
 from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter
 from bridge.settings import AT_START, Settings
 from bridge.site import ledger_of
@@ -29,6 +31,7 @@ from bridge.site import ledger_of
 if TYPE_CHECKING:
     from alembic.config import Config
 
+    from bridge.handed_in import HandedIn, Usable
     from bridge.revisions import PlainScript, PlainScriptDirectory
     from bridge.signals import Interrupter
 
@@ -66,8 +69,8 @@ class Planned:
 class Request:
     """Where and how to migrate; what the command line and the library's callers can say."""
 
-    #: A URL, an Engine or a Connection; None for what the settings and the environment say.
-    database: str | URL | Engine | Connection | None = None
+    #: None for what the settings and the environment say.
+    database: Usable = None
     #: Path of the alembic.ini or pyproject.toml; None to look for it.
     config: str | os.PathLike[str] | None = None
     #: Whether the embedded PostgreSQL is wanted, whatever the settings say.
@@ -84,11 +87,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse what no database can be made of."""
-        if not isinstance(self.database, str | URL | Engine | Connection | None):
-            raise UsageError(
-                f"The database handed in is of type {type(self.database).__name__}; bridge takes "
-                "a URL, or a synchronous SQLAlchemy Engine or Connection."
-            )
+        self.database = usable(self.database)
 
     def settings(self) -> Settings:
         """What the configuration, the environment and this request say together."""
@@ -109,10 +108,10 @@ class Request:
                 "bridge.embedded": self.embedded,
             }
         )
-        if isinstance(self.database, (str, URL)):
+        if isinstance(self.database, (str, URL, Database)):
             url = self.database
             config.attributes["bridge.database_url"] = (
-                url if isinstance(url, str) else url.render_as_string(hide_password=False)
+                url.render_as_string(hide_password=False) if isinstance(url, URL) else url
             )
         elif self.database is not None:
             config.attributes["connection"] = self.database
@@ -121,7 +120,7 @@ class Request:
 
 
 def upgrade(
-    database: str | URL | Engine | Connection | None = None,
+    database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
     to: str = "head",
@@ -142,7 +141,7 @@ def upgrade(
     """
     return run_upgrade(
         Request(
-            database=database,
+            database=usable(database),
             config=config,
             embedded=embedded,
             overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
@@ -199,12 +198,16 @@ class _Target:
     settings: Settings
     database: Database
     engine: Engine
+    interrupter: Interrupter | None
 
     def is_up_to_date(self, reporter: Reporter) -> bool:
         wait = self.settings.wait_for_server
-        with connect(
-            self.engine, self.database, wait=wait, on_wait=reporter.unreachable
-        ) as connection:
+        with (
+            connect(
+                self.engine, self.database, wait=wait, on_wait=reporter.unreachable
+            ) as connection,
+            self.interrupter.watch(connection) if self.interrupter else nullcontext(),
+        ):
             return is_up_to_date(
                 connection,
                 ledger_of(self.settings),
@@ -222,14 +225,15 @@ def _target(request: Request, to: str, stack: ExitStack) -> _Target | None:
         return None  # only its env.py knows which tables it uses
     if isinstance(request.database, Engine):
         engine = request.database
-        return _Target(settings, Database(engine.url, "the Engine that was handed in"), engine)
+        handed_in = Database(engine.url, "the Engine that was handed in")
+        return _Target(settings, handed_in, engine, request.interrupter)
     opening = opened(settings, url=request.database, embedded=request.embedded)
     database = stack.enter_context(opening)
     if request.reporter is not None:
         request.reporter.database(database.describe())
     engine = make_engine(database.url)
     stack.callback(engine.dispose)
-    return _Target(settings, database, engine)
+    return _Target(settings, database, engine, request.interrupter)
 
 
 @contextmanager
@@ -237,7 +241,7 @@ def alembic_here() -> Iterator[None]:
     """Alembic for one thread at a time, and bridge's own errors out of it."""
     from alembic.util import CommandError
 
-    with _one_at_a_time:
+    with acquired(_one_at_a_time):
         try:
             yield
         except CommandError as error:

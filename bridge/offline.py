@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from bridge.configuring import configure
 from bridge.errors import BridgeError, Interrupted, MigrationError
-from bridge.loading import loaded
+from bridge.loading import loaded, refuse_unfinished
 from bridge.logs import reporter_for
 from bridge.offline_books import Books, Found
 from bridge.offline_driver import ScriptConnection
@@ -28,7 +28,6 @@ from bridge.offline_session import OfflineConnection, open_script_session
 from bridge.plainfile import PlainFile
 from bridge.reporting import Direction
 from bridge.revisions import PlainScriptDirectory
-from bridge.runner import refuse_unfinished
 from bridge.site import Site
 from bridge.work import Mode
 from bridge.writing import announce, row_of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def opened(
     settings: Settings,
     *,
-    url: str | URL | None = None,
+    url: str | URL | Database | None = None,
     embedded: bool = False,
     asked_with: str = "--database-url",
 ) -> Iterator[Database]:
@@ -29,9 +29,12 @@ def opened(
     Connects to nothing; an embedded server is started if it is the one, and runs for as long
     as the block. Raises UsageError if there is none or it cannot be used.
     """
+    if isinstance(url, Database) and not embedded:
+        yield url
+        return
     chosen = resolve(
         settings,
-        database_url=url,
+        database_url=url.url if isinstance(url, Database) else url,
         embedded=embedded,
         asked_with=asked_with,
         environ=os.environ,

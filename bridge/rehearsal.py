@@ -87,10 +87,10 @@ def rehearse(request: Request, database: Database, *, to: str = "head") -> Rehea
             ) as connection,
             exclusively(
                 connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
-            ) as may_begin,
+            ) as right,
             _rolled_back(connection),
         ):
-            return _Rehearsing(request, connection, watch, may_begin).run(to)
+            return _Rehearsing(request, connection, watch, right.may_begin).run(to)
     finally:
         engine.dispose()
 

@@ -7,6 +7,7 @@ a test keeps a list. Nothing here decides anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 
 log = logging.getLogger("bridge")
@@ -34,6 +35,13 @@ class Reporter:
     def waiting(self, sentence: str) -> None:
         """The run waits for somebody; told again every few seconds."""
 
+    def blocked(self, sentence: str) -> None:
+        """The migration that runs waits for a lock, or is tried again because of one.
+
+        May be called by another thread, while this one waits.
+        """
+        self.waiting(sentence)
+
     def note(self, sentence: str) -> None:
         """Something that was found out, and is in order."""
 
@@ -52,6 +60,9 @@ class Reporter:
     def failed(self, stem: str, direction: Direction, seconds: float) -> None:
         """A migration failed; the error that tells why is raised after this."""
 
+    def result(self, lines: Sequence[str]) -> None:
+        """The run is done, and this is what a command has to say about it."""
+
 
 class PassingReporter(Reporter):
     """Passes everything on to another one; the base of those that also take notes."""
@@ -68,6 +79,9 @@ class PassingReporter(Reporter):
 
     def waiting(self, sentence: str) -> None:
         self._inner.waiting(sentence)
+
+    def blocked(self, sentence: str) -> None:
+        self._inner.blocked(sentence)
 
     def note(self, sentence: str) -> None:
         self._inner.note(sentence)
@@ -87,6 +101,9 @@ class PassingReporter(Reporter):
     def failed(self, stem: str, direction: Direction, seconds: float) -> None:
         self._inner.failed(stem, direction, seconds)
 
+    def result(self, lines: Sequence[str]) -> None:
+        self._inner.result(lines)
+
 
 class LogReporter(Reporter):
     """Writes to the logger ``bridge``: what a library does when nobody asked otherwise."""
@@ -95,10 +112,13 @@ class LogReporter(Reporter):
         log.info("%s", description)
 
     def unreachable(self, sentence: str, waited: float) -> None:
-        log.warning("%s Trying again (%.0f s so far).", sentence, waited)
+        log.warning("%s. Trying again (%.0f s so far).", sentence.rstrip("."), waited)
 
     def waiting(self, sentence: str) -> None:
         log.info("%s", sentence)
+
+    def blocked(self, sentence: str) -> None:
+        log.warning("%s", sentence)
 
     def note(self, sentence: str) -> None:
         log.info("%s", sentence)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
@@ -16,13 +15,17 @@ from sqlalchemy.orm import Session
 from bridge.advice import first_line
 from bridge.attempt import Attempt, Phase
 from bridge.baseline import Baseline
-from bridge.errors import Interrupted, MigrationError
-from bridge.failure import Failure
+from bridge.errors import MigrationError
+from bridge.failure import Failure, looks_like_success
 from bridge.indexes import invalid_indexes, refuse_invalid_indexes
-from bridge.loading import loaded
+from bridge.loading import loaded, refuse_unfinished
 from bridge.plainfile import PlainFile
 from bridge.reporting import Direction, Reporter
 from bridge.session import Mode, Watcher, Work, open_session
+
+if TYPE_CHECKING:
+    from bridge.lockwaits import LockWaits
+    from bridge.pooled import PooledClaim
 
 #: libpq's PQTRANS_IDLE: the server is in no transaction.
 _STATUS_IDLE = 0
@@ -42,10 +45,16 @@ class Runner:
     default_mode: Mode = Mode.DEFAULT
     autoflush: bool = False
     show_parameters: bool = False
+    #: Claims for each transaction, where a pooler shares the session.
+    pooled: PooledClaim | None = None
     #: Whether the connection is in a transaction of the caller's, who alone may commit.
     external: bool = False
     #: Whether everything is rolled back in the end; goes with `external`.
     rehearsal: bool = False
+    #: Limits how long files wait for locks, and sees for whom; None to leave that alone.
+    lock_waits: LockWaits | None = None
+    #: The attempt that failed last, until the next one begins.
+    failed: Attempt | None = None
     #: Stems that were run and recorded.
     done: list[str] = field(default_factory=list)
     _attempt: Attempt | None = None
@@ -56,6 +65,7 @@ class Runner:
         What remains is to write the record in the same transaction and to call `finish`.
         Raises MigrationError, after rolling back, if anything goes wrong.
         """
+        self.failed = None
         mode = self._mode(file)
         self.may_begin(file.stem)
         if not self.external and self.connection.in_transaction():
@@ -68,7 +78,8 @@ class Runner:
             mode,
             external=self.external,
             isolation_level=baseline.isolation_level,
-            on_statement=self.reporter.statement,
+            pooled=self.pooled,
+            on_statement=self._on_statement,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
         self.reporter.started(file.stem, file.header.description, direction)
@@ -139,8 +150,15 @@ class Runner:
             )
         return Mode.ATOMIC
 
+    def _on_statement(self, statement: str, parameters: object) -> None:
+        self.reporter.statement(statement, parameters)
+        if self.lock_waits is not None:
+            self.lock_waits.statement(statement)
+
     def _execute(self, attempt: Attempt) -> None:
         work = attempt.work
+        if self.lock_waits is not None:
+            self.lock_waits.begin(attempt, self._baseline, self.pooled)
         if work.mode is Mode.AUTOCOMMIT:
             work.dbapi.autocommit = True
         elif not self.connection.in_transaction() and work.mode is Mode.ATOMIC:
@@ -175,7 +193,7 @@ class Runner:
                 work.check_commit()
             work.keep_commit()
             self.watcher.work = None
-            self._baseline.restore(self.connection)
+            self._restore()
 
     @contextmanager
     def _explaining(self, attempt: Attempt) -> Iterator[None]:
@@ -184,7 +202,7 @@ class Runner:
         except Exception as error:
             raise self._explained(attempt, error) from error
         except BaseException as error:
-            if _looks_like_success(error, attempt.file.path):
+            if looks_like_success(error, attempt.file.path):
                 raise self._explained(attempt, error) from error
             committed = attempt.phase is Phase.COMMIT and _is_idle(attempt.work.dbapi)
             self._roll_back(attempt)
@@ -193,6 +211,7 @@ class Runner:
 
     def _explained(self, attempt: Attempt, error: BaseException) -> MigrationError:
         self._roll_back(attempt)
+        self.failed = attempt
         if not self.show_parameters and hasattr(error, "hide_parameters"):
             error.hide_parameters = True  # where a log shows the cause as well
         explained = MigrationError(self._failure(attempt, error).describe())
@@ -211,6 +230,7 @@ class Runner:
             command=self.reporter.command,
             show_parameters=self.show_parameters,
             rehearsal=self.rehearsal,
+            about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
         )
 
     def _roll_back(self, attempt: Attempt) -> None:
@@ -245,11 +265,18 @@ class Runner:
         """Leave a connection that was handed in as it came."""
         work = attempt.work
         self.watcher.work = None
-        self._baseline.restore(self.connection)
+        self._restore()
         if work.about_indexes and attempt.phase is Phase.EXECUTE:
             work.invalid = invalid_indexes(self.connection, work.about_indexes)
         self.connection.commit()
         self._baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+
+    def _restore(self) -> None:
+        if self.lock_waits is not None:
+            self.lock_waits.end()
+        self._baseline.restore(self.connection, external=self.external)
+        if self.pooled is not None:
+            self.pooled.settle()
 
     def _close(self, attempt: Attempt) -> None:
         self.watcher.work = None
@@ -262,35 +289,11 @@ class Runner:
                 Session.close(attempt.session)
 
 
-def refuse_unfinished(result: Any, direction: Direction) -> None:
-    """A coroutine or a generator has not begun its work."""
-    if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
-        return
-    name = type(result).__name__
-    if hasattr(result, "close"):
-        result.close()  # else Python warns that it was never awaited
-    raise MigrationError(
-        f"{direction} returned a {name} instead of doing its work: it must be an ordinary "
-        "function, neither async nor a generator."
-    )
-
-
 def _swallowed(statement: str, error: BaseException) -> str:
     return (
         f"The file caught an error after which work is missing, and went on: {first_line(error)} "
         f"(in: {' '.join(statement.split())[:200]})."
     )
-
-
-def _looks_like_success(error: BaseException, path: str) -> bool:
-    """Whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
-
-    A SystemExit from elsewhere, such as a service's handler of signals, is somebody's wish to end.
-    """
-    if not isinstance(error, SystemExit) or isinstance(error, Interrupted) or error.code:
-        return False
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and frames[-1].filename == path
 
 
 def _is_idle(dbapi: Any) -> bool:

@@ -6,8 +6,10 @@ All of them raise UsageError, which says where the value stands and what it must
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
+from bridge.config_files import absolute
 from bridge.errors import UsageError
 from bridge.resources import is_object_name
 
@@ -96,6 +98,20 @@ def object_name(found: Found) -> str:
     if not is_object_name(told):
         raise wrong(found, "it must be a module and an attribute, such as app.models:Base.metadata")
     return told
+
+
+def path(found: Found) -> str:
+    """A file; relative to where the setting stands."""
+    return str(absolute(text(found), found.base))
+
+
+def words(found: Found) -> tuple[str, ...]:
+    """Several words, in a list or with commas."""
+    if isinstance(found.value, list | tuple):
+        listed = [str(each).strip() for each in found.value]
+    else:
+        listed = re.split(r"[\s,]+", text(found))
+    return tuple(filter(None, listed))
 
 
 def wrong(found: Found, expected: str) -> UsageError:

@@ -64,6 +64,8 @@ class Settings:
     version_table_schema: str | None = None
     #: The models to compare with, as ``module:attribute``; None for no comparison.
     target_metadata: str | None = None
+    #: Absolute path of the template of new migrations; None for bridge's own.
+    template: str | None = None
     #: Whether the Session of a migration flushes before each query. Default: False.
     session_autoflush: bool = False
     #: Whether the embedded PostgreSQL is used where no URL is given. Default: False.
@@ -83,6 +85,8 @@ class Settings:
     startup: Startup = "upgrade"
     #: How the command line tells what happens. Default: "text".
     log_format: LogFormat = "text"
+    #: The rules of squawk that `eai migrate lint` does not look for. Default: none.
+    lint_exclude: tuple[str, ...] = ()
     #: Whether a failure shows the parameters of its statement. Default: False.
     show_parameters: bool = False
     #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
@@ -141,6 +145,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "version_table": values.name,
     "version_table_schema": values.name,
     "target_metadata": values.object_name,
+    "template": values.path,
     "session_autoflush": values.yes_or_no,
     "embedded": values.yes_or_no,
     "wait_for_lock": values.seconds,
@@ -149,6 +154,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "ddl_lock_tries": values.tries,
     "startup": values.one_of("upgrade", "check", "off"),
     "log_format": values.one_of("text", "json"),
+    "lint_exclude": values.words,
     "show_parameters": values.yes_or_no,
 }
 

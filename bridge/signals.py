@@ -119,7 +119,7 @@ class _Guard:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._thread = threading.Thread(target=self._listen, name="bridge-signals", daemon=True)
-        self._request = _CancelRequest(interrupter.cancel)
+        self._request = CancelRequest(interrupter.cancel)
         self._raised_at = 0.0
         self._raised = threading.Event()
         self._left = threading.Event()
@@ -198,7 +198,7 @@ class _Guard:
                 os.write(self._previous_fd, others)
 
 
-class _CancelRequest:
+class CancelRequest:
     """At most one cancel request at a time, in a thread of its own: the network may be dead."""
 
     def __init__(self, cancel: Callable[[], None]) -> None:

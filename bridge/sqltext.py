@@ -62,7 +62,7 @@ def leaves_open(statement: str) -> bool | None:
     if _END.fullmatch(_TOKEN.sub(" ", statement)):
         return False
     last = None
-    for piece in _pieces(statement):
+    for piece in pieces(statement):
         if _BEGINS.match(piece):
             last = True
         elif _ENDS.match(piece):
@@ -74,19 +74,19 @@ def ends_transaction(statement: str) -> bool:
     """Whether this text commits or rolls back, now or in the course of it."""
     if _END.fullmatch(_TOKEN.sub(" ", statement)):
         return True
-    return any(_ENDS.match(piece) for piece in _pieces(statement))
+    return any(_ENDS.match(piece) for piece in pieces(statement))
 
 
 def rolls_back(statement: str) -> bool:
     """Whether this text begins with a ROLLBACK of the whole transaction."""
-    first = next((piece for piece in _pieces(statement) if piece), "")
+    first = next((piece for piece in pieces(statement) if piece), "")
     return _ROLLS_BACK.match(first) is not None
 
 
 def undoing(statement: str) -> list[str]:
     """What puts back the role and the settings that this text changes for its session."""
     found: list[str] = []
-    for piece in _pieces(statement):
+    for piece in pieces(statement):
         candidates = [piece]
         if _RUNS_CODE.match(piece):
             candidates = [part.strip() for part in _STARTS.split(piece)]
@@ -96,6 +96,18 @@ def undoing(statement: str) -> list[str]:
         if re.match(r"(RESET|DISCARD)\s+ALL\b", piece, re.IGNORECASE):
             found.append(_CLIENT_ENCODING)
     return [text for each in found for text in each.split("; ")]
+
+
+def spans(statement: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a text in order, True with those that are constant, quoted or a comment."""
+    start = 0
+    for match in _TOKEN.finditer(statement):
+        if match.start() > start:
+            yield statement[start : match.start()], False
+        yield match[0], True
+        start = match.end()
+    if start < len(statement):
+        yield statement[start:], False
 
 
 def _undoing_set(statement: str) -> Iterator[str]:
@@ -131,8 +143,8 @@ def _reset(name: str | None) -> str:
     return "RESET ROLE" if name.lower() == "role" else f"RESET {name}"
 
 
-def _pieces(statement: str) -> Iterator[str]:
-    """The statements of a text, without comments."""
+def pieces(statement: str) -> Iterator[str]:
+    """The statements of a text, without comments, blank ones included."""
     piece: list[str] = []
     start = 0
     for match in _TOKEN_OR_END.finditer(statement):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import ExceptionContext
 
+    from bridge.pooled import PooledClaim
+
 __all__ = ["CHECK_COMMIT", "NOT_DONE", "Commit", "Mode", "Work"]
 
 #: Errors after which work is missing although nothing is wrong with it: lock timeout, deadlock,
@@ -68,6 +70,7 @@ class Work:
         *,
         external: bool = False,
         isolation_level: str = "READ COMMITTED",
+        pooled: PooledClaim | None = None,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
     ) -> None:
         self.connection = connection
@@ -95,9 +98,10 @@ class Work:
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
         self._on_statement = on_statement
+        self._pooled = pooled
         self._owed: Commit | None = None
         self._due: threading.Timer | None = None
-        self._quiet = False
+        self._quiet = self._covering = False
         self._open = False  # in a transaction, when last seen
         self._loose = False  # each statement is a transaction of its own, when last seen
         self._committing = False
@@ -194,18 +198,25 @@ class Work:
 
     def before_cursor(self, connection: Connection) -> None:
         """A cursor for a statement is about to be made, on this connection or another one."""
+        if self._covering:
+            return
         ours = self._is_ours(connection)
         if not self._quiet if ours else threading.get_ident() not in self._outsiders:
             self.pay_commit()
 
     def before_statement(self, connection: Connection, statement: str, parameters: object) -> None:
         """A statement is about to be sent, on this connection or another one."""
+        if self._covering:
+            return
         self.before_cursor(connection)
+        from_file = not self._quiet and self._is_ours(connection)
+        if from_file:
+            self.look()
+            self._cover(statement)
         if threading.get_ident() not in self._outsiders:
             self.own_locks.begins(connection, statement)
-        if self._quiet or not self._is_ours(connection):
+        if not from_file:
             return
-        self.look()
         self._committing = False
         if self.mode is Mode.ATOMIC and ends_transaction(statement):
             raise MigrationError(self._no_commit_inside())
@@ -282,6 +293,16 @@ class Work:
 
     def _no_commit_inside(self) -> str:
         return NO_COMMIT_EXTERNALLY if self.external else NO_COMMIT_INSIDE
+
+    def _cover(self, statement: str) -> None:
+        if self._pooled is None:
+            return
+        self._covering = True
+        try:
+            with self.quietly():
+                self._pooled.cover(statement)
+        finally:
+            self._covering = False
 
     def _pay_when_due(self, owed: Commit) -> None:
         with self._paying, suppress(MigrationError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
@@ -13,18 +12,22 @@ from sqlalchemy.exc import IntegrityError
 
 from bridge import disagreements as say
 from bridge.drift import changed, renamed
-from bridge.errors import LedgerError, UsageError
+from bridge.errors import BridgeError, LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.ledger import sqlstate
 from bridge.line import Entry, Line, Row
 from bridge.plainfile import PlainFile
 from bridge.reconcile import Agreement, reconcile, reconcile_for_stamp
 from bridge.reporting import Direction, Reporter
+from bridge.retrying import Retrying
+from bridge.rights import Rights
 from bridge.runner import Runner
 from bridge.session import Mode, Watcher
 from bridge.site import Site
 from bridge.state import State
 
+#: What cannot be done on a connection that only reads, although nothing may be pending.
+_BOOKS = "and its bookkeeping tables would have to be written"
 #: The SQLSTATE of a second row with one key.
 _UNIQUE_VIOLATION = "23505"
 
@@ -37,36 +40,48 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
     """
     if not site.external:
         site.connection.rollback()
+    retrying = Retrying(
+        site.connection,
+        timeout=site.settings.ddl_lock_timeout,
+        tries=site.settings.ddl_lock_tries,
+        reporter=site.reporter,
+    )
     with (
         exclusively(
             site.connection,
             wait=site.settings.wait_for_lock,
             reporter=site.reporter,
             in_transaction=site.external,
-        ) as may_begin,
+        ) as right,
         Watcher().listening() as watcher,
+        retrying.watching(),
     ):
         runner = Runner(
             connection=site.connection,
-            reporter=site.reporter,
+            reporter=retrying.reporter,
             watcher=watcher,
-            may_begin=may_begin,
+            may_begin=right.may_begin,
+            pooled=right.pooled,
             check_signals=site.check_signals,
             default_mode=Mode(site.settings.transaction),
             autoflush=site.settings.session_autoflush,
             show_parameters=site.settings.show_parameters,
             external=site.external,
+            lock_waits=retrying.lock_waits,
         )
-        _Writing(site, ctx, runner).run(run_migrations)
+        _Writing(site, ctx, runner, retrying).run(run_migrations)
 
 
 class _Writing:
     """One writing command, from the first look under the lock to the last commit."""
 
-    def __init__(self, site: Site, ctx: MigrationContext, runner: Runner) -> None:
+    def __init__(
+        self, site: Site, ctx: MigrationContext, runner: Runner, retrying: Retrying
+    ) -> None:
         self._site = site
         self._ctx = ctx
         self._runner = runner
+        self._retrying = retrying
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
@@ -75,10 +90,12 @@ class _Writing:
         site = self._site
         site.on_step = self._on_step
         site.script.execute = self._execute
-        site.script.announce = partial(announce, site)
+        site.script.announce = self._announce
         try:
             self._prepare()
             run_migrations()
+            if self._hindrance is not None:
+                site.reporter.note(f"Nothing is pending, so the run goes on. {self._hindrance}")
             if self._stamping:
                 self._mirror()
             self._commit()
@@ -106,18 +123,55 @@ class _Writing:
         self._line = line = agreement.line
         for warning in agreement.warnings:
             site.reporter.warning(warning)
-        _warn_of_holes(site.reporter, line)
+        _warn_of_missing(site.reporter, line)
         if not self._purging:
             self._refuse_drift(line)
         site.script.follow(line)
-        self._layout = site.ledger.ensure(site.connection)
-        longest = max((len(entry.revision) for entry in line.entries), default=0)
-        site.ledger.widen_version_table(site.connection, longest=longest)
-        with site.ledger.creating():
-            # Alembic creates this table too late for a pointer to be put into it.
-            self._ctx._ensure_version_table()  # noqa: SLF001
-        if agreement.moves_pointer:
-            site.ledger.point(site.connection, agreement.pointer)
+        self._rights = Rights.of(
+            site.connection, ledger=self._state.ledger, version_table=self._state.version_table
+        )
+        self._hindrance = self._keep_books(agreement)
+        if self._hindrance is not None:
+            self._go_on_without(self._hindrance, agreement)
+
+    def _keep_books(self, agreement: Agreement) -> BridgeError | None:
+        """Put both tables in order, or say why that cannot be done here."""
+        site, rights = self._site, self._rights
+        if rights.read_only:
+            there = self._state.exists and rights.version_table is not None
+            if there and not (agreement.moves_pointer or self._stamping):
+                return None
+            return rights.read_only_refusal(_BOOKS)
+        if agreement.moves_pointer and (refusal := rights.pointer_refusal()):
+            return refusal
+        try:
+            with site.connection.begin_nested():
+                self._layout = site.ledger.ensure(site.connection)
+                longest = max((len(e.revision) for e in agreement.line.entries), default=0)
+                site.ledger.widen_version_table(site.connection, longest=longest)
+                with site.ledger.creating():
+                    # Alembic creates this table too late for a pointer to be put into it.
+                    self._ctx._ensure_version_table()  # noqa: SLF001
+                if agreement.moves_pointer:
+                    site.ledger.point(site.connection, agreement.pointer)
+        except LedgerError as error:
+            return error
+        return None
+
+    def _go_on_without(self, hindrance: BridgeError, agreement: Agreement) -> None:
+        """Answer from the line, as a looking command does, until something is to be run."""
+        if self._stamping:
+            raise hindrance
+        pointer = agreement.line.pointer
+        self._ctx.opts["dont_mutate"] = True
+        self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
+
+    def _announce(self, entries: Sequence[Entry]) -> None:
+        """What is to be known, or refused, before the first of these migrations is run."""
+        if self._line.breaking:
+            raise say.breaking(self._state, [entry.stem for entry in self._line.breaking])
+        self._refuse_forbidden(Direction.UPGRADE, entries)
+        announce(self._site, entries)
 
     def _refuse_drift(self, line: Line) -> None:
         """Files that would run a second time under another name; and changed ones, if so set."""
@@ -137,12 +191,19 @@ class _Writing:
             )
         return reconcile_for_stamp(files, state, purge=self._purging)
 
+    def _refuse_forbidden(self, direction: Direction, entries: Sequence[Entry]) -> None:
+        """What could be run but not recorded, or could not even be run."""
+        refusal = self._rights.refusal(direction, [e.stem for e in entries]) or self._hindrance
+        if entries and refusal is not None:
+            raise refusal
+
     def _execute(self, file: PlainFile, direction: Direction) -> None:
+        self._refuse_forbidden(direction, [self._line.by_revision[file.revision]])
         self._commit()
         if direction is Direction.UPGRADE:
             # Read now: when a long migration is over, a newer release may have replaced the file.
             self._begun = row_of(file)
-        self._runner.run(file, direction)
+        self._retrying.run(self._runner, file, direction)
 
     def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""
@@ -190,14 +251,7 @@ class _Writing:
     def _refuse_forgetting(self, stems: set[str]) -> None:
         gone = sorted(stems - {file.stem for file in self._site.script.files})
         if gone:
-            row, it = ("row", "it") if len(gone) == 1 else ("rows", "they")
-            them, files = ("it", "file is") if len(gone) == 1 else ("them", "files are")
-            raise LedgerError(
-                f"This stamp would remove from {self._site.ledger.name} the {row} of "
-                f"{', '.join(gone)}, whose {files} not in this folder: {it} may belong to a newer "
-                f"release, or to another application, which would then run {them} a second time. "
-                f"Nothing was changed. If {it} must go all the same, add --purge."
-            )
+            raise say.forgetting(self._state, gone)
 
     def _commit(self) -> None:
         if not self._site.external:
@@ -247,10 +301,7 @@ def _changed(line: Line) -> list[str]:
     return [entry.stem for entry in changed(line)]
 
 
-def _warn_of_holes(reporter: Reporter, line: Line) -> None:
-    if line.holes:
-        names = ", ".join(entry.stem for entry in line.holes)
-        reporter.warning(
-            f"{names}: applied to this database, but the file is gone from the middle of the "
-            "folder. The run goes on past it."
-        )
+def _warn_of_missing(reporter: Reporter, line: Line) -> None:
+    for entries, sentence in ((line.holes, say.hole), (line.newer, say.newer)):
+        if entries:
+            reporter.warning(sentence([entry.stem for entry in entries]))

@@ -24,10 +24,13 @@ from sqlalchemy.pool import NullPool
 from bridge.embedded import EmbeddedServer
 from bridge.programs import find_programs, major_version
 from support.dump import dump_schema
+from support.pgbouncer import NOT_INSTALLED, find_pgbouncer, pooling
 from support.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from support.pgbouncer import Pooler
 
 #: The controller of pytest-xdist names the run, and its workers inherit the name.
 RUN = "BRIDGE_TESTS_RUN"
@@ -116,6 +119,15 @@ def engine(database_url: URL) -> Iterator[Engine]:
     engine = create_engine(database_url, poolclass=NullPool)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def pooler(server_url: URL) -> Iterator[Pooler]:
+    """A PgBouncer in transaction mode in front of the server, one for each worker."""
+    if find_pgbouncer() is None:
+        pytest.skip(NOT_INSTALLED)
+    with pooling(server_url) as pooler:
+        yield pooler
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_a_program_gets_a_command_error_that_the_error_of_bridge_has_caused(
         try:
             command.current(config)
         except CommandError as error:
-            print("is of type object; bridge takes a synchronous SQLAlchemy Engine" in str(error))
+            print("is of type object; bridge takes a URL, or an Engine" in str(error))
         """,
     ) == [
         "MigrationError 1",

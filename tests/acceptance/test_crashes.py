@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-import secrets
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
-from bridge.embedded import EmbeddedServer
 from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
-from support.project import Project
+from support.own_server import OwnServer, own_server
 from support.running import (
     CREATE_LOG,
     PASS_GATE,
@@ -45,8 +38,11 @@ from support.running import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import URL, Engine
+
+    from support.project import Project
 
 FIRST, SECOND, THIRD = "001_first", "002_second", "003_third"
 
@@ -496,49 +492,11 @@ def test_without_its_lock_a_run_still_keeps_others_from_starting(
     assert_applied(engine, FIRST, SECOND, THIRD)
 
 
-class OwnServer:
-    """A server that a test may stop, and a project on it."""
-
-    def __init__(self, server: EmbeddedServer, path: Path) -> None:
-        self._server = server
-        server.ensure_database()
-        self.project = Project.create(path, server.url())
-        self.engine = create_engine(server.url(), poolclass=NullPool)
-
-    def pg_ctl(self, verb: str) -> None:
-        """Restart or stop it at once, as a machine does that loses its power."""
-        cluster = self._server._cluster()
-        done = cluster.owner.run(
-            *(cluster.programs / "pg_ctl", verb, "-w", "-m", "immediate"),
-            PGDATA=str(cluster.data),
-        )
-        assert done.returncode == 0
-
-    def set_standby(self, name: str) -> None:
-        """Let each commit wait for a standby of this name; for none if it is empty."""
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
-            connection.exec_driver_sql("SELECT pg_reload_conf()")
-
-    def committing(self) -> list[int]:
-        """The backends whose COMMIT is under way: done here, and waiting for the standby."""
-        return column(self.engine, "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-
-
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[OwnServer]:
-    # Not pytest's folder, which the user that runs root's server cannot enter.
-    home = Path(tempfile.gettempdir()) / f"bridge-crashes-{secrets.token_hex(4)}"
-    server = EmbeddedServer(home, options={"fsync": "off", "shared_buffers": "16MB"})
-    try:
-        with server:
-            own = OwnServer(server, tmp_path / "project")
-            do(own.engine, CREATE_LOG.replace("UNLOGGED ", ""))
-            yield own
-            own.engine.dispose()
-    finally:
-        server.destroy()
-        shutil.rmtree(home, ignore_errors=True)
+    with own_server(tmp_path / "project") as own:
+        do(own.engine, CREATE_LOG.replace("UNLOGGED ", ""))
+        yield own
 
 
 def test_a_server_that_goes_down_in_the_middle_of_a_run(own: OwnServer) -> None:

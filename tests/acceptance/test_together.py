@@ -16,7 +16,6 @@ from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
 from support.running import (
     CREATE_LOG,
     PASS_GATE,
-    PATIENCE,
     Gate,
     Starter,
     ask,
@@ -152,41 +151,6 @@ def test_two_started_together_on_an_empty_database_apply_each_migration_once(
     runs = [start(), start()]
     assert sum(applied_by(run.end()) for run in runs) == 5
     assert_applied(engine, *stems)
-
-
-def test_six_processes_apply_thirty_migrations_once(
-    project: Project, engine: Engine, start: Starter
-) -> None:
-    stems = many(project, 30)
-    runs = [start() for _ in range(6)]
-    assert sum(applied_by(run.end()) for run in runs) == 30
-    assert_applied(engine, *stems)
-
-
-def test_those_who_wait_do_not_hold_up_an_index_built_concurrently(
-    project: Project, engine: Engine, start: Starter, gate: Gate
-) -> None:
-    """CREATE INDEX CONCURRENTLY waits for every snapshot that is older than itself."""
-    build = f"""
-from sqlalchemy import text
-transaction = "autocommit"
-def upgrade(db):
-    db.execute(text("{PASS_GATE}"))
-    db.execute(text("CREATE INDEX CONCURRENTLY log_{{stem}} ON log (stem)"))
-    db.execute(text("INSERT INTO log (stem) VALUES ('{{stem}}')"))
-"""
-    builds = {stem: build.format(stem=stem) for stem in ("003_step", "005_step")}
-    stems = many(project, 6, **builds)
-    first = start()
-    gate.reached()
-    others = [start() for _ in range(3)]
-    for run in others:
-        run.told("Waiting for the migration lock")
-    gate.open()
-    ended = [run.end(within=PATIENCE) for run in (first, *others)]
-    assert [applied_by(each) for each in ended] == [6, 0, 0, 0]
-    assert_applied(engine, *stems)
-    assert ask(engine, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
 def test_one_that_waits_outlives_the_timeout_of_idle_sessions(

@@ -551,7 +551,8 @@ def test_a_lock_of_a_strangers_is_waited_for(project: Project, engine: Engine) -
                 """
             ),
         )
-        report = bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+        config = project.ini(extra="ddl_lock_timeout = 0\n")
+        report = bridge.upgrade(url_of(project), config=config)
         release.join()
     assert [applied.stem for applied in report.applied] == ["001_file"]
 

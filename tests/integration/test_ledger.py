@@ -478,8 +478,9 @@ def test_a_role_that_may_not_read_is_told_what_it_needs(connection: Connection) 
             LEDGER.read(connection)
     assert str(caught.value) == (
         "The tables schema_migrations and alembic_version cannot be read by this role: permission "
-        "denied for table schema_migrations. Nothing was run. Grant it SELECT, INSERT, UPDATE and "
-        "DELETE on both, or set MIGRATION_DATABASE_URL to a role that has them."
+        "denied for table schema_migrations. Nothing was run. Grant it USAGE on the schema, and "
+        "SELECT, INSERT, UPDATE and DELETE on both, or set MIGRATION_DATABASE_URL to a role that "
+        "has them."
     )
 
 

@@ -113,6 +113,10 @@ class Running:
     def ended(self) -> bool:
         return self.process.poll() is not None
 
+    def has_told(self, fragment: str) -> bool:
+        """Whether a line on standard error holds this by now."""
+        return any(fragment in line for line in self._err)
+
     def told(self, fragment: str) -> str:
         """Wait for a line on standard error that holds this, and give it."""
         poll(lambda: any(fragment in line for line in self._err) or self.ended)

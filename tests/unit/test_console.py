@@ -166,6 +166,18 @@ def test_waiting_is_told_at_once_and_then_only_from_time_to_time() -> None:
     ]
 
 
+def test_another_reason_to_wait_is_told_at_once() -> None:
+    reporter, stream = plain()
+    told = [
+        "Waiting for the migration lock: it is held by one.",
+        "Waiting for what an earlier run left: that process has ended.",
+    ]
+    reporter.waiting(told[0])
+    reporter.waiting("Waiting for the migration lock (for 5 s so far): it is held by another.")
+    reporter.waiting(told[1])
+    assert stream.getvalue().splitlines() == told
+
+
 def test_an_unreachable_server_is_told_with_the_time_it_took_so_far() -> None:
     reporter, stream = plain(tell_every=0)
     reporter.unreachable("database app: nothing listens there", 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
 from bridge.folder import (
-    name_problems,
+    name_faults,
     new_stem,
     next_number,
     order_disagreements,
@@ -257,8 +257,8 @@ def test_two_names_that_differ_only_in_spelling_are_an_error_that_names_both(
 
 
 def test_spelling_is_told_from_the_revision_id() -> None:
-    (problem,) = name_problems("migrations", files("004_ADD", "004_add"))
-    assert problem == (
+    (problem,) = name_faults("migrations", files("004_ADD", "004_add"))
+    assert str(problem) == (
         "migrations: 004_ADD.py and 004_add.py cannot be told apart: their names differ only in "
         "spelling. Remove one, or give the one that has not been applied anywhere another name."
     )
@@ -275,9 +275,9 @@ def test_all_problems_of_a_folder_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_name_longer_than_the_ledgers_column_is_an_error() -> None:
     longest = "001_" + "a" * 251
-    assert name_problems("migrations", files(longest)) == []
-    (problem,) = name_problems("migrations", files(longest + "b"))
-    assert problem == (
+    assert name_faults("migrations", files(longest)) == []
+    (problem,) = name_faults("migrations", files(longest + "b"))
+    assert str(problem) == (
         f"migrations/{longest}b.py: this name has 256 characters before .py, and the ledger holds "
         "255. Give the file a shorter name."
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -187,6 +188,24 @@ def test_a_hole_is_a_row_without_a_file_between_two_files(
     assert set(line.holes) <= set(line.missing)
 
 
+@quick
+@given(stems, some_rows(), st.sets(st.sampled_from(STEMS)))
+def test_each_missing_file_is_squashed_a_hole_or_of_a_newer_release(
+    folder: list[str], rows: list[Row], declared: set[str]
+) -> None:
+    rows = [replace(row, breaking=row.version in declared) for row in rows]
+    line = build_line(files(*folder), in_applied_order(rows, certain=True))
+    squashed = [e for e in line.missing if folder and e.stem < min(folder)]
+    told = [*squashed, *line.holes, *line.newer]
+    assert sorted(names(told)) == sorted(names(line.missing))
+    assert all(entry.stem > max(folder, default="") for entry in line.newer)
+    assert names(line.breaking) == [
+        entry.stem
+        for entry in line.applied
+        if entry.stem in declared and (entry in line.holes or entry in line.newer)
+    ]
+
+
 def example() -> Line:
     """Squashed before, a newer release after, one lost in the middle, one late, one new."""
     rows = [
@@ -208,6 +227,7 @@ def test_the_line_of_a_database_with_a_past_and_a_future() -> None:
     assert line.pointer == "030_x"
     assert names(line.missing) == ["001_squashed", "012_lost", "030_x"]
     assert names(line.holes) == ["012_lost"]
+    assert names(line.newer) == ["030_x"]
     assert names(line.late) == ["015_late"]
 
 

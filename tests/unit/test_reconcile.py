@@ -110,9 +110,10 @@ FOREIGN_LEDGER = (
 )
 ELSEWHERE = (
     "This connection finds no schema_migrations, but {} of the same database holds one: most "
-    "likely the search_path is not the usual one, and every migration would run again in another "
-    "schema. Nothing was changed. Set version_table_schema = {} in alembic.ini to use that one, or "
-    "set it to the schema in which a new one is wanted."
+    "likely the search_path is not the usual one, or this role may not use that schema (GRANT "
+    "USAGE ON SCHEMA {}), and every migration would run again in another schema. Nothing was "
+    "changed. Set version_table_schema = {} in alembic.ini to use that one, or set it to the "
+    "schema in which a new one is wanted."
 )
 TWO = (A, B)
 
@@ -206,11 +207,11 @@ TABLE = {
         state(A, B, C, "004_d", at="004_d"), applied=(A, B, C, "004_d"), pointer="004_d"
     ),
     "another schema": Specimen(
-        replace(ABSENT, elsewhere=("app",)), ELSEWHERE.format("the schema app", "app")
+        replace(ABSENT, elsewhere=("app",)), ELSEWHERE.format("the schema app", "app", "app")
     ),
     "several other schemas": Specimen(
         replace(ABSENT, elsewhere=("app", "b", "c")),
-        ELSEWHERE.format("each of the schemas app, b, c", "app"),
+        ELSEWHERE.format("each of the schemas app, b, c", "app", "app"),
     ),
 }
 

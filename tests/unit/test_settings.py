@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 
 from bridge.errors import UsageError
 from bridge.resources import load_metadata, load_object
-from bridge.settings import AT_START, Settings
+from bridge.settings import _SETTABLE, AT_START, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -91,6 +91,7 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "version_table": "alembic_version",
         "version_table_schema": None,
         "target_metadata": None,
+        "template": None,
         "session_autoflush": False,
         "embedded": False,
         "sqlalchemy_url": None,
@@ -100,9 +101,20 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "ddl_lock_tries": 10,
         "startup": "upgrade",
         "log_format": "text",
+        "lint_exclude": (),
         "show_parameters": False,
         "prepend_sys_path": (),
     }
+
+
+def test_a_template_is_found_beside_the_file_that_names_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ini(home, "template = templates/new.mako")
+    (home / "else").mkdir()
+    monkeypatch.chdir(home / "else")
+    assert load().template == str(home / "templates" / "new.mako")
+    assert load(environ={"BRIDGE_TEMPLATE": "x"}).template == str(home / "else" / "x")
 
 
 @pytest.mark.parametrize(
@@ -290,8 +302,21 @@ VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("wait_for_lock", ["5", "0", "2.5"], [5.0, 0.0, 2.5]),
     ("wait_for_server", ["5", "0", "2.5"], [5.0, 0.0, 2.5]),
     ("show_parameters", ["true", "false", "true"], [True, False, True]),
+    ("drift", ["refuse", "warn", "refuse"], ["refuse", "warn", "refuse"]),
+    ("mirror_key", ["a", "b", "c"], ["a", "b", "c"]),
+    ("mirror_key_form", ["stem", "file", "number"], ["stem", "file", "number"]),
+    ("ddl_lock_timeout", ["5", "0", "2.5"], [5.0, 0.0, 2.5]),
+    ("ddl_lock_tries", ["5", "1", "3"], [5, 1, 3]),
+    ("startup", ["check", "off", "upgrade"], ["check", "off", "upgrade"]),
+    ("lint_exclude", ["a", "b,c", "d, e"], [("a",), ("b", "c"), ("d", "e")]),
+    ("log_format", ["json", "text", "json"], ["json", "text", "json"]),
+    ("template", ["/a.mako", "/b.mako", "/c.mako"], ["/a.mako", "/b.mako", "/c.mako"]),
     ("folder", ["/a", "/b", "/c"], ["/a", "/b", "/c"]),
 ]
+
+
+def test_no_setting_is_left_out_below() -> None:
+    assert {name for name, *_ in VALUES} == _SETTABLE
 
 
 @pytest.mark.parametrize(("name", "values", "meant"), VALUES, ids=[row[0] for row in VALUES])

@@ -1,0 +1,88 @@
+"""The server's `lock_timeout`, while a migration runs.
+
+A statement that waits for the lock of a busy table makes everyone who comes later wait behind
+it, readers included. With a limit it gives up instead, and `bridge.retrying` tries it again.
+
+What a file sets itself wins, and `bridge.baseline` puts everything back before the record is
+written.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge.pooled import PooledClaim
+
+#: Such a statement blocks nobody while it waits, and leaves something half done behind when it
+#: is stopped: an INVALID index, say. So it may wait.
+CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+
+#: The file has a limit of its own.
+_SETS_IT = re.compile(r"\b(RE)?SET(_CONFIG)?\b.*\block_timeout\b", re.IGNORECASE | re.DOTALL)
+
+# What the caller has set for the transaction is the caller's wish.
+_LOCAL = """
+SELECT set_config('lock_timeout', %(value)s, true) WHERE current_setting('lock_timeout') = '0'
+"""
+
+
+class LockTimeout:
+    """Limits how long the statements of one file wait for a lock.
+
+    The session is told once, before the file begins, so that it counts across the file's commits.
+    Behind a pooler, which shares sessions, it is made LOCAL to each transaction, together with the
+    claim (`pooled`), and in a transaction of the caller's (`external`) LOCAL to that.
+    """
+
+    def __init__(
+        self, dbapi: Any, seconds: float, *, pooled: PooledClaim | None, external: bool
+    ) -> None:
+        self._dbapi = dbapi
+        self._value = str(max(1, round(seconds * 1000)))  # 0 would be no limit at all
+        self._pooled = pooled
+        self._external = external
+        self._is_the_files = False
+        #: What the session has now; None for what it has by itself.
+        self._now: str | None = None
+
+    def begin(self) -> None:
+        """The file is about to begin; the connection is in no transaction unless `external`."""
+        if self._pooled is not None:
+            self._pooled.lock_timeout = self._value
+            return
+        # If it fails so will the file's first statement, in words that name the file.
+        with suppress(Exception):
+            if self._external:
+                with self._dbapi.cursor() as cursor:
+                    cursor.execute(_LOCAL, {"value": self._value})
+                return
+            self._dbapi.autocommit = True  # or a rollback in the file would take it back
+            try:
+                self._set(self._value)
+            finally:
+                self._dbapi.autocommit = False
+
+    def before(self, statement: str) -> None:
+        """The file is about to send this."""
+        if _SETS_IT.search(statement):
+            self._is_the_files = True
+            self.end()
+        # Outside of transactions only: inside of one nothing can be done CONCURRENTLY.
+        if self._pooled or self._external or self._is_the_files or not self._dbapi.autocommit:
+            return
+        with suppress(Exception):
+            self._set(None if CONCURRENTLY.search(statement) else self._value)
+
+    def end(self) -> None:
+        """Whatever transaction comes next is not the file's, or the file has its own limit."""
+        if self._pooled is not None:
+            self._pooled.lock_timeout = None
+
+    def _set(self, value: str | None) -> None:
+        if value != self._now:
+            with self._dbapi.cursor() as cursor:
+                cursor.execute(f"SET lock_timeout TO {value or 'DEFAULT'}")
+        self._now = value

@@ -1,0 +1,82 @@
+"""Waiting that can be ended from another thread.
+
+Whoever waits for a thread of ours may give up, and that thread may be asleep between two tries.
+It runs `stoppable`; everything in it that waits does so with `sleep` or `acquire`. In a thread
+that nobody can stop both do what their namesakes do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+#: Seconds between two looks of a thread that waits for a lock of this process.
+LOOK_EVERY = 0.1
+
+
+class Stopped(BaseException):
+    """Whoever waited for this thread does so no longer.
+
+    Not an Exception, so that `except Exception` in a migration does not swallow it.
+    """
+
+
+class Stop:
+    """The wish that a thread should end."""
+
+    def __init__(self) -> None:
+        self._wished = threading.Event()
+
+    def wish(self) -> None:
+        """Have the thread raise Stopped where it next checks or waits."""
+        self._wished.set()
+
+    def check(self) -> None:
+        """Raise Stopped if that is wished."""
+        if self._wished.is_set():
+            raise Stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long; raises Stopped as soon as that is wished."""
+        if self._wished.wait(seconds):
+            raise Stopped
+
+
+_stop: ContextVar[Stop | None] = ContextVar("bridge_stop", default=None)
+
+
+@contextmanager
+def stoppable(stop: Stop) -> Iterator[None]:
+    """Let `stop` end what waits inside of this block."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
+def sleep(seconds: float) -> None:
+    """Do nothing for so long; raises Stopped if somebody wants this thread to end."""
+    stop = _stop.get()
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.sleep(seconds)
+
+
+@contextmanager
+def acquired(lock: threading.RLock) -> Iterator[None]:
+    """Hold a lock for the block; raises Stopped while it waits, as `sleep` does."""
+    stop = _stop.get()
+    if stop is None:
+        lock.acquire()
+    else:
+        while not lock.acquire(timeout=LOOK_EVERY):
+            stop.check()
+    try:
+        yield
+    finally:
+        lock.release()
