@@ -9,6 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import String
 
+from bridge.autogenerate import write_sql
+from bridge.autogenerate_defaults import compare_defaults
 from bridge.errors import MigrationError, UsageError
 from bridge.ledger import VERSION_LENGTH
 from bridge.resources import load_metadata
@@ -61,6 +63,8 @@ def configure(site: Site, context: Any, options: Mapping[str, Any]) -> Migration
     ctx.autocommit_block = _no_autocommit_block  # type: ignore[method-assign]
     if metadata is None:
         _refuse_comparing_with_nothing(ctx)
+    compare_defaults(ctx)
+    write_sql(ctx, site.script)
     return ctx
 
 

@@ -1,11 +1,12 @@
 """What goes into a new plain file, and what cannot be asked of one.
 
-Pure: text in, text out. The file is written by `bridge.revisions` from `script.py.mako`.
+Pure: text in, text out. The file is written by `bridge.drafting`.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from bridge.errors import UsageError
@@ -13,22 +14,43 @@ from bridge.errors import UsageError
 #: What stands in a file that was asked for without a message.
 UNTOLD = "Say here what this migration does"
 
-#: What Alembic renders for an operation list with nothing in it, apart from comments.
-_NOTHING = frozenset({"", "pass"})
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a comparison with the models has made: the bodies of both functions."""
+
+    #: The code behind the indentation of its first line; "" for none.
+    upgrades: str
+    downgrades: str
+    #: Whether a statement is among them that refuses a transaction.
+    autocommit: bool = False
 
 
-def template_arguments(message: str | None, rendered: dict[str, Any]) -> dict[str, Any]:
-    """What `script.py.mako` is given; `rendered` is what autogenerate made, if it ran."""
+def template_arguments(
+    message: str | None,
+    generated: Generated | None = None,
+    *,
+    stem: str = "",
+    previous: str | None = None,
+) -> dict[str, Any]:
+    """What a template is given: our own names, then those of Alembic's that make sense here.
+
+    `previous` is the revision before the new one.
+    """
     told = (message or "").strip() or UNTOLD
-    upgrades, downgrades = _code(rendered.get("upgrades")), _code(rendered.get("downgrades"))
     return {
         "docstring": _in_docstring(told),
         # A listing has one line for each migration.
         "description": literal(told.splitlines()[0].strip()),
-        "generated": bool(upgrades or downgrades),
-        "upgrades": upgrades or "pass",
-        "downgrades": downgrades or "pass",
-        "imports": "\n".join(_imports(rendered.get("imports"), f"{upgrades}\n{downgrades}")),
+        "upgrades": generated.upgrades if generated else "",
+        "downgrades": generated.downgrades if generated else "",
+        "autocommit": generated is not None and generated.autocommit,
+        "stem": stem,
+        "message": told,
+        "up_revision": stem,
+        "down_revision": previous,
+        "create_date": datetime.now(tz=UTC),
+        "imports": "",
     }
 
 
@@ -65,21 +87,6 @@ def _refuse(reason: str) -> NoReturn:
         "two heads. Nothing was written. Two files may share a number, and a file that comes "
         'late is simply next in line. For a new file, type: alembic revision -m "what it does"'
     )
-
-
-def _code(rendered: str | None) -> str | None:
-    """The operations that autogenerate rendered; None if there are none."""
-    lines = [line.strip() for line in (rendered or "").splitlines()]
-    if all(line in _NOTHING or line.startswith("#") for line in lines):
-        return None
-    return (rendered or "").rstrip()
-
-
-def _imports(rendered: str | None, code: str) -> list[str]:
-    """The import statements that the generated code needs, and no more of ours than that."""
-    ours = {"sa": "import sqlalchemy as sa", "op": "from alembic import op"}
-    needed = [line for name, line in ours.items() if re.search(rf"\b{name}\.", code)]
-    return [*needed, rendered.strip()] if rendered and rendered.strip() else needed
 
 
 def _in_docstring(text: str) -> str:

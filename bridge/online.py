@@ -13,12 +13,14 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.alembic_errors import told_to_alembic, under_command_line
+from bridge.autogenerate import refuse_if_behind
 from bridge.configuring import configure
 from bridge.connecting import connected
 from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
+from bridge.ledger import sqlstate
 from bridge.logs import reporter_for
 from bridge.reconcile import reconcile
 from bridge.revisions import PlainScriptDirectory
@@ -92,6 +94,7 @@ def _run(site: Site, context: Any, options: dict[str, Any]) -> None:
 def _look(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
     """Answer from the ledger, also for a database that has not been adopted yet."""
     agreement = reconcile(site.script.files, site.read())
+    refuse_if_behind(ctx, agreement.line)
     site.script.follow(agreement.line)
     pointer = agreement.line.pointer
     ctx.opts["dont_mutate"] = True
@@ -106,7 +109,7 @@ def _refused_by_database(error: DBAPIError) -> BridgeError:
     lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
     statement = " ".join((error.statement or "").split())
     told = f"\n  statement: {statement}" if statement else ""
-    if error.connection_invalidated:
+    if error.connection_invalidated or _could_not_connect(error):
         return TryAgain(
             f"The connection to the database was lost: {lines[0]}{told}\n"
             "What was committed before stays, and is recorded. Run the same command again."
@@ -115,3 +118,9 @@ def _refused_by_database(error: DBAPIError) -> BridgeError:
         f"A statement of bridge's own, not of a migration, failed: {lines[0]}{told}\n"
         "What was committed before stays, and is recorded; the rest was rolled back."
     )
+
+
+def _could_not_connect(error: DBAPIError) -> bool:
+    """Whether a connection that was cut could not be made anew: no server has answered."""
+    answered = error.statement is not None or sqlstate(error) is not None
+    return isinstance(error, OperationalError) and not answered

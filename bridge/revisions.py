@@ -3,7 +3,7 @@
 What is used of Alembic's script directory beyond its documented surface is here and in
 `bridge.plainscript`, and nowhere else: `ScriptDirectory._load_revisions` and `Script`'s
 constructor are replaced, `_upgrade_revs`, `_downgrade_revs`, `_stamp_revs` and
-`_catch_revision_errors` are extended, `_generate_template` and `_run_hooks` are called.
+`_catch_revision_errors` are extended, `_run_hooks` is called.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from alembic.config import Config
 from alembic.runtime.migration import RevisionStep, StampStep
 from alembic.script import Script, ScriptDirectory, write_hooks
 from alembic.script.revision import ResolutionError, RevisionMap
-from alembic.util import CommandError
+from alembic.util import CommandError, status
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import folder as folders
 from bridge.alembic_errors import told_to_alembic
-from bridge.errors import FilesError, TryAgain, UsageError
+from bridge.drafting import render, write_new
+from bridge.errors import TryAgain, UsageError
 from bridge.line import Entry, Line, build_line
-from bridge.newfile import refuse_branches, refuse_merge, template_arguments
+from bridge.newfile import Generated, refuse_branches, refuse_merge, template_arguments
 from bridge.plainfile import PlainFile
 from bridge.plainscript import PlainScript, entry_of, refuse_irreversible
 from bridge.plugin import ENVIRONMENT
@@ -168,12 +169,13 @@ class PlainScriptDirectory(ScriptDirectory):
         version_path: Any = _UNNAMED,
         file_template: str | None = None,  # noqa: ARG002 - the name is the number and the slug
         depends_on: Any = None,
-        **rendered: Any,
+        generated: Generated | None = None,
+        **_rendered: Any,
     ) -> Script | None:
         """Write the next plain file and return it as a revision.
 
         A `revid` that a person gave becomes the file's number; twelve hexadecimal digits are
-        taken for one that Alembic invented.
+        taken for one that Alembic invented. `generated` is what a comparison has made.
         """
         with self.told_to_alembic():
             # Only ``alembic merge`` names a head, or several, and no folder.
@@ -189,7 +191,11 @@ class PlainScriptDirectory(ScriptDirectory):
             files = folders.scan(self.settings.folder).files
             stem = folders.new_stem(files, message or "", self._number_given(revid))
             file = PlainFile(self.settings.folder, stem)
-            self._write(file, template_arguments(message, rendered))
+            previous = newest if isinstance(newest, str) else None
+            self._write(
+                file,
+                template_arguments(message, generated, stem=file.stem, previous=previous),
+            )
             self.files = tuple(sorted((*files, file), key=lambda one: one.stem))
             rows = [entry.row for entry in self.line.entries if entry.row is not None]
             self.follow(build_line(self.files, rows))
@@ -210,16 +216,20 @@ class PlainScriptDirectory(ScriptDirectory):
                 "files stand in one folder, which version_locations names. Nothing was written."
             )
 
+    @property
+    def quiet(self) -> bool:
+        """Whether somebody else tells what was written."""
+        return bool(self.config.attributes.get("bridge.quiet"))
+
     def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
-        path = Path(file.path)
-        if os.path.lexists(path):
-            raise FilesError(
-                f"{path} is there already, and was left as it is. Rename or remove it."
-            )
-        template = Path(__file__).parent / "environment" / "script.py.mako"
-        self._generate_template(template, path, **arguments)
+        source = render(self.settings.template, file, {**arguments, "config": self.config})
+        if self.quiet:
+            write_new(file.path, source)
+        else:
+            with status(f"Generating {file.path}", **self.messaging_opts):
+                write_new(file.path, source)
         if self.hooks:
-            write_hooks._run_hooks(path, self.hooks)  # noqa: SLF001
+            write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:

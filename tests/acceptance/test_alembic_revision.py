@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.alembic_books import books, creates, tables, write_three
+from support.alembic_books import books, tables, write_three
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -56,6 +56,42 @@ MODELS = """
     # A team may have a model of the ledger, as the old runner made it.
     sa.Table("schema_migrations", metadata, sa.Column("version", sa.String(255), primary_key=True))
 """
+
+GENERATED = '''\
+"""
+Migration: widgets
+"""
+
+description = "widgets"
+
+
+def upgrade(db):
+    """Apply this migration."""
+    from sqlalchemy import text
+
+    db.execute(
+        text("""
+            CREATE TABLE widgets (
+                id SERIAL NOT NULL,
+                name VARCHAR(50) DEFAULT 'it\'\'s "new"' NOT NULL,
+                tags TEXT[],
+                PRIMARY KEY (id)
+            )
+        """)
+    )
+
+    db.execute(text("CREATE INDEX ix_widgets_tags ON widgets (tags)"))
+    db.commit()
+
+
+def downgrade(db):
+    """Undo what upgrade() did."""
+    from sqlalchemy import text
+
+    # The rows of widgets are lost.
+    db.execute(text("DROP TABLE widgets"))
+    db.commit()
+'''
 
 LINE = (
     "plain files form one line, in the order of their names, so there are never two heads. Nothing "
@@ -139,49 +175,44 @@ def test_what_is_there_already_is_never_overwritten(folder_project: Project) -> 
     )
 
 
-def test_autogenerate_writes_a_file_that_applies_and_reverts(
+def test_autogenerate_writes_a_file_of_sql_that_applies_and_reverts(
     project: Project, engine: Engine
 ) -> None:
     with_models(project)
-    project.alembic("revision", "--autogenerate", "-m", "widgets", check=True)
-    assert tables(engine) == set()
     written = project.migrations / "001_widgets.py"
-    source = written.read_text()
-    assert source.startswith(
-        '"""\nMigration: widgets\n"""\n\n'
-        "import sqlalchemy as sa\n"
-        "from alembic import op\n"
-        "from sqlalchemy.dialects import postgresql\n\n"
-        'description = "widgets"\n\n\n'
-        "def upgrade(db):\n"
-        '    """Apply this migration."""\n'
-    )
-    assert "schema_migrations" not in source
+    done = project.alembic("revision", "--autogenerate", "-m", "widgets", check=True)
+    assert done.stdout == f"Generating {written} ...  done\n"
+    assert tables(engine) == set()
+    assert written.read_text() == GENERATED
     ruff(written)
+    ruff(written, format=True)
     project.alembic("upgrade", "head", check=True)
     assert project.alembic("check", check=True).stdout == "No new upgrade operations detected.\n"
     assert "widgets" in tables(engine)
-    # Only what the generated code needs is imported.
-    with_models(project, MODELS.replace("nullable=False", "nullable=False, index=True"))
-    project.alembic("revision", "--autogenerate", "-m", "index names", check=True)
-    second = project.migrations / "002_index_names.py"
-    assert "from alembic import op\n\ndescription" in second.read_text()
-    ruff(second)
-    project.alembic("upgrade", "head", check=True)
     project.alembic("downgrade", "base", check=True)
     assert tables(engine) == {"alembic_version", "schema_migrations"}
 
 
-def test_autogenerate_that_finds_nothing_writes_an_ordinary_file(
+def test_autogenerate_wants_a_database_that_is_up_to_date_and_a_difference(
     project: Project, engine: Engine
 ) -> None:
     with_models(project, "import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
-    project.write("001_one", creates("one"))
+    write_three(project)
     behind = project.alembic("revision", "--autogenerate", "-m", "add widgets")
-    assert behind.stdout == "FAILED: Target database is not up to date.\n"
-    project.remove("001_one")
-    project.alembic("revision", "--autogenerate", "-m", "add widgets", check=True)
-    assert (project.migrations / "001_add_widgets.py").read_text() == WIDGETS
+    assert (behind.returncode, behind.stdout) == (4, "")
+    assert behind.stderr.endswith(
+        "FAILED: Target database is not up to date: 001_one.py, 002_two.py, 003_three.py are "
+        "pending. Nothing was compared and nothing was written, because the models have those "
+        "changes already. Type eai migrate, then the same command again.\n"
+    )
+    for stem in ("001_one", "002_two", "003_three"):
+        project.remove(stem)
+    nothing = project.alembic("revision", "--autogenerate", "-m", "add widgets", check=True)
+    assert nothing.stdout == (
+        "Nothing to do: the database is as the models say. No file was written.\n"
+    )
+    assert list(project.migrations.iterdir()) == []
+    assert tables(engine) == set()
 
 
 def test_post_write_hooks_of_the_project_are_run(folder_project: Project) -> None:

@@ -115,7 +115,5 @@ def test_check_compares_with_the_models_and_leaves_the_ledger_out(
     assert "schema_migrations" not in drift.stdout
     three.write("004_four", creates("four"))
     behind = three.alembic("check")
-    assert (behind.returncode, behind.stdout) == (
-        255,
-        "FAILED: Target database is not up to date.\n",
-    )
+    assert (behind.returncode, behind.stdout) == (4, "")
+    assert "Target database is not up to date: 004_four.py is pending." in behind.stderr

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mako.template import Template  # type: ignore[import-untyped]
 
-import bridge
-from bridge.errors import UsageError
+from bridge.drafting import render, write_new
+from bridge.errors import FilesError, UsageError
 from bridge.header import read_header
-from bridge.newfile import UNTOLD, literal, refuse_branches, template_arguments
+from bridge.newfile import UNTOLD, Generated, literal, refuse_branches, template_arguments
+from bridge.plainfile import PlainFile
 
-TEMPLATE = Path(bridge.__path__[0]) / "environment" / "script.py.mako"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def rendered(message: str | None, **given: str) -> str:
-    text: str = Template(filename=str(TEMPLATE)).render_unicode(
-        **template_arguments(message, given)
-    )
-    return text
+def rendered(message: str | None, generated: Generated | None = None) -> str:
+    return render(None, PlainFile("", "001_x"), template_arguments(message, generated))
 
 
 @pytest.mark.parametrize(
@@ -71,16 +68,27 @@ def test_no_message_breaks_the_file(message: str) -> None:
     assert read_header("x.py", "001_x", rendered(message)).has_downgrade
 
 
-def test_generated_code_is_imported_for_and_comments_alone_are_none() -> None:
-    comments = "# ### commands ###\n    pass\n    # ### end ###"
-    plain = rendered("x", upgrades=comments, downgrades=comments, imports="")
-    assert "SELECT 1" in plain
-    assert "alembic" not in plain
-    source = rendered(
-        "x", upgrades="op.drop_table('t')", downgrades=comments, imports="import mine\n"
+def test_generated_code_takes_the_place_of_the_examples() -> None:
+    source = rendered("x", Generated("first(db)\n    second(db)", "", autocommit=True))
+    assert (
+        """\
+    first(db)
+    second(db)
+    db.commit()
+
+
+def downgrade(db):
+    \"\"\"Undo what upgrade() did.\"\"\"
+    from sqlalchemy import text
+
+    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
+    db.commit()
+"""
+        in source
     )
-    assert 'from alembic import op\nimport mine\n\ndescription = "x"' in source
-    assert "import sqlalchemy" not in source
+    assert read_header("x.py", "001_x", source).transaction == "autocommit"
+    assert rendered("x").count("commit()") == 2
+    assert read_header("x.py", "001_x", rendered("x")).transaction is None
 
 
 @pytest.mark.parametrize(
@@ -105,3 +113,24 @@ def test_what_only_a_graph_with_branches_can_have_is_refused(
     )
     for same in (None, "head", "heads", "002_two"):
         refuse_branches(same, "002_two", splice=False, labels=None, depends_on=None)
+
+
+def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    there = tmp_path / "001_x.py"
+    there.write_text("mine")
+    with pytest.raises(FilesError) as caught:
+        write_new(str(there), "yours")
+    assert str(caught.value) == (
+        f"{there} is there already, and was left as it is. Rename or remove it."
+    )
+    assert there.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_into_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "001_x.py"
+    with pytest.raises(FilesError) as caught:
+        write_new(str(path), "")
+    assert str(caught.value) == (
+        f"{path} cannot be written: No such file or directory. Give the user that you are the "
+        "right to write into this folder, or correct version_locations in alembic.ini."
+    )
