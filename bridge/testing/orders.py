@@ -1,0 +1,115 @@
+"""The orders in which databases may meet a branch's new migrations, and what they come to.
+
+A database that is made anew runs all files by their names. One that had the base's files already
+runs the new ones after them, wherever they sort. And one that had the branch before the base went
+on, as its author's, runs the base's later files last.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.git_base import read_base, read_migration
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from bridge.git_base import GitBase
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One way to come to the same set of migrations."""
+
+    #: Who would do it so: "a new database".
+    told: str
+    #: The stems that are there for the first run, for the second one, and so on.
+    rounds: tuple[frozenset[str], ...]
+
+    def sequence(self) -> tuple[str, ...]:
+        """The stems in the order in which they run."""
+        done: list[str] = []
+        for each in self.rounds:
+            done += sorted(each.difference(done))
+        return tuple(done)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The orders that differ, the one by name first."""
+
+    new: tuple[str, ...]
+    #: Files of the base that are not in the work tree yet.
+    elsewhere: frozenset[str]
+    orders: tuple[Order, ...]
+
+
+def orders_of(now: Collection[str], base: GitBase) -> Orders:
+    """What may happen with the files `now` in the folder, given by their stems."""
+    new = frozenset(now).difference(base.fork, base.tip)
+    came = frozenset(base.tip).difference(base.fork)
+    before = frozenset(now).difference(new, came)
+    everything = before | came | new
+    possible = (
+        Order("a new database, which runs all files by their names", (everything,)),
+        Order(f"a database that had the files of {base.ref} first", (before | came, everything)),
+        Order(
+            f"a database that had the new files before those that came to {base.ref} since",
+            (before, before | new, everything),
+        ),
+    )
+    different = {order.sequence(): order for order in reversed(possible)}
+    return Orders(
+        tuple(sorted(new)),
+        came.difference(now),
+        tuple(order for order in possible if order in different.values()),
+    )
+
+
+def read_orders(folder: str, now: Collection[str], ref: str) -> Orders:
+    """As `orders_of`, for a branch of git; raises UsageError if git does not know it."""
+    return orders_of(now, read_base(folder, ref))
+
+
+@contextmanager
+def folders(folder: str, order: Order, elsewhere: Collection[str], ref: str) -> Iterator[Growing]:
+    """A folder that is given the files of one round after the other."""
+    with tempfile.TemporaryDirectory(prefix="bridge-order-") as place:
+        yield Growing(Path(folder), Path(place), order, frozenset(elsewhere), ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A folder of links to the project's files; what the base has besides is read from git."""
+
+    source: Path
+    place: Path
+    order: Order
+    elsewhere: frozenset[str]
+    ref: str
+
+    def __iter__(self) -> Iterator[str]:
+        """The folder once for each round, when the round's files are in it."""
+        self._link(entry.name for entry in self.source.iterdir() if not _is_migration(entry))
+        there: frozenset[str] = frozenset()
+        for stems in self.order.rounds:
+            new = stems.difference(there)
+            self._link(f"{stem}.py" for stem in new.difference(self.elsewhere))
+            for stem in new & self.elsewhere:
+                text = read_migration(str(self.source), self.ref, stem)
+                (self.place / f"{stem}.py").write_bytes(text)
+            there |= new
+            yield str(self.place)
+
+    def _link(self, names: Iterator[str] | Sequence[str]) -> None:
+        for name in names:
+            if name != "__pycache__":
+                (self.place / name).symlink_to(self.source / name)
+
+
+def _is_migration(entry: Path) -> bool:
+    return entry.suffix == ".py" and entry.name[0].isdigit()

@@ -1,0 +1,47 @@
+"""The migrations under test: where they are, and running them in a database made for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.downgrading import run_downgrade
+from bridge.folder import scan
+from bridge.migrator import Request, run_upgrade
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from bridge.plainfile import PlainFile
+
+#: What the project may refuse in a database that lives on; these begin with nothing.
+_ALLOWED = {"out_of_order": "run", "drift": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project whose migrations are tested."""
+
+    #: Path of the alembic.ini or pyproject.toml; None to look for it.
+    config: str | None
+
+    def settings(self) -> Settings:
+        """What the configuration and the environment say; raises UsageError."""
+        return Settings.load(self.config)
+
+    def files(self) -> tuple[PlainFile, ...]:
+        """The migrations in their order; raises FilesError."""
+        return scan(self.settings().folder).files
+
+    def request(self, url: URL, *, folder: str | None = None) -> Request:
+        """What to migrate; `folder` in place of the project's own."""
+        return Request(database=url, config=self.config, overrides={**_ALLOWED, "folder": folder})
+
+    def upgrade(self, url: URL, *, to: str = "head", folder: str | None = None) -> None:
+        """Apply migrations; raises a BridgeError."""
+        run_upgrade(self.request(url, folder=folder), to=to)
+
+    def downgrade(self, url: URL, *, to: str) -> None:
+        """Revert migrations; raises a BridgeError."""
+        run_downgrade(self.request(url), to=to)
