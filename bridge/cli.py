@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli_check import check
+from bridge.cli_completion import revisions
 from bridge.cli_db import db
 from bridge.cli_downgrade import downgrade
+from bridge.cli_init import init
+from bridge.cli_lint import lint
+from bridge.cli_lock import lock
+from bridge.cli_new import new
 from bridge.cli_options import META, Options
 from bridge.cli_rehearse import rehearse
 from bridge.cli_repair import repair
+from bridge.cli_status import status
 from bridge.command_line import MountableGroup, as_long_as_it_is_read, counted, result
 
 if TYPE_CHECKING:
@@ -33,7 +40,6 @@ app = typer.Typer(
     help="Bring a PostgreSQL database up to date with plain numbered migration files.",
     cls=MountableGroup,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # its tracebacks show local variables
 )
@@ -49,7 +55,13 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(db, name="db")
 # So that -1 is a revision, as it is for `alembic downgrade`, and no option.
 migrate.command(context_settings={"ignore_unknown_options": True})(downgrade)
+migrate.command()(status)
 migrate.command()(repair)
+migrate.command()(lock)
+migrate.command()(new)
+migrate.command()(check)
+migrate.command()(lint)
+migrate.command()(init)
 migrate.command()(rehearse)
 
 
@@ -61,6 +73,7 @@ def upgrade(
         str,
         typer.Option(
             metavar="REV",
+            autocompletion=revisions("head"),
             help="Stop after this migration: its name or the beginning of it, or +1 for the next.",
         ),
     ] = "head",
@@ -117,6 +130,23 @@ def upgrade(
             "BRIDGE_WAIT_FOR_SERVER, else wait_for_server in alembic.ini, else 0.",
         ),
     ] = None,
+    ddl_lock_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long a statement may wait for a lock before its migration is rolled back "
+            "and tried again, else the variable BRIDGE_DDL_LOCK_TIMEOUT, else ddl_lock_timeout in "
+            "alembic.ini, else 0: as long as it takes.",
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="How to tell what happens: text, or json for one line of JSON for each event; "
+            "else the variable BRIDGE_LOG_FORMAT, else log_format in alembic.ini, else text.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="Also show each SQL statement that is sent."),
@@ -149,7 +179,8 @@ def upgrade(
         1  a migration failed
         2  wrong usage or configuration; nothing was started
         4  a problem in the files or in the record of what is applied
-       75  try again later: another process migrates, or the server does not answer
+       75  try again later: another process migrates, the server does not answer, or others
+           keep a table locked
       130  interrupted by Ctrl-C (SIGINT)
       143  interrupted by SIGTERM
     """
@@ -160,6 +191,8 @@ def upgrade(
         embedded=embedded,
         wait_for_lock=wait_for_lock,
         wait_for_server=wait_for_server,
+        ddl_lock_timeout=ddl_lock_timeout,
+        log_format=log_format,
         verbose=verbose,
         show_parameters=show_parameters,
     )
@@ -174,10 +207,11 @@ def upgrade(
         from bridge.migrator import plan, run_upgrade
 
         if dry_run:
-            lines = _planned(plan(request, to=to), to)
+            result(*_planned(plan(request, to=to), to))
         else:
             lines = _applied(run_upgrade(request, to=to), to)
-    result(*lines)
+            assert request.reporter is not None  # noqa: S101 - `run` has made one
+            request.reporter.result(lines)
 
 
 def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:

@@ -611,7 +611,18 @@ def test_python_m_bridge_is_the_same_command(project: Project, engine: Engine) -
     assert applied(engine) == ["001_a"]
 
 
-COMMANDS = ["migrate", "migrate downgrade", "migrate repair", "migrate rehearse"]
+COMMANDS = [
+    "migrate",
+    "migrate downgrade",
+    "migrate status",
+    "migrate repair",
+    "migrate lock",
+    "migrate new",
+    "migrate check",
+    "migrate lint",
+    "migrate init",
+    "migrate rehearse",
+]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 
 

@@ -1,0 +1,90 @@
+"""What `eai migrate status` knows: where the database stands and who migrates it, or the files.
+
+It only looks, in one transaction; how it is shown is decided in `bridge.status_table`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bridge.errors import FilesError
+from bridge.folder import scan
+from bridge.lock_status import LockStatus, lock_status
+from bridge.looking import looking
+from bridge.migrator import Request
+from bridge.opening import opened_once
+from bridge.plainfile import PlainFile
+from bridge.settings import Settings
+from bridge.site import ledger_of
+from bridge.standing import Migration, MigrationState, Status, status_of
+
+#: Exit codes of --check.
+PENDING, PROBLEM = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that a person or a program is told about a project at one moment."""
+
+    folder: str
+    #: Without a database only its migrations and problems say something.
+    status: Status
+    #: None where no database was asked.
+    lock: LockStatus | None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of --check; a problem goes before what is pending."""
+        if self.status.problems:
+            return PROBLEM
+        return PENDING if self.status.pending else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form, made of what JSON knows; its keys stay as they are."""
+        known = self.status.to_json()
+        if self.lock is None:
+            # Null, for "none" and "no" would be claims about a database that nobody has asked.
+            return {**known, "up_to_date": None, "pending": None, "lock": None}
+        return {**known, "lock": self.lock.to_json()}
+
+
+def overview(request: Request) -> Overview:
+    """Look at the folder and the database; raises as `bridge.status` does."""
+    settings = request.settings()
+    # Before anything is connected to: what is wrong with the folder needs no database.
+    files = scan(settings.folder).files
+    with opened_once(request) as database:
+        here = replace(request, database=database, embedded=False)
+        with looking(here, settings) as connection:
+            state = ledger_of(settings).read(connection)
+            lock = lock_status(connection, verbatim=settings.show_parameters)
+        # Read and compared with the transaction closed: the files can be many.
+        standing = status_of(files, state, drift=settings.drift, out_of_order=settings.out_of_order)
+    return Overview(settings.folder, standing, lock)
+
+
+def overview_of_files(settings: Settings) -> Overview:
+    """What the files alone tell: which there are, and what is wrong with them.
+
+    Raises FilesError if the folder cannot be read, or holds what would never run.
+    """
+    files = scan(settings.folder).files
+    problems = []
+    for file in files:
+        try:
+            _ = file.header
+        except FilesError as error:
+            problems.append(str(error))
+    migrations = tuple(
+        Migration(file.stem, _description(file), MigrationState.UNKNOWN, None, None)
+        for file in files
+    )
+    return Overview(settings.folder, Status(None, migrations, tuple(problems)), None)
+
+
+def _description(file: PlainFile) -> str:
+    with suppress(FilesError):
+        return file.header.description
+    return file.stem

@@ -1,0 +1,342 @@
+"""`eai migrate init` in new projects, in old ones, and in those that are set up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import inspect
+
+from bridge.errors import UsageError
+from bridge.initialise import Setup, guide, plan_setup, set_up
+from bridge.settings import Settings
+from support.project import DEFAULT_INI, Project
+from support.running import do
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PLAIN = 'raise SystemExit("executed")\ndef upgrade(db):\n    db.commit()\n'
+ALEMBICS = 'revision = "1a"\ndown_revision = None\n\ndef upgrade():\n    pass\n'
+
+
+def write(folder: Path, *names: str, text: str = PLAIN) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text(text)
+    return folder
+
+
+def planned(root: Path, config: str | None = None, folder: str | None = None) -> Setup:
+    return plan_setup(
+        root,
+        config=Path(config) if config else None,
+        folder=Path(folder) if folder else None,
+        environ={},
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, an empty project."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()
+    }
+
+
+# Whole runs
+
+
+def test_a_project_that_has_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    done = project.eai("migrate", "init")
+    assert done.stdout == (
+        "Wrote alembic.ini.\n"
+        "Made the folder migrations, with its guide migrations/README.md.\n"
+        "\n"
+        "Next:\n"
+        "  eai migrate check                                    # look for what is wrong with the "
+        "files\n"
+        "  export DATABASE_URL=postgresql://user@host/database  # name the database\n"
+        "  eai migrate status                                   # show what the database has\n"
+        "  eai migrate --dry-run                                # list what would run\n"
+        "  eai migrate                                          # run it\n"
+        '  eai migrate new "add widgets"                        # write the next migration\n'
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    written = contents(tmp_path)
+    assert written["migrations/README.md"] == guide()
+    assert sorted(written) == ["alembic.ini", "migrations/README.md"]
+    assert len(written["alembic.ini"].splitlines()) < 30
+    assert project.alembic("history", check=True).stdout == ""
+
+    again = project.eai("migrate", "init")
+    assert again.stdout.startswith(
+        "alembic.ini is set up already, and was left alone.\n"
+        "The migrations are in migrations: no file yet.\n\nNext:\n"
+    )
+    assert again.returncode == 0
+    assert contents(tmp_path) == written
+
+
+def test_a_folder_of_old_plain_files_and_what_its_database_records(
+    tmp_path: Path, engine: Engine
+) -> None:
+    project = Project(tmp_path, engine.url)
+    write(tmp_path / "app" / "db" / "migrations", "001_a.py", "002_b.py", "003_c.py")
+    do(
+        engine,
+        "CREATE TABLE schema_migrations (id serial, filename text, at timestamptz DEFAULT now())",
+        "INSERT INTO schema_migrations (filename) VALUES ('001_a.py'), ('002_b.py')",
+    )
+    done = project.eai("migrate", "init")
+    assert done.stdout.startswith(
+        "Wrote alembic.ini.\n"
+        "The migrations are in app/db/migrations: 3 files, 001_a.py to 003_c.py.\n"
+        "Wrote the guide app/db/migrations/README.md.\n"
+        "\n"
+        f"In the database {engine.url.database} "
+    )
+    assert (
+        "  The table schema_migrations was recognised: 2 rows, which name migrations by their file "
+        "in the column filename.\n"
+        "  2 of them are files of the folder.\n"
+        "  Pending: 003_c.\n"
+        "\n"
+        "Next:\n"
+        "  eai migrate check "
+    ) in done.stdout
+    assert "export" not in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    assert inspect(engine).get_table_names() == ["schema_migrations"]
+
+
+def test_a_database_that_cannot_be_asked(tmp_path: Path) -> None:
+    """What is written stays, and the command can be typed again."""
+    project = Project(tmp_path)
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    done = project.eai("migrate", "init", env=nowhere)
+    assert done.returncode == 75
+    assert done.stdout.startswith("Wrote alembic.ini.\n")
+    assert done.stderr.startswith("Error: ")
+
+
+def test_a_configuration_that_is_for_something_else(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    write(tmp_path / "migrations", "001_a.py")
+    ini = project.ini("[alembic]\nscript_location = alembic\n")
+    done = project.eai("migrate", "init", env={"DATABASE_URL": "postgresql://127.0.0.1:1/none"})
+    assert done.stdout == (
+        "The migrations are in migrations: 001_a.py.\n"
+        "Wrote the guide migrations/README.md.\n"
+        "alembic.ini is there, and was left alone. Add these lines, in place of any such:\n"
+        "\n"
+        "    [alembic]\n"
+        "    script_location = bridge:environment\n"
+        "    version_locations = %(here)s/migrations\n"
+        "    path_separator = os\n"
+        "\n"
+        "If another environment of Alembic uses that file, give the plain files their own:\n"
+        "    eai migrate --config plain.ini init\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ini.read_text() == "[alembic]\nscript_location = alembic\n"
+
+    own = project.eai("migrate", "--config", "plain.ini", "init", check=True)
+    assert own.stdout.startswith("Wrote plain.ini.\n")
+    assert "  eai migrate --config plain.ini --dry-run  " in own.stdout
+    checked = project.eai("migrate", "--config", "plain.ini", "check", check=True)
+    assert checked.stdout.endswith("Checked 1 migration in migrations: 1 warning.\n")
+
+
+def test_several_folders(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    write(tmp_path / "one" / "migrations", "001_a.py")
+    write(tmp_path / "two" / "migrations", "001_a.py")
+    done = project.eai("migrate", "init")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Error: There are 2 folders of plain files here. Nothing was written. Say which one is "
+        "meant:\n  --folder one/migrations\n  --folder two/migrations\n"
+    )
+    assert not (tmp_path / "alembic.ini").exists()
+    named = project.eai("migrate", "init", "--folder", "two/migrations", check=True)
+    assert "The migrations are in two/migrations: 001_a.py.\n" in named.stdout
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    "folder", ["migrations", "app/migrations", "db/migrate", "src/app/db/migrations"]
+)
+def test_a_folder_of_plain_files_is_found(root: Path, folder: str) -> None:
+    write(root / folder, "000_broken.py", text="def upgrade(")
+    write(root / folder, "001_a.py")
+    setup = planned(root)
+    assert setup == Setup(root / "alembic.ini", True, None, root / folder, False, True)
+    set_up(setup)
+    settings = Settings.load(environ={})
+    assert settings.own_environment
+    assert settings.folder == str(root / folder)
+    assert settings.prepend_sys_path == (str(root),)
+
+
+def test_what_is_no_folder_of_plain_files(root: Path) -> None:
+    write(root / "alembic" / "versions", "1a_x.py", text=ALEMBICS)
+    write(root / "shop" / "migrations", "0001_initial.py", text="class Migration:\n    pass\n")
+    write(root / "legacy" / "migrations", "1a_x.py", text=ALEMBICS)
+    write(root / "helpers" / "migrations", "a.py")
+    write(root / "node_modules" / "migrations", "001_a.py")
+    write(root / ".venv" / "migrations", "001_a.py")
+    write(root / "mine" / "migrations", "001_a.py")
+    (root / "mine" / "pyvenv.cfg").touch()
+    write(root / "elsewhere" / "real", "001_a.py")
+    (root / "elsewhere" / "migrations").symlink_to(root / "elsewhere" / "real")
+    found = planned(root)
+    assert (found.folder, found.new_folder) == (root / "migrations", True)
+    (root / "mine" / "pyvenv.cfg").unlink()
+    assert planned(root).folder == root / "mine" / "migrations"
+
+
+def test_an_environment_of_alembics_own_is_not_taken(root: Path) -> None:
+    write(root / "migrations", "env.py", text="")
+    with pytest.raises(UsageError) as caught:
+        planned(root)
+    assert str(caught.value) == (
+        f"{root}/migrations is an environment of Alembic's own, and no folder of plain files was "
+        "found. Nothing was written. Name another folder for plain files, such as: --folder "
+        "plain_migrations"
+    )
+    assert planned(root, folder="plain_migrations").folder == root / "plain_migrations"
+
+
+def test_a_readme_is_left_alone(root: Path) -> None:
+    write(root / "migrations", "001_a.py")
+    write(root / "migrations", "ReadMe.rst", text="ours")
+    setup = planned(root)
+    assert not setup.new_guide
+    set_up(setup)
+    assert sorted(path.name for path in root.rglob("*.*")) == [
+        "001_a.py",
+        "ReadMe.rst",
+        "alembic.ini",
+    ]
+
+
+def test_what_turns_up_meanwhile_is_not_written_over(root: Path) -> None:
+    setup = planned(root)
+    (root / "alembic.ini").write_text("mine")
+    with pytest.raises(UsageError) as caught:
+        set_up(setup)
+    assert str(caught.value) == (
+        f"{root}/alembic.ini cannot be written: File exists. What was written before it stays; "
+        "type the command again when that is mended."
+    )
+    assert (root / "alembic.ini").read_text() == "mine"
+
+
+@pytest.mark.parametrize("percent", ["100% migrations", "migrations"])
+def test_the_folder_may_lie_anywhere(root: Path, percent: str) -> None:
+    folder = write(root / percent, "001_a.py")
+    deploy = root / "deploy"
+    deploy.mkdir()
+    set_up(planned(root, config="deploy/alembic.ini", folder=percent))
+    assert Settings.load(deploy / "alembic.ini", environ={}).folder == str(folder)
+
+
+def test_a_file_is_no_folder(root: Path) -> None:
+    (root / "x").touch()
+    with pytest.raises(UsageError, match=r"^--folder x is a file, not a folder of migrations.$"):
+        planned(root, folder="x")
+
+
+# What is there already
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("alembic.ini", DEFAULT_INI),
+        ("alembic.ini", DEFAULT_INI.replace("bridge:environment", "own\nplain_files = true")),
+        (
+            "pyproject.toml",
+            (
+                '[tool.alembic]\nscript_location = "bridge:environment"\n'
+                'version_locations = ["%(here)s/migrations"]\n'
+            ),
+        ),
+    ],
+)
+def test_a_project_that_is_set_up(root: Path, name: str, text: str) -> None:
+    (root / name).write_text(text)
+    below = root / "app"
+    below.mkdir()
+    expected = Setup(root / name, False, None, root / "migrations", True, True)
+    assert planned(root) == expected
+    set_up(expected)
+    assert (root / name).read_text() == text
+    with pytest.raises(UsageError) as caught:
+        planned(root, folder="other")
+    assert str(caught.value) == (
+        f"--folder other is not the folder that is configured: {root}/migrations. Leave --folder "
+        "out, or change version_locations in the configuration."
+    )
+
+
+def test_a_project_is_set_up_from_below_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "alembic.ini").write_text(DEFAULT_INI)
+    below = write(root / "app")
+    monkeypatch.chdir(below)
+    assert planned(below).config == root / "alembic.ini"
+    # Another's configuration above is no reason to leave this project without one.
+    (root / "alembic.ini").write_text("[alembic]\nscript_location = other\n")
+    assert planned(below).config == below / "alembic.ini"
+    assert planned(below).new_config
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        (
+            "alembic.ini",
+            "[loggers]\nkeys = root\n",
+            (
+                "    [alembic]\n"
+                "    script_location = bridge:environment\n"
+                "    version_locations = %(here)s/migrations\n"
+                "    path_separator = os"
+            ),
+        ),
+        (
+            "pyproject.toml",
+            '[tool.alembic]\nscript_location = "alembic"\n',
+            (
+                "    [tool.alembic]\n"
+                '    script_location = "bridge:environment"\n'
+                '    version_locations = ["%(here)s/migrations"]'
+            ),
+        ),
+    ],
+)
+def test_the_lines_to_add(root: Path, name: str, text: str, lines: str) -> None:
+    (root / name).write_text(text)
+    setup = planned(root)
+    assert (setup.config, setup.new_config, setup.lines) == (root / name, False, lines)
+
+
+def test_a_pyproject_without_alembic_is_no_configuration(root: Path) -> None:
+    (root / "pyproject.toml").write_text('[project]\nname = "x"\n')
+    assert planned(root).new_config
+
+
+def test_a_configuration_that_cannot_be_read_is_told(root: Path) -> None:
+    (root / "alembic.ini").write_text("nonsense\n")
+    with pytest.raises(UsageError, match="cannot be read: line 1"):
+        planned(root)
