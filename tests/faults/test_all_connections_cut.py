@@ -1,0 +1,122 @@
+"""All connections are cut, and none can be made, at each instant at which a run uses one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, event
+
+import bridge
+from bridge.errors import BridgeError
+from support.eye import Eye, looking
+from support.faults import ALL_CUT
+from support.twenty import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL
+
+    from support.project import Project
+
+STEMS = ["001_a", "002_b"]
+FILE = """\
+from sqlalchemy import text
+
+def upgrade(db):
+    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'a')"))
+    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'b')"))
+    db.commit()
+"""
+
+
+class Cutter:
+    """Counts the uses of SQLAlchemy's connections, and cuts them all at one of these."""
+
+    def __init__(self, server: Eye, database: str) -> None:
+        self._server = server
+        self._database = database
+        self._left = 0
+        #: The use at which they were cut; None if there were fewer.
+        self.cut_at: str | None = None
+
+    @contextmanager
+    def cutting(self, number: int) -> Iterator[None]:
+        """Cut them at the use of this number, counted from 1."""
+        self._left, self.cut_at = number, None
+        hooks: dict[str, Any] = {
+            "before_cursor_execute": lambda _c, _cursor, statement, *_: self._use(statement),
+            "after_cursor_execute": lambda _c, _cursor, statement, *_: self._use(statement),
+            "commit": lambda _: self._use("COMMIT"),
+            "rollback": lambda _: self._use("ROLLBACK"),
+        }
+        for name, hook in hooks.items():
+            event.listen(Engine, name, hook)
+        try:
+            yield
+        finally:
+            for name, hook in hooks.items():
+                event.remove(Engine, name, hook)
+            self._allow("true")
+
+    def _use(self, statement: str) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.cut_at = statement
+            self._allow("false")
+            self._server.rows(
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity "
+                f"WHERE datname = '{self._database}'"
+            )
+
+    def _allow(self, whether: str) -> None:
+        self._server.rows(f'ALTER DATABASE "{self._database}" ALLOW_CONNECTIONS {whether}')
+
+
+def upgrade(project: Project) -> BridgeError | None:
+    """Whatever else it raises would be a traceback for a person."""
+    assert project.url is not None
+    url = project.url.render_as_string(hide_password=False)
+    try:
+        bridge.upgrade(url, config=project.path / "alembic.ini", wait_for_server=0)
+    except BridgeError as error:
+        return error
+    return None
+
+
+def look(url: URL) -> list[str]:
+    """What is recorded, once it is certain that this, and only this, was done, and once."""
+    with looking(url) as eye:
+        eye.settle()
+        left = eye.look()
+    assert left.pointer == left.recorded[-1:]
+    assert left.marks == {(stem, mark): 1 for stem in left.recorded for mark in "ab"}
+    return left.recorded
+
+
+def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_completes_the_work(
+    project: Project, server_url: URL, database_url: URL
+) -> None:
+    for stem in STEMS:
+        project.write(stem, FILE.format(stem=stem))
+    with looking(server_url) as server:
+        cutter = Cutter(server, str(database_url.database))
+        number = 0
+        while True:
+            number += 1
+            with looking(database_url) as eye:
+                eye.rows(EMPTY)
+            with cutter.cutting(number):
+                error = upgrade(project)
+            if cutter.cut_at is None:
+                break
+            recorded = look(database_url)
+            assert recorded == STEMS[: len(recorded)]
+            # An error unless all was done; then the server's end is no longer of interest.
+            assert error is not None or recorded == STEMS, cutter.cut_at
+            assert error is None or error.exit_code in {1, 75}, (cutter.cut_at, error)
+            assert upgrade(project) is None
+            assert look(database_url) == STEMS
+        assert error is None
+        assert number > ALL_CUT.times
