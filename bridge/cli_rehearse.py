@@ -114,7 +114,7 @@ def _rehearse(request: Request, database: Database, reporter: Reporter, to: str)
 def _tell(found: Rehearsal, reporter: Reporter) -> None:
     for file in found.done:
         locked = ", ".join(map(str, file.locks)) or "no table that was there before"
-        reporter.note(f"  {file.stem}  ran {file.seconds:.2f} s and locked {locked}")
+        reporter.note(f"  {file.stem}  locked {locked}")
     if len(found.done) > 1:
         reporter.note("A lock is told once: it is held to the end, also while later files run.")
     if found.left:

@@ -56,8 +56,6 @@ class Rehearsed:
     #: What it sent, as a script.
     sql: str
     locks: tuple[Lock, ...]
-    #: How long it ran.
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,6 @@ class _Watch(PassingReporter):
 
     def __init__(self, inner: Reporter) -> None:
         super().__init__(inner)
-        self._seconds = 0.0
         self._failed: tuple[str, Direction, float] | None = None
 
     def begin(self, connection: Connection, mode: Mode) -> None:
@@ -248,7 +245,7 @@ class _Watch(PassingReporter):
 
     def rehearsed(self, file: PlainFile, locks: tuple[Lock, ...]) -> Rehearsed:
         """What was found out about the file that has just ended."""
-        return Rehearsed(file.stem, file.path, self._script.text(), locks, self._seconds)
+        return Rehearsed(file.stem, file.path, self._script.text(), locks)
 
     def tell_failure(self) -> None:
         """The failure was one, and not the end of what can be rehearsed."""
@@ -260,10 +257,6 @@ class _Watch(PassingReporter):
         many = parameters if isinstance(parameters, list) else [parameters]
         for each in many:
             self._script.add(self._with_literals(statement, each))
-
-    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
-        self._seconds = seconds
-        self._inner.finished(stem, direction, seconds)
 
     def failed(self, stem: str, direction: Direction, seconds: float) -> None:
         self._failed = (stem, direction, seconds)

@@ -125,8 +125,8 @@ def test_files_run_for_real_their_sql_is_printed_and_nothing_stays(
         "  002_tags  done in TIME",
         "  003_more  more",
         "  003_more  done in TIME",
-        "  002_tags  ran TIME and locked orders (ACCESS EXCLUSIVE), users (ROW EXCLUSIVE)",
-        "  003_more  ran TIME and locked no table that was there before",
+        "  002_tags  locked orders (ACCESS EXCLUSIVE), users (ROW EXCLUSIVE)",
+        "  003_more  locked no table that was there before",
         "A lock is told once: it is held to the end, also while later files run.",
         "Rehearsed 2 migrations; everything was rolled back, and nothing is recorded.",
     ]
