@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import socket
 import threading
@@ -295,33 +294,6 @@ def downgrade(db):
     ended = start("alembic", "downgrade", "-1").end()
     assert ended.code == 0, ended
     assert_applied(engine, FIRST)
-
-
-def test_killed_at_random_instants_each_migration_is_applied_exactly_once(
-    project: Project, engine: Engine, start: Starter
-) -> None:
-    rng = random.Random(20)
-    stems = [f"{number:03}_step" for number in range(1, 21)]
-    for stem in stems:
-        project.write(
-            stem, migration(stem, "SELECT pg_sleep(0.02)", commit=rng.choice([True, False]))
-        )
-    killed = 0
-    for _ in range(12):
-        run = start()
-        lines, pause = rng.randint(0, 5), rng.uniform(0, 0.05)
-        poll(lambda run=run, lines=lines: run.lines > lines or run.ended)  # type: ignore[misc]
-        time.sleep(pause)
-        run.kill()
-        killed += run.process.returncode == -9
-        # A run that was killed in its first moments has created nothing yet.
-        if ask(engine, "SELECT to_regclass('schema_migrations') IS NOT NULL"):
-            poll(lambda: logged(engine) == recorded(engine))
-            assert logged(engine) == stems[: len(logged(engine))]
-    assert killed > 6
-    ended = start().end()
-    assert ended.code == 0, ended
-    assert_applied(engine, *stems)
 
 
 def works_on(statement: str) -> str:
