@@ -106,12 +106,12 @@ def path(found: Found) -> str:
 
 
 def words(found: Found) -> tuple[str, ...]:
-    """Several words, in a list or with commas."""
+    """Several words, in a list or with commas; `none` is no word at all."""
     if isinstance(found.value, list | tuple):
         listed = [str(each).strip() for each in found.value]
     else:
         listed = re.split(r"[\s,]+", text(found))
-    return tuple(filter(None, listed))
+    return tuple(word for word in listed if word not in {"", "none"})
 
 
 def wrong(found: Found, expected: str) -> UsageError:

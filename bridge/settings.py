@@ -85,8 +85,9 @@ class Settings:
     startup: Startup = "upgrade"
     #: How the command line tells what happens. Default: "text".
     log_format: LogFormat = "text"
-    #: The rules of squawk that `eai migrate lint` does not look for. Default: none.
-    lint_exclude: tuple[str, ...] = ()
+    #: The rules of squawk that `eai migrate lint` does not look for. Default: those that want each
+    #: file to set its timeouts, which is the matter of whoever runs it (``ddl_lock_timeout``).
+    lint_exclude: tuple[str, ...] = ("require-lock-timeout", "require-statement-timeout")
     #: Whether a failure shows the parameters of its statement. Default: False.
     show_parameters: bool = False
     #: Absolute folders that Alembic puts at the front of sys.path. Default: none.

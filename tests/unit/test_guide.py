@@ -13,8 +13,8 @@ README = Path(__file__).parents[2] / "migrations" / "README.md"
 OWN = (
     (r"What changed: .*\n\n", ""),
     (
-        r"on application startup via `app/main\.py`, which calls `bridge\.upgrade\(\)`",
-        "on application startup, where the application calls `bridge.upgrade()`",
+        r"on application startup via `app/main\.py`, which calls `bridge\.start\(\)`",
+        "on application startup, where the application calls `bridge.start()`",
     ),
     (r"002_add_iam(?=\n)", "002_add_users"),
     (r"002_add_iam {2}", "002_add_users"),
