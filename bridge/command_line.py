@@ -43,8 +43,24 @@ class MountableGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or the one of its commands that was named."""
-        with _ended_for(ctx.parent):
+        with _ended_for(ctx.parent), self._saying_where(ctx):
             return super().invoke(ctx)
+
+    @contextlib.contextmanager
+    def _saying_where(self, ctx: Any) -> Iterator[None]:
+        """Say where an option of this group's stands that was given to one of its commands."""
+        try:
+            yield
+        except _ClickException as error:
+            option, at = getattr(error, "option_name", None), getattr(error, "ctx", None)
+            ours: Any = next((each for each in self.params if option in each.opts), None)
+            if ours and at and at.parent is ctx:
+                value = f" {ours.metavar}" if ours.metavar else ""
+                error.message += (
+                    f". It stands before {at.info_name}: "
+                    f"{ctx.command_path} {option}{value} {at.info_name}"
+                )
+            raise
 
 
 @contextlib.contextmanager

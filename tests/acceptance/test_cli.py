@@ -335,6 +335,12 @@ def test_the_configuration_can_be_elsewhere(project: Project, tmp_path: Path) ->
     [
         (("foo",), "No such command 'foo'"),
         (("--foo",), "No such option"),
+        (("status", "--foo"), "No such option: --foo\n"),
+        (
+            ("status", "--embedded"),
+            "No such option: --embedded. It stands before status: eai migrate --embedded status\n",
+        ),
+        (("check", "-c", "x"), "-c. It stands before check: eai migrate -c FILE check\n"),
         (("--wait-for-lock", "soon"), "--wait-for-lock"),
         (("--wait-for-lock", "-1"), "wait_for_lock (--wait-for-lock) is -1.0"),
     ],
