@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 
 from bridge.embedded import EmbeddedServer, database_for
+from support.running import assert_took_less
 from support.terminal import run_on_terminal
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def test_ctrl_c_in_psql_ends_a_statement_and_not_the_session(embedded: Embedded)
     time.sleep(0.3)
     assert process.poll() is None
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     wait_for(lambda: not embedded.server.running())
 
@@ -269,7 +270,7 @@ def test_a_signal_ends_a_run_on_the_embedded_server_and_stops_it(embedded: Embed
     assert process.stdout.readline() == "sleeping\n"
     process.terminate()
     sent = time.monotonic()
-    process.communicate(timeout=10)
-    assert time.monotonic() - sent < 2
+    process.communicate(timeout=60)
+    assert_took_less(2, time.monotonic() - sent)
     assert process.returncode == 143
     assert not embedded.server.running()

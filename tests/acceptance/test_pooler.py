@@ -14,10 +14,18 @@ from sqlalchemy import create_engine
 import bridge
 import bridge.queueing
 from bridge.errors import LockNotObtained, MigrationError, UsageError
-from bridge.holder import LOCK_CLASS
 from support.pgbouncer import Pooler, pooling
 from support.replicas import forking_eai
-from support.running import CREATE_LOG, ask, assert_applied, do, migration, recorded
+from support.running import (
+    CREATE_LOG,
+    advisory_locks,
+    ask,
+    assert_applied,
+    do,
+    migration,
+    poll,
+    recorded,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -107,7 +115,7 @@ def test_runs_leave_the_connections_of_the_pool_as_they_were(
     assert len(after) >= 2
     for settings in after:
         assert settings == before
-    assert ask(engine, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    poll(lambda: advisory_locks(engine) == 0)
     assert_applied(engine, FIRST, SECOND, THIRD)
 
 
@@ -166,8 +174,7 @@ def test_a_pool_of_one_is_told_and_then_given_up(
         f"for 0.5 s; the pool seems to be too small. {MEND}".replace("\\", "")
     ]
     assert ask(engine, "SELECT to_regclass('schema_migrations') IS NULL")
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :c"
-    assert ask(engine, query, c=LOCK_CLASS) == 0
+    poll(lambda: advisory_locks(engine) == 0)
 
 
 def test_an_engine_with_a_pool_of_one_is_refused(project: Project, engine: Engine) -> None:

@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from bridge.holder import LOCK_CLASS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -31,6 +33,9 @@ PASS_GATE = f"SELECT pg_advisory_xact_lock({GATE})"
 #: A table without any constraint, so that what was done twice shows.
 CREATE_LOG = "CREATE UNLOGGED TABLE log (stem text, at timestamptz DEFAULT clock_timestamp())"
 
+#: Seconds that a Python needs to start with SQLAlchemy, on the machine the bounds are meant for.
+IMPORT_TAKES = 0.4
+
 _HERE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
@@ -42,10 +47,25 @@ def poll(condition: Callable[[], Any], *, within: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
+def assert_took_less(seconds: float, took: float) -> None:
+    """Something took less than so many seconds, or, on a slow machine, accordingly more."""
+    if took >= seconds:
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import sqlalchemy.orm"], check=True)
+        slower = (time.monotonic() - began) / IMPORT_TAKES
+        assert took < seconds * slower, f"{took:.2f} s on a machine {slower:.1f} times slower"
+
+
 def ask(engine: Engine, query: str, **values: Any) -> Any:
     """The one value that a query gives."""
     with engine.connect() as connection:
         return connection.scalar(text(query), values)
+
+
+def advisory_locks(engine: Engine) -> int:
+    """How many locks of bridge's are held on this database, of the server's many."""
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class"
+    return int(ask(engine, f"{query} AND database = {_HERE}", lock_class=LOCK_CLASS))
 
 
 def column(engine: Engine, query: str) -> list[Any]:
