@@ -18,7 +18,7 @@ Where to look, from the ground up:
   locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
   cancelling.
 * Where and how: settings, setting_values, config_files, option_names, resources; database,
-  database_url, plain_url, connect_errors, opening; handed_in, other_drivers, connect_arguments;
+  database_url, connect_errors, opening; handed_in, other_drivers, connect_arguments;
   embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
