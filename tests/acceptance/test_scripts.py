@@ -157,7 +157,7 @@ def test_all_checks_run_and_one_that_fails_fails_the_script(repository: Reposito
     status, stdout, stderr = repository.run("test", cwd=repository.elsewhere)
     assert status == 1
     assert stderr == "\nfailed: .venv/bin/mypy --strict\n"
-    assert re.search(r"^pytest -n [234] \[\]$", stdout, re.MULTILINE)
+    assert re.search(r"^pytest -n [345] --dist worksteal \[\]$", stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", LOCKS)
