@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.catalog import CATALOG
@@ -156,20 +157,12 @@ class Ledger:
             "breaking": row.breaking or None,
         }
         values = {name: value for name, value in values.items() if name in layout.usable}
-        sources = {name: f":{name}" for name in values}
-        values["key"] = row.version
-        sources[layout.quoted_key] = ":key"
-        if "applied_at" in layout.usable:
-            kind = layout.names["applied_at"]
-            sources["applied_at"] = (
-                f"GREATEST(CAST(clock_timestamp() AS {kind}), "
-                f"(SELECT max(applied_at) FROM {self.quoted}) + interval '1 microsecond')"
-            )
-        statement = (
-            f"INSERT INTO {self.quoted} ({', '.join(sources)}) "
-            f"VALUES ({', '.join(sources.values())})"
+        statement = _insertion(
+            self.quoted,
+            (*((name, f":{name}") for name in values), (layout.quoted_key, ":key")),
+            layout.names["applied_at"] if "applied_at" in layout.usable else None,
         )
-        connection.execute(text(statement), values)
+        connection.execute(statement, {**values, "key": row.version})
 
     def amend(
         self,
@@ -279,6 +272,21 @@ _MENDS = {
     ("3F000", "created"): "Create the schema, or correct version_table_schema or the search_path.",
     ("25006", "created"): "Connect to a server, and as a role, that may write.",
 }
+
+
+@lru_cache(maxsize=8)
+def _insertion(table: str, sources: tuple[tuple[str, str], ...], dated: str | None) -> TextClause:
+    """The INSERT of a row; the same object for each of a run, which SQLAlchemy reads once.
+
+    `sources` are columns with their values; `dated` is the type of ``applied_at``.
+    """
+    given = dict(sources)
+    if dated is not None:
+        given["applied_at"] = (
+            f"GREATEST(CAST(clock_timestamp() AS {dated}), "
+            f"(SELECT max(applied_at) FROM {table}) + interval '1 microsecond')"
+        )
+    return text(f"INSERT INTO {table} ({', '.join(given)}) VALUES ({', '.join(given.values())})")
 
 
 def _in_text(name: str) -> str:

@@ -5,6 +5,7 @@ What a commit means here is told in `bridge.work`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from bridge.mode import Mode
-from bridge.work import Work
+from bridge.work import PAY_EVERY, Work
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["MigrationSession", "Mode", "Watcher", "Work", "open_session"]
 
 
+def _told_of_its_transactions(cls: type[MigrationSession]) -> type[MigrationSession]:
+    """Listen once for all sessions: there is one for each migration."""
+    event.listen(cls, "after_transaction_create", cls._begin_connection)
+    event.listen(cls, "after_begin", cls._join)
+    event.listen(cls, "before_commit", cls._check_commit)
+    event.listen(cls, "after_commit", cls._owe_commit)
+    return cls
+
+
+@_told_of_its_transactions
 class MigrationSession(Session):
     """An ordinary Session on the migration's connection, whose last commit waits for the record.
 
@@ -37,10 +48,6 @@ class MigrationSession(Session):
         self._work = work
         self._joined = False
         self._isolated = False
-        event.listen(self, "after_transaction_create", self._begin_connection)
-        event.listen(self, "after_begin", self._join)
-        event.listen(self, "before_commit", self._check_commit)
-        event.listen(self, "after_commit", self._owe_commit)
 
     def connection(
         self,
@@ -86,7 +93,7 @@ class MigrationSession(Session):
         connection.begin()
         self._isolated = True
 
-    def _begin_connection(self, _session: Session, transaction: SessionTransaction) -> None:
+    def _begin_connection(self, transaction: SessionTransaction) -> None:
         if transaction.parent is not None:
             return
         self._joined = False
@@ -100,16 +107,16 @@ class MigrationSession(Session):
         if not connection.in_transaction():
             connection.begin()
 
-    def _join(self, _session: Session, _transaction: Any, _connection: Any) -> None:
+    def _join(self, _transaction: Any, _connection: Any) -> None:
         self._joined = True
 
-    def _check_commit(self, _session: Session) -> None:
+    def _check_commit(self) -> None:
         if self.in_nested_transaction():
             return
         self.flush()
         self._work.check_commit()
 
-    def _owe_commit(self, _session: Session) -> None:
+    def _owe_commit(self) -> None:
         if not self.in_nested_transaction():
             self._work.owe_commit()
 
@@ -142,12 +149,24 @@ class Watcher:
         }
         for name, listener in listeners.items():
             event.listen(Engine, name, listener)
+        over = threading.Event()
+        payer = threading.Thread(target=self._pay, args=(over,), name="bridge-pays", daemon=True)
+        payer.start()
         try:
             yield self
         finally:
             self.work = None
+            over.set()
+            payer.join()
             for name, listener in listeners.items():
                 event.remove(Engine, name, listener)
+
+    def _pay(self, over: threading.Event) -> None:
+        # A thread for the whole run: making one for each commit takes longer than a commit.
+        while not over.wait(PAY_EVERY):
+            work = self.work
+            if work is not None:
+                work.pay_if_due()
 
     def _before_execute(self, conn: Any, _element: Any, _many: Any, _one: Any, _opts: Any) -> None:
         # A server-side cursor does not survive a COMMIT, and the next event comes after it is made.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ NOT_DONE = frozenset({"55P03", "40P01", "57014"})
 #: How long a commit is owed at most, in seconds. A file that pauses between its commits, or
 #: starts another program, holds no locks meanwhile; one that just returns is long done.
 LONGEST_OWED = 0.25
+#: Seconds from one look to the next at whether a commit has been owed for that long.
+PAY_EVERY = 0.1
 
 #: What asks for the checks of a COMMIT without the COMMIT.
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
@@ -100,7 +103,7 @@ class Work:
         self._on_statement = on_statement
         self._pooled = pooled
         self._owed: Commit | None = None
-        self._due: threading.Timer | None = None
+        self._due: float | None = None  # a reading of the monotonic clock
         self._quiet = self._covering = False
         self._open = False  # in a transaction, when last seen
         self._loose = False  # each statement is a transaction of its own, when last seen
@@ -121,18 +124,13 @@ class Work:
         if self.dbapi.autocommit:
             return
         with self._paying:
-            self.keep_commit()
             self._owed = Commit(self.line())
-            self._due = threading.Timer(LONGEST_OWED, self._pay_when_due, [self._owed])
-            self._due.daemon = True
-            self._due.start()
+            self._due = time.monotonic() + LONGEST_OWED - PAY_EVERY
 
     def hold_commit(self) -> None:
         """From now on a commit that is owed may wait as long as it likes."""
         with self._paying:
-            if self._due is not None:
-                self._due.cancel()
-                self._due = None
+            self._due = None
 
     def keep_commit(self) -> None:
         """Owe nothing any more: what was owed is for somebody else to commit or to roll back."""
@@ -158,6 +156,17 @@ class Work:
                 self.lost = f"The commit asked for at line {owed.line} failed: {first_line(error)}"
                 raise MigrationError(self.lost) from error
             self.committed.append(owed)
+
+    def pay_if_due(self) -> None:
+        """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
+
+        A commit that fails is noted in `lost`.
+        """
+        if self._due is None or time.monotonic() < self._due:
+            return
+        with self._paying, suppress(MigrationError):
+            if self._due is not None:
+                self.pay_commit()
 
     def check_commit(self) -> None:
         """Ask the server for what a COMMIT would check; raises what the COMMIT would raise."""
@@ -303,11 +312,6 @@ class Work:
                 self._pooled.cover(statement)
         finally:
             self._covering = False
-
-    def _pay_when_due(self, owed: Commit) -> None:
-        with self._paying, suppress(MigrationError):
-            if self._owed is owed and self._due is not None:
-                self.pay_commit()
 
     def _status(self) -> int:
         return int(self.dbapi.info.transaction_status)

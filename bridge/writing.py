@@ -17,6 +17,7 @@ from bridge.exclusive import exclusively
 from bridge.ledger import sqlstate
 from bridge.line import Entry, Line, Row
 from bridge.plainfile import PlainFile
+from bridge.pointer import Pointer
 from bridge.reconcile import Agreement, reconcile, reconcile_for_stamp
 from bridge.reporting import Direction, Reporter
 from bridge.retrying import Retrying
@@ -127,6 +128,7 @@ class _Writing:
         if not self._purging:
             self._refuse_drift(line)
         site.script.follow(line)
+        self._pointer = Pointer(self._ctx, site.connection, site.ledger, line.pointer)
         self._rights = Rights.of(
             site.connection, ledger=self._state.ledger, version_table=self._state.version_table
         )
@@ -204,6 +206,7 @@ class _Writing:
             # Read now: when a long migration is over, a newer release may have replaced the file.
             self._begun = row_of(file)
         self._retrying.run(self._runner, file, direction)
+        self._pointer.moves_to(file.revision if direction is Direction.UPGRADE else None)
 
     def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""

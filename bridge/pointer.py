@@ -1,0 +1,48 @@
+"""Alembic's pointer, moved by a statement that SQLAlchemy reads once and not for every migration.
+
+Alembic writes the two revisions into the text of its UPDATE, so that each is a new statement to
+SQLAlchemy, and compiling it takes longer than sending it. Here the same UPDATE is sent with
+parameters. That it has met one row is still for Alembic to check.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Update, text
+
+from bridge.ledger import Ledger
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+
+class Pointer:
+    """The one row of the version table, for as long as a command writes."""
+
+    def __init__(
+        self, ctx: MigrationContext, connection: Connection, ledger: Ledger, revision: str | None
+    ) -> None:
+        """`revision` is what it names now."""
+        self._connection = connection
+        self._table = ctx._version  # noqa: SLF001 - the object that Alembic's statements name
+        self._now = revision
+        self._next: str | None = None
+        self._update = text(
+            f"UPDATE {ledger.quoted_version_table} SET version_num = :new WHERE version_num = :old"  # noqa: S608
+        )
+        self._by_alembic = ctx.impl._exec  # noqa: SLF001 - what all of its statements go through
+        ctx.impl._exec = self._execute  # type: ignore[method-assign]  # noqa: SLF001
+
+    def moves_to(self, revision: str | None) -> None:
+        """Alembic is about to move it here; None leaves the statement to Alembic."""
+        self._next = revision
+
+    def _execute(self, construct: Any, *arguments: Any, **options: Any) -> Any:
+        old, new = self._now, self._next
+        if new is None or getattr(construct, "table", None) is not self._table:
+            return self._by_alembic(construct, *arguments, **options)
+        self._now, self._next = new, None
+        if old is None or not isinstance(construct, Update):
+            return self._by_alembic(construct, *arguments, **options)
+        return self._connection.execute(self._update, {"new": new, "old": old})
