@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from bridge.cluster import LOG
 from bridge.embedded import EmbeddedServer
 from support.project import Project
 from support.running import column
@@ -28,6 +29,8 @@ class OwnServer:
         server.ensure_database()
         self.project = Project.create(path, server.url())
         self.engine = create_engine(server.url(), poolclass=NullPool)
+        #: What the server writes about itself.
+        self.log = server.data_dir / LOG
 
     def pg_ctl(self, verb: str) -> None:
         """Restart or stop it at once, as a machine does that loses its power."""
@@ -50,11 +53,14 @@ class OwnServer:
 
 
 @contextmanager
-def own_server(path: Path) -> Iterator[OwnServer]:
-    """A new server, and a project in this folder; both databases and server go in the end."""
+def own_server(path: Path, **options: str) -> Iterator[OwnServer]:
+    """A new server, and a project in this folder; both databases and server go in the end.
+
+    `options` are settings of PostgreSQL.
+    """
     # Not pytest's folder, which the user that runs root's server cannot enter.
     home = Path(tempfile.gettempdir()) / f"bridge-crashes-{secrets.token_hex(4)}"
-    server = EmbeddedServer(home, options={"fsync": "off", "shared_buffers": "16MB"})
+    server = EmbeddedServer(home, options={"fsync": "off", "shared_buffers": "16MB", **options})
     try:
         with server:
             own = OwnServer(server, path)
