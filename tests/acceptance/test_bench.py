@@ -1,0 +1,92 @@
+"""The benchmark, on three migrations: that it measures, and that nothing wrong is measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from benchmark.__main__ import main
+from benchmark.peers import FLOOR, OLD_RUNNER, PEERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+    from sqlalchemy.engine import URL
+
+    from benchmark.calls import Job
+
+
+@contextmanager
+def half(job: Job) -> Iterator[Callable[[], object]]:
+    """A peer that is fast: it applies what sorts before the third, and records it."""
+    from support.old_runner import run_old_runner
+
+    def call() -> None:
+        last = max(Path(job.folder).glob("0*.py"))
+        hidden = last.rename(last.with_suffix(".hidden"))
+        run_old_runner(job.url, job.folder)
+        hidden.rename(last)
+
+    yield call
+
+
+def tiny(server_url: URL) -> list[str]:
+    url = server_url.render_as_string(hide_password=False)
+    return ["--sizes", "3", "--rounds", "1", "--database-url", url]
+
+
+def databases_left(server_url: URL) -> list[str]:
+    dsn = server_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg2.connect(dsn)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bridge_bench_%'")
+        left = [name for (name,) in cursor.fetchall()]
+    connection.close()
+    return left
+
+
+def test_all_peers_that_are_installed_are_compared(
+    server_url: URL, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "results.json"
+    assert main([*tiny(server_url), "--only", "noop,apply,pending", "--json", str(file)]) == 0
+    machine, _blank, head, _, *rows = capsys.readouterr().out.splitlines()
+    assert re.match(r"\d+ cores \(.+\), .+, Python 3[.\d]+, PostgreSQL \d+", machine)
+    there = [peer for peer in PEERS if peer.is_there()]
+    assert head == f"| | N | {' | '.join(peer.label for peer in there)} |"
+    assert [row.split(" | ")[0] for row in rows[:4]] == [
+        "| Nothing pending, given a URL",
+        "| Nothing pending, open connection",
+        "| One pending",
+        "| Fresh apply",
+    ]
+    assert rows[0].count(" ms") == len(there)
+    assert rows[-1] == "No goal was measured."
+    measured = json.loads(file.read_text())["measurements"]
+    assert {each["peer"] for each in measured} == {peer.name for peer in there}
+    for each in measured:
+        assert len(each["samples_ms"]) == 1
+        assert each["median_ms"] == median(each["samples_ms"]) > 0
+    assert databases_left(server_url) == []
+
+
+def test_a_peer_that_leaves_work_undone_does_not_win(
+    server_url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lazy = replace(OLD_RUNNER, name="lazy", call=f"acceptance.{Path(__file__).stem}:half")
+    assert main([*tiny(server_url), "--only", "apply"], peers=(FLOOR, lazy)) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.endswith(
+        "Error: lazy has not done its work in 'apply', N=3: "
+        "tables expected: 3; found: 2 (wrong or missing: t0003).\n"
+    )
+    assert databases_left(server_url) == []

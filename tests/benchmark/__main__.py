@@ -1,0 +1,164 @@
+"""Measure bridge beside stock Alembic, the old runner, yoyo-migrations and bare psycopg2.
+
+Run by scripts/bench. What the parts do: folders (the migrations), server (PostgreSQL), peers and
+calls (who is compared), worker (a process for each), checking (nothing fast and wrong wins), bench
+(rounds), in_process, processes and importing (the scenarios), results, goals,
+table, chart and machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.engine import make_url
+
+from benchmark import goals, in_process, machine, processes, table
+from benchmark.bench import Bench
+from benchmark.checking import WrongResultError
+from benchmark.importing import importing
+from benchmark.peers import FLOOR, PEERS, Peer
+from benchmark.server import Database, Databases, own_server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARTS: Final = ("noop", "process", "apply", "pending", "history", "import")
+SIZES: Final = (10, 100, 1000, 5000)
+HERE: Final = Path(__file__).parent
+EXAMPLES: Final = """\
+examples:
+  scripts/bench --save                            all of it, into the files of the repository
+  scripts/bench --only noop --sizes 1000          one of its parts
+  scripts/bench --only apply --peers bridge,alembic --rounds 3 --json /tmp/apply.json
+
+Of N=5000 there are two rounds of the fresh apply and nine of the others; smaller ones have more.
+The other parts are measured with N=1000, or with the greatest of --sizes if that is not among them.
+"""
+
+
+def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) -> int:
+    """Measure, print and write; 1 if a peer has not done its work."""
+    given = _parse(arguments, peers)
+    chosen = _choose(given.peers, peers)
+    try:
+        with ExitStack() as stack:
+            server = (
+                Database(make_url(given.database_url))
+                if given.database_url
+                else stack.enter_context(own_server())
+            )
+            databases = stack.enter_context(Databases(server))
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
+            about = machine.describe(chosen, databases.version())
+            bench = Bench(chosen, databases, home, given.sizes, given.rounds, _say)
+            measure(bench, given.only)
+    except WrongResultError as error:
+        _say(f"Error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return 130
+    print(about, "", *table.lines(bench.results, chosen), "", sep="\n")
+    print(*goals.lines(bench.results), sep="\n")
+    _write(bench, about, given)
+    return 0
+
+
+def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
+    """Run these parts; what one has applied serves the next."""
+    for size in sorted(bench.sizes):
+        if "apply" in parts:
+            in_process.fresh_apply(bench, size)
+        if "noop" in parts:
+            in_process.no_op(bench, size)
+            in_process.no_op_warm(bench, size)
+        if size == bench.main_size:
+            if "process" in parts:
+                processes.no_op(bench, size)
+            if "pending" in parts:
+                in_process.one_pending(bench, size)
+            if "history" in parts:
+                processes.history(bench, size)
+        bench.forget(size)
+    if "import" in parts:
+        importing(bench)
+
+
+def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
+    def numbers(text: str) -> list[int]:
+        return sorted({int(number) for number in text.split(",")})
+
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure bridge beside other ways to apply the same migrations.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sizes", type=numbers, default=SIZES, help="numbers of migrations (10,100,1000,5000)")
+    add("--rounds", type=int, help="how often each is measured, in place of each part's own number")
+    add("--only", type=names, default=PARTS, help=f"parts, of {','.join(PARTS)}")
+    add("--peers", type=names, help=f"of {','.join(p.name for p in peers)}; floor is always there")
+    add("--json", type=Path, metavar="FILE", help="write all samples there")
+    add("--chart", type=Path, metavar="FILE", help="draw the growth over N there, as SVG")
+    add("--save", action="store_true", help="write both into tests/benchmark, for the README")
+    add("--database-url", help="a server on which to create databases, in place of one of its own")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.only) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if unknown := set(given.peers or ()) - {peer.name for peer in peers}:
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}")
+    if min(given.sizes) < 2 or (given.rounds is not None and given.rounds < 1):
+        parser.error("at least two migrations and one round")
+    if given.save:
+        given.json, given.chart = HERE / "results.json", HERE / "growth.svg"
+    return given
+
+
+def _choose(names: Sequence[str] | None, peers: Sequence[Peer]) -> list[Peer]:
+    chosen = []
+    for peer in peers:
+        if names and peer.name not in names and peer != FLOOR:
+            continue
+        if peer.is_there():
+            chosen.append(peer)
+        else:
+            _say(f"{peer.name} is left out: {peer.distribution} is not installed.")
+    return chosen
+
+
+def _write(bench: Bench, about: str, given: argparse.Namespace) -> None:
+    if given.json:
+        everything: dict[str, Any] = {
+            "machine": about,
+            "measurements": bench.results.as_json(),
+            "goals": goals.as_json(bench.results),
+        }
+        given.json.write_text(json.dumps(everything, indent=1) + "\n")
+    if given.chart:
+        from benchmark.chart import draw
+
+        try:
+            draw(bench.results, bench.peers, given.chart)
+        except ImportError:
+            _say("No picture was drawn: matplotlib is not installed.")
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing behind then either
+    sys.exit(main())

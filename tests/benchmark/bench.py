@@ -1,0 +1,139 @@
+"""What all scenarios share: peers, their projects, databases and workers, and the rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.calls import Job
+from benchmark.checking import State, WrongResultError, check, check_unchanged, read_state
+from benchmark.folders import WRITERS, Project, migrations
+from benchmark.results import Key, Results
+from benchmark.worker import Worker, WorkerError
+from support.project import Project as TestProject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmark.peers import Peer
+    from benchmark.server import Database, Databases
+
+#: How often a scenario is measured, by the number of migrations from which on.
+Rounds = dict[int, int]
+
+
+@dataclass
+class Bench:
+    """One run of the benchmark."""
+
+    peers: Sequence[Peer]
+    databases: Databases
+    #: A folder for projects.
+    home: Path
+    sizes: Sequence[int]
+    #: In place of each scenario's own number.
+    rounds: int | None = None
+    say: Callable[[str], None] = lambda _: None
+    results: Results = field(default_factory=Results)
+    _projects: dict[tuple[str, int], Project] = field(default_factory=dict)
+    _applied: dict[tuple[str, int], Database] = field(default_factory=dict)
+
+    @property
+    def main_size(self) -> int:
+        """With how many migrations that is measured which is measured with one number only."""
+        return 1000 if 1000 in self.sizes else max(self.sizes)
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """What workers and commands see: nothing that the caller has set for them."""
+        return TestProject(self.home).environ({"PYTHONPATH": None})
+
+    def project(self, peer: Peer, count: int) -> Project:
+        """This peer's folder of so many migrations."""
+        key = (peer.name, count)
+        if key not in self._projects:
+            project = Project(self.home / peer.name / str(count), count)
+            WRITERS[peer.layout](project)
+            self._projects[key] = project
+        return self._projects[key]
+
+    def job(self, project: Project, database: Database) -> Job:
+        return Job(database.url, database.dsn, str(project.folder), str(project.ini), project.count)
+
+    @contextmanager
+    def workers(self, calls: dict[str, str]) -> Iterator[dict[str, Worker]]:
+        """A process for each of these calls, by the name of its peer."""
+        with ExitStack() as stack:
+            workers = {}
+            for name, call in calls.items():
+                workers[name] = Worker(call, self.environ)
+                stack.callback(workers[name].close)
+            yield workers
+
+    def run(self, worker: Worker, peer: Peer, project: Project, database: Database) -> float:
+        """One run, without looking at what came of it."""
+        try:
+            return worker.run(self.job(project, database))
+        except WorkerError as error:
+            raise WrongResultError(f"{peer.name} failed: {error}") from error
+
+    def state(self, peer: Peer, count: int, database: Database, scenario: str) -> State:
+        """What the database holds, which must be all that the first `count` of them do."""
+        state = read_state(database, peer)
+        check(state, peer, migrations(count), scenario)
+        return state
+
+    def keep(self, peer: Peer, count: int, database: Database) -> None:
+        """For `applied`: in this database that many are applied."""
+        self._applied[peer.name, count] = database
+
+    def applied(self, peer: Peer, count: int) -> Database:
+        """A database in which so many are applied, by the peer itself."""
+        if (peer.name, count) not in self._applied:
+            self.say(f"{peer.name} applies {count}, untimed")
+            database = self.databases.create()
+            with self.workers({peer.name: peer.call}) as workers:
+                self.run(workers[peer.name], peer, self.project(peer, count), database)
+            self.state(peer, count, database, "the preparation")
+            self.keep(peer, count, database)
+        return self._applied[peer.name, count]
+
+    def forget(self, count: int) -> None:
+        """Drop the databases with so many."""
+        for name, size in list(self._applied):
+            if size == count:
+                self.databases.drop(self._applied.pop((name, size)))
+
+    def each_round(self, peers: Sequence[Peer], rounds: Rounds, size: int) -> Iterator[Peer]:
+        """The peers, round by round: A B C, B C A, and so on."""
+        count = self.rounds or rounds[max(least for least in rounds if least <= size)]
+        for number in range(count):
+            start = number % len(peers)
+            yield from (*peers[start:], *peers[:start])
+
+    def measure_no_op(
+        self,
+        scenario: str,
+        size: int,
+        rounds: Rounds,
+        measure: Callable[[Peer, Project, Database], float],
+        peers: Sequence[Peer] | None = None,
+    ) -> None:
+        """Time what must change nothing, once untimed and then in rounds."""
+        peers = self.peers if peers is None else peers
+        before: dict[str, State] = {}
+        for peer in peers:
+            database = self.applied(peer, size)
+            measure(peer, self.project(peer, size), database)
+            before[peer.name] = self.state(peer, size, database, scenario)
+        self.say(f"{scenario}, N={size}")
+        for peer in self.each_round(peers, rounds, size):
+            database = self.applied(peer, size)
+            seconds = measure(peer, self.project(peer, size), database)
+            after = self.state(peer, size, database, scenario)
+            check_unchanged(before[peer.name], after, peer, scenario)
+            self.results.add(Key(scenario, size, peer.name), seconds)

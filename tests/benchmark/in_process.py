@@ -1,0 +1,86 @@
+"""Scenarios in which a service calls the peer's API: nothing pending, all pending, one pending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from benchmark.results import Key
+
+if TYPE_CHECKING:
+    from benchmark.bench import Bench, Rounds
+    from benchmark.folders import Project
+    from benchmark.peers import Peer
+    from benchmark.server import Database
+
+NO_OP_ROUNDS: Final[Rounds] = {0: 25, 1000: 15, 5000: 9}
+APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 5, 5000: 2}
+PENDING_ROUNDS: Final[Rounds] = {0: 11}
+#: Migrations that are applied untimed by a process that is then timed.
+WARM_UP: Final = 10
+
+
+def no_op(bench: Bench, size: int) -> None:
+    """Nothing is pending, and the peer is given a URL."""
+    with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
+
+        def measure(peer: Peer, project: Project, database: Database) -> float:
+            return bench.run(workers[peer.name], peer, project, database)
+
+        bench.measure_no_op("noop", size, NO_OP_ROUNDS, measure)
+
+
+def no_op_warm(bench: Bench, size: int) -> None:
+    """Nothing is pending, and the peer is given a connection that is open."""
+    calls = {peer.name: peer.warm_call for peer in bench.peers if peer.warm_call}
+    with bench.workers(calls) as workers:
+
+        def measure(peer: Peer, project: Project, database: Database) -> float:
+            return bench.run(workers[peer.name], peer, project, database)
+
+        peers = [peer for peer in bench.peers if peer.warm_call]
+        bench.measure_no_op("noop-warm", size, NO_OP_ROUNDS, measure, peers)
+
+
+def fresh_apply(bench: Bench, size: int) -> None:
+    """All are pending, and the database is empty; those of the last round are kept."""
+    with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
+        for peer in bench.peers:
+            database = bench.databases.create()
+            few = bench.project(peer, min(size, WARM_UP))
+            bench.run(workers[peer.name], peer, few, database)
+            bench.databases.drop(database)
+        bench.forget(size)
+        last: dict[str, Database] = {}
+        for peer in bench.each_round(bench.peers, APPLY_ROUNDS, size):
+            bench.say(f"apply, N={size}: {peer.name}")
+            if peer.name in last:
+                bench.databases.drop(last[peer.name])
+            last[peer.name] = bench.databases.create()
+            project = bench.project(peer, size)
+            seconds = bench.run(workers[peer.name], peer, project, last[peer.name])
+            bench.state(peer, size, last[peer.name], "apply")
+            bench.results.add(Key("apply", size, peer.name), seconds)
+        for peer in bench.peers:
+            bench.keep(peer, size, last[peer.name])
+
+
+def one_pending(bench: Bench, size: int) -> None:
+    """All but the last are applied; each run is on a copy of a database with that many."""
+    scenario = "pending"
+    with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
+
+        def measure(peer: Peer) -> float:
+            database = bench.databases.create(bench.applied(peer, size - 1))
+            # Looking at it also lets the server write what speeds up the first connection.
+            bench.state(peer, size - 1, database, "the preparation")
+            seconds = bench.run(workers[peer.name], peer, bench.project(peer, size), database)
+            bench.state(peer, size, database, scenario)
+            bench.databases.drop(database)
+            return seconds
+
+        for peer in bench.peers:
+            measure(peer)
+        bench.say(f"{scenario}, N={size}")
+        for peer in bench.each_round(bench.peers, PENDING_ROUNDS, size):
+            bench.results.add(Key(scenario, size, peer.name), measure(peer))
+    bench.forget(size - 1)

@@ -1,0 +1,59 @@
+"""The results as one table in Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from benchmark.results import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmark.peers import Peer
+    from benchmark.results import Results
+
+#: What the rows are called, in their order.
+SCENARIOS: Final = {
+    "noop": "Nothing pending, given a URL",
+    "noop-warm": "Nothing pending, open connection",
+    "process": "Nothing pending, whole process",
+    "pending": "One pending",
+    "apply": "Fresh apply",
+    "history": "`alembic history`, whole process",
+    "import": "`import alembic` without and with bridge",
+    "import-cpu": "the same, processor time",
+}
+#: Where the runs differ by less than the machine does from one round to another.
+PAIRED: Final = frozenset({"import", "import-cpu"})
+
+
+def lines(results: Results, peers: Sequence[Peer]) -> Iterator[str]:
+    """A row for each scenario and number of migrations, a column for each peer."""
+    yield f"| | N | {' | '.join(peer.label for peer in peers)} |"
+    yield f"| --- | ---: | {' | '.join('---:' for _ in peers)} |"
+    for scenario, label in SCENARIOS.items():
+        sizes = {key.size for key in results.samples if key.scenario == scenario}
+        for size in sorted(sizes):
+            cells = [_cell(results, Key(scenario, size, peer.name)) for peer in peers]
+            yield f"| {label} | {size or ''} | {' | '.join(cells)} |"
+
+
+def _cell(results: Results, key: Key) -> str:
+    if (seconds := results.median(key)) is None:
+        return ""
+    shown = f"{milliseconds(seconds)} ms"
+    floor = key._replace(peer="floor")
+    if key.peer == "floor":
+        return shown
+    if key.scenario in PAIRED:
+        ratio, digits = results.paired(key, floor), 3
+    else:
+        ratio, digits = results.quotient([key], [floor]), 2
+    return shown if ratio is None else f"{shown}, {ratio:.{digits}f}\N{MULTIPLICATION SIGN}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Three digits, or as many as there are before the point."""
+    value = seconds * 1000
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"

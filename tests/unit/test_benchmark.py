@@ -1,0 +1,127 @@
+"""The arithmetic of the benchmark, and what it accepts as done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmark import goals, table
+from benchmark.checking import State, WrongResultError, check, check_unchanged
+from benchmark.folders import migrations
+from benchmark.goals import GOALS, Goal
+from benchmark.peers import BRIDGE, FLOOR, PEERS
+from benchmark.results import Key, Results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DONE = State(
+    {"t0001": (1, 1, "7", "oid", "7"), "t0002": (1, 2, "8", "oid", "8")},
+    [("0001_create_t0001", "7"), ("0002_create_t0002", "8")],
+    [("0002_create_t0002", "8")],
+)
+
+
+def results(**samples: list[float]) -> Results:
+    """Of the no-op: `bridge_1000=[0.003]` and the like."""
+    found = Results()
+    for name, seconds in samples.items():
+        peer, size = name.rsplit("_", 1)
+        for each in seconds:
+            found.add(Key("noop", int(size), peer), each)
+    return found
+
+
+def test_a_ratio_is_that_of_medians() -> None:
+    found = results(bridge_1000=[9.0, 3.0, 1.0], floor_1000=[2.0, 1.0, 50.0])
+    assert GOALS[0].figure(found) == 1.5
+    assert GOALS[0].is_met(1.5)
+    assert not GOALS[0].is_met(1.51)
+
+
+def test_growth_is_compared_with_the_floors() -> None:
+    (growth,) = [goal for goal in GOALS if "growth" in goal.claim]
+    found = results(bridge_1000=[3.0], floor_1000=[2.0], bridge_5000=[12.0], floor_5000=[4.0])
+    assert growth.figure(found) == 2.0
+    assert not growth.is_met(2.0)
+
+
+def test_a_strict_limit_is_too_much_itself() -> None:
+    (quarter,) = [goal for goal in GOALS if goal.limit == 1 / 4]
+    assert not quarter.is_met(0.25)
+    assert quarter.is_met(0.2499)
+
+
+def test_a_small_difference_is_that_within_the_rounds() -> None:
+    """The machine became slower and slower, which the medians of both would show."""
+    found = results(bridge_0=[1.01, 2.01, 4.01], floor_0=[1.0, 2.0, 4.0])
+    goal = Goal("", (Key("noop", 0, "bridge"),), (Key("noop", 0, "floor"),), 1.01, paired=True)
+    figure = goal.figure(found)
+    assert figure == pytest.approx(1.005)
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    found = results(bridge_1000=[1.0])
+    assert list(goals.lines(found)) == ["No goal was measured."]
+    assert {each["met"] for each in goals.as_json(found)} == {None}
+
+
+def test_goals_and_table_are_about_what_there_is() -> None:
+    for goal in GOALS:
+        for key in (*goal.above, *goal.below):
+            assert key.scenario in table.SCENARIOS
+            assert key.peer in {peer.name for peer in PEERS}
+
+
+def test_the_tables_say_it_in_markdown() -> None:
+    found = results(bridge_1000=[0.0126], floor_1000=[0.007])
+    assert list(table.lines(found, (FLOOR, BRIDGE))) == [
+        "| | N | psycopg2 | bridge |",
+        "| --- | ---: | ---: | ---: |",
+        "| Nothing pending, given a URL | 1000 | 7.00 ms | 12.6 ms, 1.80× |",  # noqa: RUF001
+    ]
+    assert list(goals.lines(found))[2:] == [
+        "| Nothing pending, given a URL, N=1000: to psycopg2 | 1.50 | 1.80 | **not met** |"
+    ]
+
+
+def test_all_done_is_accepted() -> None:
+    check(DONE, BRIDGE, migrations(2), "apply")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            lambda: replace(DONE, tables={"t0001": DONE.tables["t0001"]}),
+            "tables expected: 2; found: 1 (wrong or missing: t0002).",
+        ),
+        (
+            lambda: replace(DONE, tables={**DONE.tables, "t0002": (1, None, "8", "oid", "8")}),
+            "tables expected: 2; found: 2 (wrong or missing: t0002).",
+        ),
+        (
+            lambda: replace(DONE, ledger=DONE.ledger[:1]),
+            "rows in its ledger expected: 2; found: 1.",
+        ),
+        (
+            lambda: replace(DONE, pointer=[("0001_create_t0001", "7")]),
+            "pointer expected: ['0002_create_t0002']; found: ['0001_create_t0001'].",
+        ),
+    ],
+    ids=["a table is missing", "a row is wrong", "one is not recorded", "the pointer is behind"],
+)
+def test_work_left_undone_is_refused(spoil: Callable[[], State], told: str) -> None:
+    with pytest.raises(WrongResultError) as caught:
+        check(spoil(), BRIDGE, migrations(2), "apply")
+    assert str(caught.value) == f"bridge has not done its work in 'apply', N=2: {told}"
+
+
+def test_the_same_values_written_again_are_a_change() -> None:
+    after = replace(DONE, pointer=[("0002_create_t0002", "9")])
+    check_unchanged(DONE, DONE, BRIDGE, "noop")
+    with pytest.raises(WrongResultError) as caught:
+        check_unchanged(DONE, after, BRIDGE, "noop")
+    assert str(caught.value) == "bridge has written something in 'noop'."
