@@ -7,7 +7,7 @@ Where to look, from the ground up:
 
 * What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
-  read), folder (all of them), loading (executing one).
+  read), glance (its description at once), folder (all of them), loading (executing one).
 * What a database records: ledger (the tables), layout, keys and catalog (as other runners made
   them), state (what was read), line (the order), reconcile and disagreements (what follows),
   drift (files that changed).
@@ -17,9 +17,9 @@ Where to look, from the ground up:
 * One at a time: lock, claim, pooled (the claim behind a pooler), queueing, holder, exclusive;
   locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
   cancelling.
-* Where and how: settings, setting_values, config_files, option_names, resources; database,
-  database_url, connect_errors, opening; handed_in, other_drivers, connect_arguments;
-  embedded, cluster, programs.
+* Where and how: settings, setting_values, config_files, option_names, resources; address,
+  plain_url, database, database_url, connect_errors, opening; handed_in, other_drivers,
+  connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
@@ -28,10 +28,10 @@ Where to look, from the ground up:
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
 * What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
   check_source, check_names, git_base, checks (all of them together).
-* Use cases: migrator, fastpath, standing and looking (where a database stands), lock_status (who
-  migrates), overview (both, for a person), asynchronous; downgrading, repair, scripting,
-  creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script; sent, squawk,
-  own_database, linting; check_database, plain_folders, initialise, recognising.
+* Use cases: request, migrator, answering and fastpath, standing and looking (where a database
+  stands), lock_status (who migrates), overview (both, for a person), asynchronous; downgrading,
+  repair, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;
+  sent, squawk, own_database, linting; check_database, plain_folders, initialise, recognising.
 * Start-up: starting (`start`), startup (the life of an ASGI application), gate, stopping.
 * The command line: cli, cli_options, cli_check, cli_completion, cli_db, cli_downgrade, cli_init,
   cli_lint, cli_lock, cli_new, cli_rehearse, cli_repair, cli_status, status_table, command_line,
@@ -43,17 +43,17 @@ When it is imported, a module imports from its own group and those above it only
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` would take longer to load than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from bridge.asynchronous import status_async as status_async
     from bridge.asynchronous import upgrade_async as upgrade_async
     from bridge.errors import BridgeError as BridgeError
     from bridge.gate import Gate as Gate
-    from bridge.migrator import Report as Report
     from bridge.migrator import upgrade as upgrade
     from bridge.online import run_environment as run_environment
+    from bridge.request import Report as Report
     from bridge.standing import Status as Status
     from bridge.standing import status as status
     from bridge.starting import start as start
@@ -79,7 +79,7 @@ __all__ = [
 _HOME = {
     "BridgeError": "bridge.errors",
     "Gate": "bridge.gate",
-    "Report": "bridge.migrator",
+    "Report": "bridge.request",
     "Startup": "bridge.startup",
     "Status": "bridge.standing",
     "run_environment": "bridge.online",
@@ -96,6 +96,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         message = f"module 'bridge' has no attribute {name!r}"
         raise AttributeError(message)
+    from importlib import import_module
+
     return getattr(import_module(_HOME[name]), name)
 
 

@@ -17,15 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from bridge.handed_in import usable
-from bridge.migrator import Report, Request, run_upgrade
+from bridge.migrator import run_upgrade
 from bridge.pausing import Stop, Stopped, stoppable
 from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter, log
-from bridge.settings import AT_START
+from bridge.request import Report, Request
 from bridge.signals import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
-from bridge.standing import Status, status_for
 
 if TYPE_CHECKING:
     from bridge.handed_in import HandedIn
+    from bridge.standing import Status
 
 Result = TypeVar("Result")
 
@@ -47,12 +47,12 @@ async def upgrade_async(
     applied. The `reporter` is called from the thread that migrates.
     """
     interrupter = _Stopper()
-    request = Request(
-        database=usable(database),
+    request = Request.at_start(
+        database,
         config=config,
         embedded=embedded,
-        overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
-        defaults=AT_START,
+        wait_for_lock=wait_for_lock,
+        wait_for_server=wait_for_server,
         reporter=_Stoppable(reporter or LogReporter(), interrupter.stop),
         interrupter=interrupter,
     )
@@ -67,6 +67,8 @@ async def status_async(
     wait_for_server: float | None = None,
 ) -> Status:
     """As `status`, while the event loop goes on; a cancelled await ends the query."""
+    from bridge.standing import status_for
+
     interrupter = _Stopper()
     request = Request(
         database=usable(database),

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+#: Statements without blocks of this scope: nearly all of a migration's.
+_SIMPLE: Final = (ast.FunctionDef, ast.Assign, ast.Expr, ast.Import, ast.ImportFrom, ast.AnnAssign)
+
 #: A value that only running the file could tell.
 UNREADABLE: Final = object()
 
@@ -44,11 +47,15 @@ def module_bindings(body: Iterable[ast.stmt], *, conditional: bool) -> Iterator[
     """Loop over everything `body` binds, in source order, nested blocks included."""
     for statement in body:
         yield from _bound_by(statement, conditional=conditional)
+        if isinstance(statement, _SIMPLE):
+            continue
         for block, may_be_skipped in _blocks(statement):
             yield from module_bindings(block, conditional=conditional or may_be_skipped)
 
 
 def _bound_by(statement: ast.stmt, *, conditional: bool) -> Iterator[Binding]:
+    if isinstance(statement, ast.Expr):
+        return
     line = statement.lineno
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):

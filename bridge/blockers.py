@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.holder import duration
 from bridge.lock import terminate
+from bridge.reporting import duration
 
 #: How a session is called that is in the way although nobody is connected to it any more.
 _PREPARED = "a prepared transaction (SELECT * FROM pg_prepared_xacts shows it)"

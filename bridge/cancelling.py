@@ -11,10 +11,9 @@ import contextlib
 import ctypes
 import os
 import socket
+import sys
 from functools import cache
 from typing import Any
-
-from sqlalchemy import Connection
 
 #: PQTRANS_ACTIVE of libpq: a statement was sent and has not been answered.
 ACTIVE = 1
@@ -62,7 +61,9 @@ class Watched:
     def _refresh(self) -> tuple[Any, _Handle | None]:
         """Follow SQLAlchemy, which connects anew under a Connection that was invalidated."""
         current = self._connection
-        if isinstance(current, Connection):
+        # Whoever has a Connection has loaded SQLAlchemy; nobody else should have to.
+        kind = getattr(sys.modules.get("sqlalchemy"), "Connection", None)
+        if kind is not None and isinstance(current, kind):
             # The public property would connect by itself, in this thread.
             fairy = current._dbapi_connection  # noqa: SLF001
             current = None if fairy is None else fairy.dbapi_connection

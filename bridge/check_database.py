@@ -13,7 +13,7 @@ from bridge.standing import Migration, MigrationState, Status, status_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.migrator import Request
+    from bridge.request import Request
     from bridge.settings import Settings
 
 

@@ -46,7 +46,7 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
             module = parse(path, source)
             bindings = tuple(module_bindings(module.body, conditional=False))
             problems = (
-                *_header_problems(path, bindings),
+                *_header_problems(path, bindings, source),
                 *_work_problems(path, source, module, bindings, mode),
             )
             return CheckedSource(problems, Ignored.of(source, module))
@@ -58,17 +58,17 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
         return CheckedSource((of_error(rule, path, error),), Ignored())
 
 
-def _header_problems(path: str, bindings: Sequence[Binding]) -> Iterator[Problem]:
+def _header_problems(path: str, bindings: Sequence[Binding], source: str) -> Iterator[Problem]:
     misspelled = _error_of(refuse_misspellings, path, bindings)
     if misspelled is not None:
         yield of_error("misspelled-name", path, misspelled)
-    fault = function_fault(path, "upgrade", bindings)
+    fault = function_fault(path, "upgrade", bindings, source)
     # Without a line nothing is called so; a name that is nearly right was told already.
     if fault is not None and fault.line:
         yield of_error("wrong-upgrade", path, fault)
     elif fault is not None and misspelled is None:
         yield of_error("no-upgrade", path, fault)
-    if fault := function_fault(path, "downgrade", bindings):
+    if fault := function_fault(path, "downgrade", bindings, source):
         yield of_error("wrong-downgrade", path, fault)
     for read in (transaction_of, breaking_of):
         if error := _error_of(read, path, bindings):

@@ -24,7 +24,7 @@ from bridge.rules import RULES, Problem, Severity, of_error
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bridge.migrator import Request
+    from bridge.request import Request
     from bridge.settings import Settings
 
 #: Exit codes of `check`.

@@ -21,10 +21,10 @@ from bridge.holder import (
     LOCK_CLASS,
     UNLOCKED_BACKENDS,
     Holder,
-    duration,
     holder,
 )
 from bridge.lock import OnWait, poll, terminate
+from bridge.reporting import duration
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -33,7 +33,7 @@ from bridge.command_line import MountableGroup, as_long_as_it_is_read, counted, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.migrator import Planned, Report
+    from bridge.request import Planned, Report
 
 app = typer.Typer(
     name="eai",

@@ -14,8 +14,8 @@ from bridge.command_line import confirmed, result
 
 if TYPE_CHECKING:
     from bridge.lock_status import LockStatus
-    from bridge.migrator import Request
     from bridge.reporting import Reporter
+    from bridge.request import Request
 
 
 def lock(

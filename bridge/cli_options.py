@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import typer
 
     from bridge.json_reporter import JsonReporter
-    from bridge.migrator import Request
     from bridge.reporting import Reporter
+    from bridge.request import Request
 
 #: Where the callback of `migrate` leaves the Options for its sub-commands.
 META = "bridge.options"
@@ -55,7 +55,7 @@ class Options:
             ending(screen, verbose=self.verbose, events=events),
             interruptible() as interrupter,
         ):
-            from bridge.migrator import Request
+            from bridge.request import Request
             from bridge.settings import Settings
 
             overrides = self._overrides()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.database import Database
-    from bridge.migrator import Planned, Request
     from bridge.rehearsal import Rehearsal
     from bridge.reporting import Reporter
+    from bridge.request import Planned, Request
 
 
 def rehearse(

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import traceback
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import typer
@@ -19,7 +20,7 @@ from bridge.errors import BridgeError, Interrupted, MigrationError, UsageError
 from bridge.screen import Screen, Style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.json_reporter import JsonReporter
 
@@ -35,6 +36,14 @@ class MountableGroup(TyperGroup):
     Typer and Click each catch only the exceptions of their own that end a command (`--help` ends
     with one), so inside the other's group they become the SystemExit they stand for.
     """
+
+    def get_params(self, ctx: Any) -> Any:
+        """The options, which are read only where they were given."""
+        params: list[Any] = super().get_params(ctx)
+        for param in params:
+            if "process_value" not in vars(param):
+                param.process_value = partial(_read_if_given, param, param.process_value)
+        return params
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """Read the arguments."""
@@ -61,6 +70,14 @@ class MountableGroup(TyperGroup):
                     f"{ctx.command_path} {option}{value} {at.info_name}"
                 )
             raise
+
+
+def _read_if_given(param: Any, read: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """Leave alone what was not typed: Typer loads all of Pydantic to find that None is None."""
+    default = value is None or (value is param.default and isinstance(value, str | bool))
+    if not default or param.required or param.multiple or param.nargs != 1:
+        return read(ctx, value)
+    return value if param.callback is None else param.callback(ctx, param, value)
 
 
 @contextlib.contextmanager

@@ -10,13 +10,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psycopg2 import Error
+from sqlalchemy.exc import DBAPIError
+
 from bridge.database_url import connection_parameters
 from bridge.errors import ServerUnreachable, UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy.exc import DBAPIError
-
     from bridge.database import Database
+
+#: What an attempt to connect raises, through an Engine or without one. psycopg2 cannot decode the
+#: message of a server in another encoding.
+CANNOT_CONNECT = (DBAPIError, Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -160,19 +165,17 @@ _UNKNOWN = Cause(
 )
 
 
-def find_cause(error: DBAPIError | UnicodeDecodeError) -> Cause:
+def find_cause(error: Exception) -> Cause:
     """Recognise the failure by libpq's text, or else by an SQLSTATE if there is one."""
     text = _driver_text(error)
-    sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
+    sqlstate = getattr(getattr(error, "orig", error), "pgcode", None)
     causes = (*_FINAL, *_TRANSIENT)
     by_text = (cause for cause in causes if re.search(cause.pattern, text, re.IGNORECASE))
     by_code = (cause for cause in causes if cause.sqlstate == sqlstate)
     return next(by_text, None) or next(by_code, _UNKNOWN)
 
 
-def explain_connect_error(
-    error: DBAPIError | UnicodeDecodeError, database: Database
-) -> UsageError | ServerUnreachable:
+def explain_connect_error(error: Exception, database: Database) -> UsageError | ServerUnreachable:
     """Say in a sentence why there is no connection; the caller raises it.
 
     UsageError is for what only a person can mend, ServerUnreachable for what may pass. The
@@ -186,11 +189,11 @@ def explain_connect_error(
     return UsageError(message) if cause in _FINAL else ServerUnreachable(message)
 
 
-def _driver_text(error: DBAPIError | UnicodeDecodeError) -> str:
+def _driver_text(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         text = error.object.decode(errors="replace")
     else:
-        text = str(error.orig)
+        text = str(getattr(error, "orig", error))
     option = re.search(r'invalid connection option "(\w+)"', text)
     if option:
         return option.group()

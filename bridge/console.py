@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 from bridge.command_line import result
 from bridge.errors import Interrupted
-from bridge.holder import duration
-from bridge.reporting import Direction, Reporter
+from bridge.reporting import Direction, Reporter, duration
 from bridge.screen import Screen, Style
 
 #: Sets of parameters of one statement that are shown; there can be thousands.

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bridge.errors import FolderMissing
-from bridge.migrator import Request, alembic_here
+from bridge.migrator import alembic_here
+from bridge.request import Request
 
 if TYPE_CHECKING:
     from alembic.script import Script

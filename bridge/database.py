@@ -11,10 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from bridge.connect_errors import explain_connect_error, find_cause
+from bridge.address import (
+    ASKED_WITH,
+    URL_VARIABLES,
+    configured_in,
+    connect_defaults,
+    described,
+    named,
+)
+from bridge.connect_errors import CANNOT_CONNECT, explain_connect_error, find_cause
 from bridge.database_url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.pausing import sleep
@@ -36,28 +43,10 @@ __all__ = [
     "resolve",
 ]
 
-#: The variables that may hold the URL, the first that is set wins.
-URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
-
-#: How long one attempt to connect may take, in seconds, unless the URL says otherwise.
-CONNECT_TIMEOUT = 10
-
-#: A peer that vanished is noticed after about a minute: seconds of silence, seconds between
-#: two questions, questions. A firewall forgets an idle connection after some minutes.
-KEEPALIVES = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-
 #: The first and the longest pause between two attempts to connect, in seconds.
 PAUSES = (0.5, 2.0)
 #: Seconds after which it is told again that the server cannot be reached, for the same reason.
 TELL_EVERY = 4.0
-
-#: The URL that `alembic init` writes: nobody's database.
-_PLACEHOLDER = "driver://user:pass@localhost/dbname"
 
 
 @dataclass(frozen=True)
@@ -74,18 +63,7 @@ class Database:
 
         ``environ`` gives the PG* variables, which libpq uses for what the URL leaves out.
         """
-        given = connection_parameters(self.url)
-        service = given.get("service")
-        # A service file is read by libpq only: what it says is not known here.
-        rest = {} if service else environ
-        role = given.get("user") or rest.get("PGUSER")
-        name = given.get("dbname") or rest.get("PGDATABASE") or role
-        host = given.get("host") or given.get("hostaddr") or rest.get("PGHOST")
-        port = given.get("port") or rest.get("PGPORT") or "5432"
-        place = f"of the service {service}" if service and not host else _place(host, port)
-        words = (f"database {name}" if name else "the default database", place)
-        text = " ".join((*words, f"as {role}")) if role else " ".join(words)
-        return _one_line(f"{text} (from {self.source})")
+        return described(connection_parameters(self.url), self.source, environ=environ)
 
 
 @dataclass(frozen=True)
@@ -96,61 +74,34 @@ class EmbeddedChoice:
     source: str
 
 
-def _place(host: str | None, port: str) -> str:
-    if not host:
-        return f"on the local socket, port {port}"
-    hosts, ports = host.split(","), port.split(",")
-    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
-    return "on " + ", ".join(_address(*each) for each in zip(hosts, ports, strict=True))
-
-
-def _address(host: str, port: str) -> str:
-    port = port or "5432"
-    if host.startswith(("/", "@")):
-        return f"the socket in {host}, port {port}"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def resolve(
     settings: Settings,
     *,
     database_url: str | URL | None = None,
     embedded: bool = False,
-    asked_with: str = "--database-url",
+    asked_with: str = ASKED_WITH,
     environ: Mapping[str, str] = os.environ,
 ) -> Database | EmbeddedChoice:
     """Decide which database is meant.
 
-    The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``; then the embedded
-    one where the settings allow it. ``embedded`` is the flag of a command line: it goes before
-    every URL but the argument, with which it is a contradiction. An empty variable counts as
-    unset. ``asked_with`` is how a person would give the argument. Raises UsageError if there is
-    none, or the URL cannot be used.
+    The first place that names one; then the embedded one where the settings allow it.
+    ``embedded`` is the flag of a command line: it goes before every URL but the argument, with
+    which it is a contradiction. ``asked_with`` is how a person would give the argument. Raises
+    UsageError if there is none, or the URL cannot be used.
     """
     if embedded and database_url:
         raise UsageError("--embedded and --database-url name two databases: give one of them.")
     if embedded:
         return EmbeddedChoice("--embedded")
-    configured = f"sqlalchemy.url in {settings.config_file or 'the Alembic configuration'}"
-    candidates: list[tuple[str, str | URL | None]] = [
-        (asked_with, database_url),
-        *((variable, environ.get(variable)) for variable in URL_VARIABLES),
-        (configured, settings.sqlalchemy_url),
-    ]
-    for source, url in candidates:
-        if isinstance(url, str) and url.strip() in {"", _PLACEHOLDER}:
-            continue
-        if url is not None:
-            return Database(normalise(url, source=source), source)
+    found = named(settings, database_url, asked_with=asked_with, environ=environ)
+    if found is not None:
+        source, url = found
+        return Database(normalise(url, source=source), source)
     if settings.embedded:
         return EmbeddedChoice("the setting embedded")
     raise UsageError(
         "No database is named. Give its URL in one of these places, the first that is set wins:"
-        f" {asked_with}, {', '.join(URL_VARIABLES)}, or {configured}."
+        f" {asked_with}, {', '.join(URL_VARIABLES)}, or {configured_in(settings)}."
         " To try without a server of your own, type: eai migrate --embedded"
     )
 
@@ -161,12 +112,7 @@ def make_engine(url: URL, *, application_name: str = "bridge") -> Engine:
     What the URL says about time-outs, keepalives and the application's name is kept, and
     so are PGAPPNAME and PGCONNECT_TIMEOUT.
     """
-    given = connection_parameters(url)
-    # libpq's own "unless somebody said otherwise": a URL, PGAPPNAME or a service file.
-    arguments: dict[str, object] = {"fallback_application_name": application_name, **KEEPALIVES}
-    if not os.environ.get("PGCONNECT_TIMEOUT"):
-        arguments["connect_timeout"] = CONNECT_TIMEOUT
-    missing = {name: value for name, value in arguments.items() if name not in given}
+    missing = connect_defaults(connection_parameters(url), application_name=application_name)
     return create_engine(url, poolclass=NullPool, connect_args=missing)
 
 
@@ -176,22 +122,26 @@ def connect(
     *,
     wait: float = 0,
     on_wait: Callable[[str, float], None] | None = None,
+    failed: Exception | None = None,
+    since: float | None = None,
 ) -> Connection:
     """Connect, and go on trying for ``wait`` seconds while the server cannot be reached.
 
     ``on_wait`` is told what is wrong and how many seconds have passed: at once, when it changes,
-    and every four seconds or so.
+    and every four seconds or so. ``failed`` is what a first attempt has just met that was made
+    without the Engine, and ``since`` when that began, by the monotonic clock.
     Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
     cannot mend: a wrong password, a role or a database that is not there.
     """
-    started = time.monotonic()
+    started = time.monotonic() if since is None else since
     pause, longest = PAUSES
     last_told = ("", 0.0)
     while True:
         try:
+            if failed is not None:
+                raise failed
             return engine.connect()
-        # psycopg2 cannot decode the message of a server in another encoding.
-        except (DBAPIError, UnicodeDecodeError) as error:
+        except CANNOT_CONNECT as error:
             problem = explain_connect_error(error, database)
             waited = time.monotonic() - started
             if not isinstance(problem, ServerUnreachable):
@@ -204,5 +154,6 @@ def connect(
             if on_wait is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
                 on_wait(f"{database.describe()}: {fact}", waited)
                 last_told = (fact, waited)
+        failed = None
         sleep(min(pause, max(wait - waited, 0)))
         pause = min(pause * 2, longest)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from bridge.migrator import Planned, Request, alembic_here
+from bridge.migrator import alembic_here
+from bridge.request import Planned, Request
 
 if TYPE_CHECKING:
     from bridge.line import Line

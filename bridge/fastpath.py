@@ -1,72 +1,133 @@
 """The answer to most starts, "nothing is pending", for the price of one query.
 
-It imports no Alembic, takes no lock and, unless changed files are to be refused, opens no
-migration. It never says that something is pending: whatever is not plainly up to date is left to
-the whole procedure.
+It imports neither SQLAlchemy nor Alembic, takes no lock and, unless changed files are to be
+refused, opens no migration. It never says that something is pending: whatever is not plainly up to
+date is left to the whole procedure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-
-from bridge.folder import scan
-from bridge.layout import ADDED_COLUMNS, quoted
-from bridge.ledger import Ledger
+from bridge.folder import ordinary_stems, scan
+from bridge.layout import ADDED_COLUMNS
 from bridge.plainfile import PlainFile, revision_id
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-def is_up_to_date(
-    connection: Connection, ledger: Ledger, folder: str, *, unchanged: bool = False
-) -> bool:
+    from sqlalchemy import Connection
+
+    from bridge.settings import Settings
+
+    #: Sends a query, and returns its one row; None where that fails.
+    Ask = Callable[[str], Sequence[Any] | None]
+
+
+def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     """Whether this folder's files, and nothing else, are applied and the pointer agrees.
 
-    With `unchanged` it opens the files after all, and also wants each to have the checksum that
-    is recorded. Reads only. False also where a table is missing or is not of bridge's own making.
-    Raises FilesError for a folder, or then a file, that cannot be read.
+    Where changed files are to be refused it opens the files after all, and also wants each to
+    have the checksum that is recorded. Reads only. False also where a table is missing or is not
+    of bridge's own making. Raises FilesError for a folder, or then a file, that cannot be read.
     """
-    files = scan(folder).files
-    if not files:
+    unchanged = settings.drift == "refuse"
+    stems = ordinary_stems(settings.folder)
+    if stems is None:
+        stems = [file.stem for file in scan(settings.folder).files]
+    row = ask(_query(settings, checksums=unchanged)) if stems else None
+    if row is None:
         return False
-    try:
-        key = quoted(ledger.key or "version")
-        checksums = _CHECKSUMS.format(key) if unchanged else "NULL"
-        query = _QUERY.format(
-            ledger.quoted, ledger.quoted_version_table, key, checksums, ", ".join(ADDED_COLUMNS)
-        )
-        row = connection.execute(text(query))
-        versions, pointers, undated, applied, _ = row.one()
-        connection.rollback()
-    except DBAPIError:
-        with suppress(DBAPIError):  # of a connection that was cut
-            connection.rollback()
-        return False
-    return (
-        not undated
+    versions, rows, dated, last, pointer, checksums, _ = row
+    # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
+    return bool(
+        rows == dated == len(stems)
         and versions is not None
-        and sorted(versions) == [file.stem for file in files]
-        and pointers == [revision_id(versions[-1])]
-        and (not unchanged or _are_unchanged(files, dict(zip(versions, applied, strict=True))))
+        and (versions == "/".join(stems) or sorted(versions.split("/")) == stems)
+        and pointer == revision_id(last)
+        and (not unchanged or _are_unchanged(settings.folder, versions, checksums))
     )
 
 
-def _are_unchanged(files: Sequence[PlainFile], applied: Mapping[str, str | None]) -> bool:
+def _are_unchanged(folder: str, versions: str, checksums: str) -> bool:
     """Whether each file is what was applied; an adopted row without a checksum tells nothing."""
-    recorded = [(file, applied[file.stem]) for file in files]
-    return all(checksum is None or file.checksum() == checksum for file, checksum in recorded)
+    applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
+    return len(applied) == checksums.count("/") + 1 and all(
+        not checksum or checksum == f"={PlainFile(folder, stem).checksum()}"
+        for stem, checksum in sorted(applied.items())
+    )
 
 
-# An error where one of bridge's columns is lacking: that table has still to be adopted.
+def through_driver(connection: Any) -> Ask:
+    """Ask over a connection of psycopg2's, which is in autocommit mode from then on."""
+    from psycopg2 import Error
+
+    def ask(query: str) -> Any:
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchone()
+        except (Error, UnicodeDecodeError):
+            return None
+
+    return ask
+
+
+def through_engine(connection: Connection) -> Ask:
+    """Ask over a connection of SQLAlchemy's, by whose events a team may have its say.
+
+    What was begun on it is rolled back.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    def ask(query: str) -> Any:
+        try:
+            # A % in the name of a table is none of the driver's.
+            options = {"no_parameters": True}
+            row = connection.exec_driver_sql(query, execution_options=options).one()
+            connection.rollback()
+        except (DBAPIError, UnicodeDecodeError):
+            with suppress(DBAPIError):  # of a connection that was cut
+                connection.rollback()
+            return None
+        return row
+
+    return ask
+
+
+def _query(settings: Settings, *, checksums: bool) -> str:
+    schema = settings.version_table_schema
+    return _QUERY.format(
+        ledger=_qualified(schema, settings.mirror_table),
+        pointer=_qualified(schema, settings.version_table),
+        key=_quoted(settings.mirror_key or "version"),
+        checksums=_CHECKSUMS if checksums else "NULL",
+        columns=", ".join(ADDED_COLUMNS),
+    )
+
+
+def _qualified(schema: str | None, table: str) -> str:
+    return f"{_quoted(schema)}.{_quoted(table)}" if schema else _quoted(table)
+
+
+def _quoted(name: str) -> str:
+    """In quotes, whether it needs them or not; the settings take no name that holds one."""
+    return f'"{name}"'
+
+
+# An error where one of bridge's columns is lacking: that table has still to be adopted. Not sorted
+# by the server, which takes longer over it than over all the rest.
 _QUERY = """
-SELECT array_agg({2}::text ORDER BY applied_at, {2}::text COLLATE "C"),
-       (SELECT array_agg(version_num::text) FROM {1}),
-       bool_or(applied_at IS NULL),
-       {3},
-       count(({4}))
-  FROM {0}
+SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
+       (SELECT {key}::text FROM {ledger} ORDER BY applied_at DESC, {key}::text COLLATE "C" DESC
+         LIMIT 1),
+       (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
+       {checksums},
+       (SELECT ({columns}) FROM {ledger} LIMIT 0)
+  FROM {ledger}
 """
 
-_CHECKSUMS = """array_agg(checksum ORDER BY applied_at, {0}::text COLLATE "C")"""
+# In the order of the names, as both come from one pass over the rows.
+_CHECKSUMS = "string_agg(coalesce('=' || checksum::text, ''), '/')"

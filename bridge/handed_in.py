@@ -1,7 +1,8 @@
 """What a caller hands in as the database, made into what a migration can run on.
 
-It connects to nothing, and never imports ``sqlalchemy.ext.asyncio``: what comes from there is
-there already. What becomes of an engine of another driver is in `bridge.other_drivers`.
+It connects to nothing. For a URL as text it imports no SQLAlchemy, and never
+``sqlalchemy.ext.asyncio``: what comes from there is there already. What becomes of an engine of
+another driver is in `bridge.other_drivers`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Dialect, Engine
-
-from bridge.database import Database
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from bridge.database import Database
 
     #: What the functions of the library take.
     HandedIn = str | URL | Engine | AsyncEngine | Connection | None
@@ -41,10 +42,16 @@ def usable(given: object, *, environ: Mapping[str, str] = os.environ) -> Usable:
     Where MIGRATION_DATABASE_URL is set, it goes before such an engine, and a refusal names it.
     Raises UsageError for what no migration can run on.
     """
+    if given is None or isinstance(given, str):
+        return given
+    from sqlalchemy import URL, Connection, Engine
+
+    from bridge.database import Database
+
     if isinstance(given, Connection):
         _refuse_other_connections(given.dialect)
         return given
-    if isinstance(given, str | URL | Database | None):
+    if isinstance(given, URL | Database):
         return given
     kind, engine = "Engine", given
     if _is(given, "sqlalchemy.ext.asyncio", "AsyncEngine"):

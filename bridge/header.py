@@ -7,7 +7,6 @@ imported, decorated or computed) is given the benefit of the doubt and left to t
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import warnings
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from bridge.bindings import UNREADABLE, Binding, module_bindings
 from bridge.errors import PlainFileError
+from bridge.glance import first_line, storable
 from bridge.spelling import meant_for
 
 if TYPE_CHECKING:
@@ -39,10 +39,6 @@ _NEVER_CALLABLE: Final = (
 
 #: Nodes whose insides are a scope of their own, where a `yield` belongs to somebody else.
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-
-_MIGRATION_PREFIX: Final = re.compile(r"migration\s*:\s*", re.IGNORECASE)
-#: PostgreSQL's TEXT can hold neither a null character nor half of a surrogate pair.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +74,17 @@ def read_header(path: str, stem: str, source: str) -> Header:
         module = parse(path, source)
         bindings = tuple(module_bindings(module.body, conditional=False))
         refuse_misspellings(path, bindings)
-        fault = function_fault(path, "upgrade", bindings)
+        fault = function_fault(path, "upgrade", bindings, source)
         if fault is not None:
             raise fault
-        docstring = _storable(ast.get_docstring(module) or "") or None
+        docstring = storable(ast.get_docstring(module) or "") or None
         return Header(
             docstring=docstring,
             description=_description(bindings, docstring, stem),
             transaction=transaction_of(path, bindings),
             has_downgrade=any(_offers(b, "downgrade") for b in _live("downgrade", bindings)),
             breaking=breaking_of(path, bindings),
-            downgrade_fault=function_fault(path, "downgrade", bindings),
+            downgrade_fault=function_fault(path, "downgrade", bindings, source),
         )
     except (RecursionError, MemoryError):
         too_deep(path)
@@ -144,11 +140,13 @@ def _offers(binding: Binding, name: str) -> bool:
     return binding.name == name and not isinstance(binding.node, _NEVER_CALLABLE)
 
 
-def function_fault(path: str, name: str, bindings: Sequence[Binding]) -> PlainFileError | None:
+def function_fault(
+    path: str, name: str, bindings: Sequence[Binding], source: str
+) -> PlainFileError | None:
     """Why calling `name` with a Session could not run it, or None."""
     live = _live(name, bindings)
     if live:
-        complaints = [_complaint(name, b.node) for b in live]
+        complaints = [_complaint(name, b.node, source) for b in live]
         if all(complaints):
             return PlainFileError(path, live[-1].line, str(complaints[-1]))
     # A star import may bring it; only the run can tell.
@@ -169,7 +167,7 @@ def _live(name: str, bindings: Sequence[Binding]) -> list[Binding]:
     return found[certain[-1] if certain else 0 :]
 
 
-def _complaint(name: str, node: ast.AST | None) -> str | None:
+def _complaint(name: str, node: ast.AST | None, source: str) -> str | None:
     """Why the thing `name` stands for cannot be called with a Session, or None."""
     if isinstance(node, _NEVER_CALLABLE):
         if name == "downgrade" and isinstance(node, ast.Constant) and node.value is None:
@@ -185,7 +183,8 @@ def _complaint(name: str, node: ast.AST | None) -> str | None:
             f"`{name}` is `async def`: calling it would run nothing. Write `def {name}(db):` and "
             "use the Session it gets without `await`."
         )
-    if _yields(node.body):
+    # To look through the whole body takes as long as to parse it.
+    if "yield" in source and _yields(node.body):
         return (
             f"`{name}` contains `yield`: calling it would run nothing. Take the `yield` out, so "
             "that it is an ordinary function."
@@ -227,14 +226,9 @@ def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) 
     binding = last_assigned("description", bindings)
     written = binding.literal() if binding else None
     if not isinstance(written, str) or not written.strip():
-        lines = (_MIGRATION_PREFIX.sub("", s.strip(), 1) for s in (docstring or "").splitlines())
         slug = stem.lstrip("0123456789").replace("_", " ").strip() or stem
-        written = next((line for line in lines if line), slug)
-    return _storable(written)
-
-
-def _storable(text: str) -> str:
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+        written = first_line(docstring or "") or slug
+    return storable(written)
 
 
 def transaction_of(path: str, bindings: Sequence[Binding]) -> str | None:

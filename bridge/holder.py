@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
+from bridge.reporting import duration
+
 #: zlib.crc32(b"bridge") as a signed int4: the first key of both advisory locks.
 LOCK_CLASS = 1769475999
 #: Second key: the process that holds this one may migrate the database.
@@ -123,17 +125,6 @@ def holder(connection: Connection, *, key: int = MIGRATION_LOCK) -> Holder | Non
         held=row.held,
         statement=row.statement,
     )
-
-
-def duration(seconds: float) -> str:
-    """Return, for example, `0.4 s`, `35 s`, `2 min 5 s` or `3 h 12 min`."""
-    if seconds < 10:  # noqa: PLR2004 - below it, tenths are of interest
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes_of_hour = divmod(minutes, 60)
-    return f"{hours} h {minutes_of_hour} min" if hours else f"{minutes} min {rest} s"
 
 
 def _place(client: str | None) -> str:

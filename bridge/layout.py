@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Final
-
-from sqlalchemy.dialects import postgresql
+from functools import cache, cached_property
+from typing import Any, Final
 
 from bridge.errors import LedgerError
 from bridge.line import Row
@@ -43,13 +41,23 @@ _FITTING: Final = {
 #: Times that differ between any two rows.
 _PRECISE: Final = r"timestamp(\(6\))? with(out)? time zone"
 
-#: Leaves a % alone: `text()` doubles it for the driver.
-quote = postgresql.dialect(paramstyle="named").identifier_preparer.quote  # type: ignore[no-untyped-call]
+
+def quote(name: str) -> str:
+    """A name in quotes, where SQL needs them."""
+    return str(_preparer().quote(name))
+
+
+@cache
+def _preparer() -> Any:
+    from sqlalchemy.dialects import postgresql  # a start with nothing to do goes without
+
+    # Leaves a % alone: `text()` doubles it for the driver.
+    return postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 def quoted(name: str) -> str:
     """A name for SQLAlchemy's `text()`, in which a colon would begin a parameter."""
-    return str(quote(name)).replace(":", "\\:")
+    return quote(name).replace(":", "\\:")
 
 
 @dataclass(frozen=True)

@@ -240,13 +240,17 @@ class Ledger:
         if layout.key:
             # An adopted table without a key may hold anything; what has no name is no migration.
             statement += f" WHERE {layout.quoted_key}::text <> ''"
-        found = [dict(row) for row in connection.execute(text(statement)).mappings()]
+        result = connection.execute(text(statement))
+        names = tuple(result.keys())
+        found = [dict(zip(names, row, strict=True)) for row in result.all()]
         held = [row.pop("candidates", ()) for row in found]
         candidates = {
             name: Candidate([values[place] for values in held], layout.numeric(name))
             for place, name in enumerate(layout.candidates)
         }
-        rows = tuple(Row(**{**row, "breaking": bool(row.get("breaking"))}) for row in found)
+        for row in found:
+            row["breaking"] = bool(row.get("breaking"))
+        rows = tuple(Row(**row) for row in found)
         return rows, candidates
 
     @contextmanager

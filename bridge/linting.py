@@ -25,8 +25,8 @@ from bridge.squawk import SYNTAX_ERROR, Finding, Squawk, find_squawk
 
 if TYPE_CHECKING:
     from bridge.database import Database
-    from bridge.migrator import Request
     from bridge.plainfile import PlainFile
+    from bridge.request import Request
     from bridge.settings import Settings
 
 #: The exit code where something was found: as that of `check`.

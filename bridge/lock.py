@@ -25,10 +25,10 @@ from bridge.holder import (
     MIGRATION_LOCK,
     WAITING_NAME,
     Holder,
-    duration,
     holder,
 )
 from bridge.pausing import sleep
+from bridge.reporting import duration
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -18,11 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from bridge.blockers import Blocker, blockers_of, ending, told
 from bridge.database import connect, make_engine
 from bridge.errors import LedgerError, TryAgain, UsageError
-from bridge.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, duration, holder
+from bridge.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
 from bridge.ledger import sqlstate
 from bridge.lock import terminate
-from bridge.migrator import Request
 from bridge.opening import opened
+from bridge.reporting import duration
+from bridge.request import Request
 from bridge.sqltext import spans
 
 #: Characters of a statement that are told.

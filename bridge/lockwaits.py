@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 
 from bridge.blockers import Blocker, blockers_of, ending, told
-from bridge.holder import duration
 from bridge.lockerrors import is_lock_timeout, one_line, why_final
 from bridge.locktimeout import LockTimeout
+from bridge.reporting import duration
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

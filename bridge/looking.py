@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from bridge.database import Database, connect, make_engine
 from bridge.errors import LedgerError, TryAgain
-from bridge.migrator import Request
 from bridge.opening import opened
 from bridge.reporting import LogReporter
+from bridge.request import Request
 from bridge.settings import Settings
 
 

@@ -9,114 +9,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import URL, Connection, Engine
-
-from bridge.config_files import find_config
-from bridge.database import Database, connect, make_engine
+from bridge.answering import answering
 from bridge.errors import BridgeError, UsageError
-from bridge.fastpath import is_up_to_date
-from bridge.handed_in import usable
-from bridge.opening import opened
 from bridge.pausing import acquired
 from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter
-from bridge.settings import AT_START, Settings
-from bridge.site import ledger_of
+from bridge.request import Applied, Planned, Report, Request
 
-# Alembic is imported by the functions that need it: most runs have nothing to do.
+# SQLAlchemy and Alembic are imported by the functions that need them: most runs have nothing to do.
 if TYPE_CHECKING:
-    from alembic.config import Config
-
-    from bridge.handed_in import HandedIn, Usable
+    from bridge.handed_in import HandedIn
     from bridge.revisions import PlainScript, PlainScriptDirectory
-    from bridge.signals import Interrupter
 
 # Alembic's environment is a module-level proxy: two threads in it would take each other's.
 _one_at_a_time = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A migration that a run has applied."""
-
-    stem: str
-    #: How long it took.
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run has done."""
-
-    applied: tuple[Applied, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A migration that would run."""
-
-    stem: str
-    description: str
-    #: Whether its name sorts before one that was applied already.
-    late: bool
-
-
-@dataclass(kw_only=True)
-class Request:
-    """Where and how to migrate; what the command line and the library's callers can say."""
-
-    #: None for what the settings and the environment say.
-    database: Usable = None
-    #: Path of the alembic.ini or pyproject.toml; None to look for it.
-    config: str | os.PathLike[str] | None = None
-    #: Whether the embedded PostgreSQL is wanted, whatever the settings say.
-    embedded: bool = False
-    #: Settings that win over everything else, by their names; None in them means "not given".
-    overrides: Mapping[str, object] | None = None
-    #: Settings that count where nothing else is said, by their names.
-    defaults: Mapping[str, object] | None = None
-    reporter: Reporter | None = None
-    #: Cancels the running statement on signals, for callers that have one.
-    interrupter: Interrupter | None = None
-    #: What else Alembic's configuration is to carry along, by its names there.
-    attributes: dict[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse what no database can be made of."""
-        self.database = usable(self.database)
-
-    def settings(self) -> Settings:
-        """What the configuration, the environment and this request say together."""
-        return Settings.load(self.config, overrides=self.overrides, defaults=self.defaults)
-
-    def alembic_config(self) -> Config:
-        """The project's configuration, as Alembic reads it, with this request attached."""
-        from alembic.config import Config
-
-        files = find_config(self.config, environ=os.environ)
-        config = Config(files.ini, toml_file=files.toml)
-        config.attributes.update(
-            {
-                "bridge.reporter": self.reporter or LogReporter(),
-                "bridge.interrupter": self.interrupter,
-                "bridge.overrides": self.overrides,
-                "bridge.defaults": self.defaults,
-                "bridge.embedded": self.embedded,
-            }
-        )
-        if isinstance(self.database, (str, URL, Database)):
-            url = self.database
-            config.attributes["bridge.database_url"] = (
-                url.render_as_string(hide_password=False) if isinstance(url, URL) else url
-            )
-        elif self.database is not None:
-            config.attributes["connection"] = self.database
-        config.attributes.update(self.attributes)
-        return config
 
 
 def upgrade(
@@ -140,12 +49,12 @@ def upgrade(
     migration is rolled back as far as it can be and those before it stay applied.
     """
     return run_upgrade(
-        Request(
-            database=usable(database),
+        Request.at_start(
+            database,
             config=config,
             embedded=embedded,
-            overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
-            defaults=AT_START,
+            wait_for_lock=wait_for_lock,
+            wait_for_server=wait_for_server,
             reporter=reporter,
         ),
         to=to,
@@ -157,8 +66,8 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
     tally = _Tally(request.reporter or LogReporter())
     request.reporter = tally
     with ExitStack() as stack:
-        target = _target(request, to, stack)
-        if target is not None and target.is_up_to_date(tally):
+        target = answering(request, stack) if to in {"head", "heads"} else None
+        if target is not None and target.is_up_to_date():
             return Report(())
         with alembic_here():
             from alembic import command
@@ -189,51 +98,6 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
         with EnvironmentContext(config, script, fn=look, dont_mutate=True):
             script.run_env()
     return tuple(planned)
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The database of a run that may turn out to have nothing to do."""
-
-    settings: Settings
-    database: Database
-    engine: Engine
-    interrupter: Interrupter | None
-
-    def is_up_to_date(self, reporter: Reporter) -> bool:
-        wait = self.settings.wait_for_server
-        with (
-            connect(
-                self.engine, self.database, wait=wait, on_wait=reporter.unreachable
-            ) as connection,
-            self.interrupter.watch(connection) if self.interrupter else nullcontext(),
-        ):
-            return is_up_to_date(
-                connection,
-                ledger_of(self.settings),
-                self.settings.folder,
-                unchanged=self.settings.drift == "refuse",
-            )
-
-
-def _target(request: Request, to: str, stack: ExitStack) -> _Target | None:
-    """Open the database until `stack` is closed; None where only the whole procedure can tell."""
-    if to not in {"head", "heads"} or isinstance(request.database, Connection):
-        return None
-    settings = request.settings()
-    if not settings.own_environment:
-        return None  # only its env.py knows which tables it uses
-    if isinstance(request.database, Engine):
-        engine = request.database
-        handed_in = Database(engine.url, "the Engine that was handed in")
-        return _Target(settings, handed_in, engine, request.interrupter)
-    opening = opened(settings, url=request.database, embedded=request.embedded)
-    database = stack.enter_context(opening)
-    if request.reporter is not None:
-        request.reporter.database(database.describe())
-    engine = make_engine(database.url)
-    stack.callback(engine.dispose)
-    return _Target(settings, database, engine, request.interrupter)
 
 
 @contextmanager

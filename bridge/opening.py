@@ -13,7 +13,7 @@ from bridge.database import Database, resolve
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
-    from bridge.migrator import Request
+    from bridge.request import Request
 
 
 @contextmanager

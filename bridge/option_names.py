@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 #: The options Alembic reads itself; never taken for a misspelling of one of ours.
 ALEMBIC_OPTIONS = frozenset(
@@ -24,16 +24,16 @@ ALEMBIC_OPTIONS = frozenset(
 _ALIKE = 0.9
 
 
-def check_name(name: str, known: Iterable[str], *, where: str) -> None:
+def check_name(name: str, known: Collection[str], *, where: str) -> None:
     """Refuse a name that is one slip away from a known one: it would silently do nothing.
 
     ``where`` is the phrase the message names it by. Raises UsageError.
     """
-    plain = {_plain(each): each for each in known}
-    if name in plain.values() or name in ALEMBIC_OPTIONS:
+    if name in known or name in ALEMBIC_OPTIONS:
         return
     import difflib  # most configurations hold only names that are known
 
+    plain = {_plain(each): each for each in known}
     typed = _plain(name)
     close = difflib.get_close_matches(typed, plain, n=1, cutoff=_ALIKE)
     if close and abs(len(close[0]) - len(typed)) <= 1:

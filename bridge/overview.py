@@ -13,9 +13,9 @@ from bridge.errors import FilesError
 from bridge.folder import scan
 from bridge.lock_status import LockStatus, lock_status
 from bridge.looking import looking
-from bridge.migrator import Request
 from bridge.opening import opened_once
 from bridge.plainfile import PlainFile
+from bridge.request import Request
 from bridge.settings import Settings
 from bridge.site import ledger_of
 from bridge.standing import Migration, MigrationState, Status, status_of

@@ -23,6 +23,8 @@ class PlainScript(Script):
     def __init__(self, directory: PlainScriptDirectory, entry: Entry, down: str | None) -> None:
         # Script's own constructor wants an imported module; nothing is imported here.
         Revision.__init__(self, entry.revision, down)
+        # As Alembic's map would say; a script may run without being in one.
+        self._resolved_dependencies = self._normalized_resolved_dependencies = ()
         self.entry = entry
         self.path = entry.file.path if entry.file else "(file missing)"
         self.module = cast("Any", PlainModule(directory, entry))
@@ -59,7 +61,7 @@ class PlainModule:
             row = self._entry.row
             return f"{(row.description if row else None) or self._entry.stem} (file missing)"
         with self._directory.told_to_alembic():
-            return self._entry.file.header.description
+            return self._entry.file.description
 
     def upgrade(self, **_arguments: Any) -> None:
         """Run the file's ``upgrade(db)``."""

@@ -8,9 +8,10 @@ with ``script_location = bridge:environment`` or, with an ``env.py`` of its own,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` is not loaded for it
 if TYPE_CHECKING:
+    from typing import Any
+
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 

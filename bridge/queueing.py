@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from bridge.cancelling import Watched
 from bridge.errors import LockNotObtained, UsageError
-from bridge.holder import duration
+from bridge.reporting import duration
 
 #: Seconds without an answer after which it is told.
 TELL_AFTER = 3.0

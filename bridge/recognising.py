@@ -14,7 +14,7 @@ from bridge.standing import MigrationState, Status, status_of
 from bridge.state import State, named
 
 if TYPE_CHECKING:
-    from bridge.migrator import Request
+    from bridge.request import Request
 
 #: Names of migrations that are shown in one sentence.
 _SHOWN = 5

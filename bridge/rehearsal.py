@@ -20,12 +20,13 @@ from bridge.database import Database, connect
 from bridge.errors import MigrationError
 from bridge.exclusive import exclusively
 from bridge.ledger import sqlstate
-from bridge.migrator import Request, alembic_here
+from bridge.migrator import alembic_here
 from bridge.mode import Mode
 from bridge.rehearsal_driver import Guard, rehearsal_engine
 from bridge.rehearsal_locks import Lock, Locks
 from bridge.rehearsal_script import FileScript
 from bridge.reporting import Direction, PassingReporter, Reporter
+from bridge.request import Request
 from bridge.settings import Settings
 from bridge.site import Site, ledger_of
 from bridge.work import CHECK_COMMIT

@@ -16,9 +16,10 @@ from bridge.errors import LedgerError, TryAgain
 from bridge.exclusive import exclusively
 from bridge.layout import Layout
 from bridge.line import Entry
-from bridge.migrator import Request, alembic_here
+from bridge.migrator import alembic_here
 from bridge.plainfile import PlainFile, revision_id
 from bridge.reconcile import line_of, reconcile
+from bridge.request import Request
 from bridge.site import Site
 from bridge.state import State
 

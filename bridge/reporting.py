@@ -134,3 +134,14 @@ class LogReporter(Reporter):
 
     def finished(self, stem: str, direction: Direction, seconds: float) -> None:
         log.info("%s %s: done in %.2f s", direction, stem, seconds)
+
+
+def duration(seconds: float) -> str:
+    """Return, for example, `0.4 s`, `35 s`, `2 min 5 s` or `3 h 12 min`."""
+    if seconds < 10:  # noqa: PLR2004 - below it, tenths are of interest
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes_of_hour = divmod(minutes, 60)
+    return f"{hours} h {minutes_of_hour} min" if hours else f"{minutes} min {rest} s"

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from bridge.blockers import told
 from bridge.errors import MigrationError, StillBlocked
 from bridge.failure import line_of
-from bridge.holder import duration
 from bridge.lockerrors import is_lock_timeout, lock_error, one_line, why_final
 from bridge.lockwaits import LockWaits
 from bridge.pausing import sleep
-from bridge.reporting import Direction, PassingReporter, Reporter
+from bridge.reporting import Direction, PassingReporter, Reporter, duration
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,27 +14,29 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from alembic.config import Config
-from alembic.runtime.migration import RevisionStep, StampStep
+from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
 from alembic.script import Script, ScriptDirectory, write_hooks
 from alembic.script.revision import ResolutionError, RevisionMap
-from alembic.util import CommandError, status
+from alembic.util import CommandError, status, to_tuple
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import folder as folders
 from bridge.alembic_errors import told_to_alembic
-from bridge.drafting import render, write_new
 from bridge.errors import TryAgain, UsageError
 from bridge.line import Entry, Line, build_line
-from bridge.newfile import Generated, refuse_branches, refuse_merge, template_arguments
 from bridge.plainfile import PlainFile
 from bridge.plainscript import PlainScript, entry_of, refuse_irreversible
 from bridge.plugin import ENVIRONMENT
 from bridge.reporting import Direction
 from bridge.settings import Settings
 from bridge.targets import as_revision, unknown_revision
+
+# What writes a new file is imported when one is written: listings are typed more often.
+if TYPE_CHECKING:
+    from bridge.newfile import Generated
 
 __all__ = ["PlainScript", "PlainScriptDirectory"]
 
@@ -135,15 +137,32 @@ class PlainScriptDirectory(ScriptDirectory):
                 raise CommandError(sentence) from error
 
     def _upgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
-        steps = super()._upgrade_revs(destination, current_rev)
+        steps = self._steps_to_head(destination, current_rev)
+        if steps is None:
+            steps = super()._upgrade_revs(destination, current_rev)
         with self.told_to_alembic():
             entries = [entry_of(step) for step in steps]
             for entry in entries:
                 if entry.file is not None:
-                    entry.file.header  # noqa: B018 - a bad file is refused before any is run
+                    entry.file.hold()  # a bad file is refused before any is run
             if self.announce is not None:
                 self.announce(entries)
         return steps
+
+    def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
+        """What is pending, straight from the line; None where it takes Alembic's map to tell.
+
+        To map a thousand revisions takes longer than to run one of them.
+        """
+        pointer = self.line.pointer
+        at_pointer = to_tuple(current_rev, default=()) == to_tuple(pointer, default=())
+        if destination not in {"head", "heads"} or not (at_pointer and self.line.entries):
+            return None
+        downs = (pointer, *(entry.revision for entry in self.line.pending))
+        return [
+            MigrationStep.upgrade_from_script(self.revision_map, PlainScript(self, entry, down))
+            for entry, down in zip(self.line.pending, downs, strict=False)
+        ]
 
     def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
         steps = super()._downgrade_revs(destination, current_rev)
@@ -151,6 +170,8 @@ class PlainScriptDirectory(ScriptDirectory):
         with self.told_to_alembic():
             entries = [entry_of(step) for step in steps]
             for entry in entries:
+                if entry.file is not None:
+                    entry.file.hold()
                 command = attributes.get("bridge.downgrade_command", "alembic downgrade")
                 refuse_irreversible(entry, command=command)
             _refuse_others(entries, attributes.get("bridge.agreed"))
@@ -177,6 +198,8 @@ class PlainScriptDirectory(ScriptDirectory):
         A `revid` that a person gave becomes the file's number; twelve hexadecimal digits are
         taken for one that Alembic invented. `generated` is what a comparison has made.
         """
+        from bridge.newfile import refuse_branches, refuse_merge, template_arguments
+
         with self.told_to_alembic():
             # Only ``alembic merge`` names a head, or several, and no folder.
             if head not in (None, "head") and version_path is _UNNAMED:
@@ -222,6 +245,8 @@ class PlainScriptDirectory(ScriptDirectory):
         return bool(self.config.attributes.get("bridge.quiet"))
 
     def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
+        from bridge.drafting import render, write_new
+
         source = render(self.settings.template, file, {**arguments, "config": self.config})
         if self.quiet:
             write_new(file.path, source)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO, cast
 
+from bridge.address import URL_VARIABLES
 from bridge.connecting import asked_for, connected
-from bridge.database import URL_VARIABLES
 from bridge.logs import reporter_for
-from bridge.migrator import Request, alembic_here
+from bridge.migrator import alembic_here
 from bridge.reconcile import reconcile
+from bridge.request import Request
 from bridge.site import Site
 
 if TYPE_CHECKING:

@@ -183,13 +183,17 @@ def _settings(
 
     def find(name: str, option: str) -> Found | None:
         cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
+        written = options.get(option)  # whatever wins, a fault in the file is told
         candidates = (
-            Found(overrides.get(name), f"{name} ({cli})", here),
-            Found(x.get(name), f"-x {name}", here),
-            Found(environ.get(variable), variable, here),
-            options.get(option),
+            (overrides.get(name), f"{name} ({cli})"),
+            (x.get(name), f"-x {name}"),
+            (environ.get(variable), variable),
         )
-        return next((each for each in map(_tidy, candidates) if each is not None), None)
+        for value, where in candidates:
+            found = None if value is None else _tidy(Found(value, where, here))
+            if found is not None:
+                return found
+        return _tidy(written)
 
     given: dict[str, Any] = dict(defaults or {})
     for name, parse in _PARSERS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Final
 
 #: The names a plain file may give a meaning to.
@@ -11,6 +12,7 @@ OUR_NAMES: Final = ("upgrade", "downgrade", "description", "transaction", "break
 _MOST_SLIPS: Final = 2
 
 
+@lru_cache(maxsize=1024)  # the files of a folder have most names in common
 def meant_for(name: str) -> str | None:
     """The one of OUR_NAMES that `name` nearly is, or None.
 

@@ -21,10 +21,10 @@ from bridge.folder import scan
 from bridge.handed_in import usable
 from bridge.line import Entry, Line
 from bridge.looking import looking
-from bridge.migrator import Request
 from bridge.plainfile import PlainFile
 from bridge.reconcile import line_of, reconcile
 from bridge.reporting import LogReporter
+from bridge.request import Request
 from bridge.settings import Drift, OutOfOrder
 from bridge.site import ledger_of
 from bridge.state import State, named

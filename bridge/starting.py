@@ -11,18 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bridge.asynchronous import status_async, upgrade_async
 from bridge.errors import Interrupted, LedgerError, Pending
-from bridge.handed_in import usable
-from bridge.migrator import Report, Request, run_upgrade
+from bridge.migrator import run_upgrade
 from bridge.reporting import LogReporter, Reporter, log
+from bridge.request import Report, Request
 from bridge.settings import AT_START, Settings
 from bridge.signals import interruptible
-from bridge.standing import Status, status
-from bridge.stopping import StoppedBySignals
 
 if TYPE_CHECKING:
     from bridge.handed_in import HandedIn
+    from bridge.standing import Status
 
 #: How many migrations an error names; the rest are counted.
 NAMED = 20
@@ -50,15 +48,17 @@ def start(
         return _skip(reporter)
     with _telling(), interruptible() as interrupter:
         if settings.startup == "check":
+            from bridge.standing import status
+
             where: dict[str, Any] = {"config": config, "embedded": embedded}
             found = status(database, **where, wait_for_server=settings.wait_for_server)
             return _accept(found, reporter)
-        request = Request(
-            database=usable(database),
+        request = Request.at_start(
+            database,
             config=config,
             embedded=embedded,
-            overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
-            defaults=AT_START,
+            wait_for_lock=wait_for_lock,
+            wait_for_server=wait_for_server,
             reporter=reporter,
             interrupter=interrupter,
         )
@@ -75,6 +75,9 @@ async def start_async(
     reporter: Reporter | None = None,
 ) -> Report:
     """As `start`, while the event loop goes on; a cancelled await rolls back."""
+    from bridge.asynchronous import status_async, upgrade_async
+    from bridge.stopping import StoppedBySignals
+
     settings = settings_at_start(config, wait_for_lock, wait_for_server)
     reporter = reporter or LogReporter()
     where: dict[str, Any] = {"config": config, "embedded": embedded}

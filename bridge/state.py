@@ -109,8 +109,12 @@ def named(files: Sequence[PlainFile], state: State) -> State:
             "them is applied. Nothing was changed. Give all but one of them another number, or "
             f"put whole names into {state.ledger}."
         )
-    recorded = {keys.stem(row.version): row.version for row in state.rows}
-    rows = tuple(replace(row, version=keys.stem(row.version)) for row in state.rows)
+    stems = [keys.stem(row.version) for row in state.rows]
+    recorded = {stem: row.version for stem, row in zip(stems, state.rows, strict=True)}
+    rows = tuple(
+        row if row.version == stem else replace(row, version=stem)
+        for row, stem in zip(state.rows, stems, strict=True)
+    )
     return replace(state, rows=rows, keys=keys, recorded=recorded)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING
 
-from bridge.holder import duration
+from bridge.reporting import duration
 from bridge.screen import Screen, Style
 from bridge.standing import Migration, MigrationState
 

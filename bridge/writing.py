@@ -203,7 +203,8 @@ class _Writing:
         self._refuse_forbidden(direction, [self._line.by_revision[file.revision]])
         self._commit()
         if direction is Direction.UPGRADE:
-            # Read now: when a long migration is over, a newer release may have replaced the file.
+            # Of the text that runs, and is held since the run began: a newer release may have
+            # replaced the file meanwhile.
             self._begun = row_of(file)
         self._retrying.run(self._runner, file, direction)
         self._pointer.moves_to(file.revision if direction is Direction.UPGRADE else None)

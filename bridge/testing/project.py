@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.downgrading import run_downgrade
 from bridge.folder import scan
-from bridge.migrator import Request, run_upgrade
+from bridge.migrator import run_upgrade
+from bridge.request import Request
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

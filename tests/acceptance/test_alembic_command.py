@@ -96,6 +96,11 @@ def test_a_bad_file_is_named_where_its_text_is_needed_and_nowhere_else(three: Pr
     assert three.alembic("heads", check=True).stdout == "004_bad (head)\n"
     short = three.alembic("history", "-r", ":002", check=True).stdout
     assert short.splitlines()[0] == "001_one -> 002_two, Create two"
+    # What a listing does not show is told to those who are about to run it.
+    three.write("004_bad", 'description = "Create four"\n\ndef upgrade(db:\n')
+    listed = three.alembic("history", check=True).stdout
+    assert listed.splitlines()[0] == "003_three -> 004_bad (head), Create four"
+    assert three.alembic("upgrade", "head").returncode == 4
 
 
 # Commands that look at a database.

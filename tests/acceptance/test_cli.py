@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from bridge.lock import MigrationLock
 from support.project import DEFAULT_INI, Project
-from support.running import assert_took_less
+from support.running import assert_took_less, poll
 from support.terminal import run_on_terminal, screen_of
 
 if TYPE_CHECKING:
@@ -504,6 +504,27 @@ def test_a_signal_ends_the_wait_for_another_migrator(project: Project, engine: E
         assert_took_less(2, time.monotonic() - sent)
     assert process.returncode == 143
     assert err.startswith("Interrupted by SIGTERM.")
+
+
+def test_a_signal_ends_the_question_whether_anything_is_pending(
+    project: Project, engine: Engine
+) -> None:
+    with_tables(project, "001_a")
+    assert project.eai("migrate").returncode == 0
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting += " AND relation = 'schema_migrations'::regclass"
+    with engine.begin() as other:
+        other.execute(text("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE"))
+        process = project.popen_eai("migrate")
+        poll(lambda: other.scalar(text(waiting)), within=60)
+        process.terminate()
+        sent = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        assert_took_less(2, time.monotonic() - sent)
+    assert process.returncode == 143
+    assert out == ""
+    assert err.endswith("\nInterrupted by SIGTERM.\n")
+    assert "Traceback" not in err
 
 
 def test_at_a_breakpoint_nothing_moves(project: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 import bridge
 from bridge.creating import create
 from bridge.errors import BridgeError, FilesError, UsageError
-from bridge.migrator import Request
+from bridge.request import Request
 from support.alembic_books import books, creates
 from support.project import DEFAULT_INI, Project
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 import bridge
 from bridge.downgrading import Downgrade, plan_downgrade, run_downgrade
 from bridge.errors import TryAgain
-from bridge.migrator import Request
+from bridge.request import Request
 from support.terminal import run_on_terminal, screen_of
 
 if TYPE_CHECKING:

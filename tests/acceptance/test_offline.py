@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 
 import bridge
 from bridge.errors import BridgeError, LedgerError, PlainFileError
-from bridge.migrator import Request
 from bridge.programs import find_program
+from bridge.request import Request
 from bridge.scripting import write_sql
 from support.both import outcome, str_of
 from support.dump import dump_schema

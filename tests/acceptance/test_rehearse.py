@@ -13,11 +13,11 @@ import bridge
 from bridge.database import Database
 from bridge.errors import LedgerError
 from bridge.lock import MigrationLock
-from bridge.migrator import Request
 from bridge.mode import Mode
 from bridge.programs import find_program
 from bridge.rehearsal import rehearse
 from bridge.rehearsal_script import FileScript
+from bridge.request import Request
 from support.recording import Recording
 from support.terminal import run_on_terminal, screen_of
 

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from bridge.errors import LedgerError
-from bridge.migrator import Request
+from bridge.request import Request
 from bridge.scripting import write_sql
 from support.books import Books
 from support.project import Project

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from bridge import lockwaits, retrying
 from bridge.errors import BridgeError, MigrationError, StillBlocked
-from bridge.migrator import Request, run_upgrade
+from bridge.migrator import run_upgrade
+from bridge.request import Request
 from bridge.settings import AT_START
 from support.both import migration
 from support.recording import Recording

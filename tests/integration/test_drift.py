@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import event
 
 from bridge.errors import LedgerError, TryAgain
-from bridge.fastpath import is_up_to_date
-from bridge.ledger import Ledger
-from bridge.migrator import Request
+from bridge.fastpath import is_up_to_date, through_engine
 from bridge.repair import run_repair
+from bridge.request import Request
+from bridge.settings import Drift, Settings
 from support.books import LOGGED, Books
 from support.running import advisory_locks
 
@@ -68,9 +68,10 @@ def repair(books: Books, agree: Callable[[], bool] = lambda: True) -> list[str]:
 
 
 def fast(books: Books, *, unchanged: bool) -> bool:
+    drift: Drift = "refuse" if unchanged else "warn"
+    settings = Settings(folder=str(books.project.migrations), drift=drift)
     with books.engine.connect() as connection:
-        folder = str(books.project.migrations)
-        return is_up_to_date(connection, Ledger(), folder, unchanged=unchanged)
+        return is_up_to_date(through_engine(connection), settings)
 
 
 CHANGED = "002_b.py was changed after having been applied to this database, where it is not run "

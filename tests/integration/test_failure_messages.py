@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 
 import bridge
 from bridge.errors import MigrationError
-from bridge.migrator import Request, run_upgrade
+from bridge.migrator import run_upgrade
+from bridge.request import Request
 from support.both import migration, outcome
 
 if TYPE_CHECKING:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
 import bridge
-from bridge.errors import FilesError, LedgerError, LockNotObtained
-from bridge.fastpath import is_up_to_date
+from bridge.database_url import connection_parameters
+from bridge.errors import FilesError, LedgerError, LockNotObtained, ServerUnreachable, UsageError
+from bridge.fastpath import is_up_to_date, through_driver, through_engine
 from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
-from bridge.ledger import Ledger
-from support.running import do, recorded
+from bridge.settings import Settings
+from support.running import ask, do, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,28 +67,62 @@ def upgrade(project: Project, *, url: URL | None = None, **options: Any) -> Repo
     )
 
 
-def fast(project: Project, engine: Engine, ledger: Ledger | None = None) -> bool:
-    """What the fast path says; it must leave its connection usable, and change nothing."""
+def fast(project: Project, engine: Engine, **tables: str) -> bool:
+    """What the fast path says, over an Engine as over the driver.
+
+    It must leave its connection usable, and change nothing.
+    """
+    settings = Settings(folder=str(project.migrations), **tables)  # type: ignore[arg-type]
     with engine.connect() as connection:
-        answer = is_up_to_date(connection, ledger or Ledger(), str(project.migrations))
+        answer = is_up_to_date(through_engine(connection), settings)
         assert not connection.in_transaction()
         assert connection.scalar(text("SELECT 1")) == 1
+    with driver_connection(engine.url) as own:
+        assert is_up_to_date(through_driver(own), settings) is answer
+        assert own.get_transaction_status() == TRANSACTION_STATUS_IDLE
     return answer
 
 
 @contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that any Engine of this process sends."""
-    sent: list[str] = []
+def driver_connection(url: URL) -> Iterator[Any]:
+    with closing(psycopg2.connect(**connection_parameters(url))) as own:
+        yield own
 
-    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        sent.append(" ".join(statement.split()))
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+@dataclass
+class Sent:
+    """What the driver sends, whoever asks it to: an Engine or the fast path itself."""
+
+    connections: int = 0
+    #: Every statement; the driver's own BEGIN too, where it opens a transaction.
+    statements: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def sending() -> Iterator[Sent]:
+    """What is sent over the connections that are made inside, also after it."""
+    sent = Sent()
+    connect = psycopg2.connect
+
+    class NotingCursor(psycopg2.extensions.cursor):  # type: ignore[misc]
+        def execute(self, query: Any, values: Any = None) -> None:
+            status = self.connection.get_transaction_status()
+            if status == TRANSACTION_STATUS_IDLE and not self.connection.autocommit:
+                sent.statements.append("BEGIN")
+            sent.statements.append(" ".join(str(query).split()))
+            super().execute(query, values)
+
+    class NotingConnection(psycopg2.extensions.connection):  # type: ignore[misc]
+        def cursor(self, *args: Any, **options: Any) -> Any:
+            return super().cursor(*args, **{"cursor_factory": NotingCursor, **options})
+
+    def noting(*args: Any, **options: Any) -> Any:
+        sent.connections += 1
+        return connect(*args, connection_factory=NotingConnection, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg2, "connect", noting)
         yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 # What it costs.
@@ -100,57 +138,146 @@ def note(name, arguments):
         opened.append(os.fsdecode(arguments[0]))
 sys.addaudithook(note)
 
-import bridge
-report = bridge.upgrade(os.environ["DATABASE_URL"])
-loaded = [name for name in sys.modules if name.split(".")[0] in {"alembic", "mako", "typer"}]
+way = os.environ["WAY"]
+if way == "eai migrate":
+    from bridge.cli import main
+    sys.argv[:] = way.split()
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+    wanted = {"typer"}
+else:
+    import bridge
+    {"upgrade": bridge.upgrade, "start": bridge.start}[way](os.environ["DATABASE_URL"])
+    wanted = set()
+heavy = {"sqlalchemy", "alembic", "mako", "typer", "pydantic", "rich", "asyncio"} - wanted
+loaded = sorted(heavy & sys.modules.keys())
 folder = os.path.realpath("migrations")
 opened = [path for path in opened if os.path.realpath(path).startswith(folder + os.sep)]
-print(json.dumps({"applied": len(report.applied), "loaded": loaded, "opened": opened}))
+print(json.dumps({"loaded": loaded, "opened": opened}))
 """
 
+WAYS = ["eai migrate", "upgrade", "start"]
 
-def start(project: Project) -> dict[str, Any]:
-    done = project.python(START, check=True)
-    assert done.stderr == ""
-    told = json.loads(done.stdout)
+
+def start(project: Project, way: str) -> dict[str, list[str]]:
+    done = project.python(START, env={"WAY": way}, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(told, dict)
     return told
 
 
-def test_a_start_with_nothing_to_do_imports_no_alembic_and_opens_no_migration(
-    current: Project,
+@pytest.mark.parametrize("way", WAYS)
+def test_a_start_with_nothing_to_do_imports_no_sqlalchemy_and_opens_no_migration(
+    current: Project, way: str
 ) -> None:
     current.write("__init__", "raise AssertionError")
     current.write("_helpers", "raise AssertionError")
     current.write("notes.txt", "")
-    assert start(current) == {"applied": 0, "loaded": [], "opened": []}
+    assert start(current, way) == {"loaded": [], "opened": []}
 
 
+@pytest.mark.parametrize("way", WAYS)
 def test_a_start_with_something_to_do_is_seen_to_import_alembic_and_to_open_files(
-    current: Project,
+    current: Project, way: str
 ) -> None:
     """So that the test above can fail."""
     write(current, "004_fourth")
-    told = start(current)
-    assert told["applied"] == 1
-    assert "alembic" in told["loaded"]
+    told = start(current, way)
+    assert {"alembic", "sqlalchemy"} <= set(told["loaded"])
     assert any(path.endswith("004_fourth.py") for path in told["opened"])
 
 
-def test_it_sends_one_query_beyond_connecting(current: Project) -> None:
-    with statements() as sent:
-        assert upgrade(current).applied == ()
-    assert len(sent) == 1
-    assert sent[0].startswith("SELECT ")
+@pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_it_sends_one_query_over_one_connection(current: Project, driver: str) -> None:
+    address = str_of(current.url).replace("postgresql+psycopg2", driver)
+    with sending() as sent:
+        assert bridge.upgrade(address, config=current.path / "alembic.ini").applied == ()
+    assert sent.connections == 1
+    (query,) = sent.statements
+    assert query.startswith("SELECT ")
 
 
-def test_it_sends_one_query_through_an_engine_that_was_handed_in(
+def test_it_sends_one_query_over_the_connection_that_an_engine_has(
+    current: Project, database_url: URL
+) -> None:
+    with sending() as sent:
+        pooled = create_engine(database_url)
+        pooled.connect().close()
+        sent.connections, sent.statements[:] = 0, []
+        assert bridge.upgrade(pooled, config=current.path / "alembic.ini").applied == ()
+        pooled.dispose()
+    assert sent.connections == 0
+    begin, query = sent.statements
+    assert begin == "BEGIN"
+    assert query.startswith("SELECT ")
+
+
+@pytest.mark.parametrize("options", [{"isolation_level": "AUTOCOMMIT"}, {"pool_pre_ping": True}])
+def test_an_engine_with_options_of_its_own_takes_the_fast_path(
+    current: Project, database_url: URL, options: dict[str, Any]
+) -> None:
+    pooled = create_engine(database_url, **options)
+    pooled.connect().close()
+    with sending() as sent:
+        assert bridge.upgrade(pooled, config=current.path / "alembic.ini").applied == ()
+        assert sent.connections == 0
+    with pooled.connect() as connection:
+        dbapi: Any = connection.connection.dbapi_connection
+        assert dbapi.autocommit is (options.get("isolation_level") == "AUTOCOMMIT")
+        assert dbapi.get_transaction_status() == TRANSACTION_STATUS_IDLE
+    pooled.dispose()
+
+
+def test_the_events_of_an_engine_choose_what_is_looked_at(current: Project, engine: Engine) -> None:
+    """As for a tenant, in whose schema nothing is applied yet."""
+    do(engine, "CREATE SCHEMA tenant")
+    assert fast(current, engine)
+    event.listen(engine, "begin", lambda it: it.exec_driver_sql("SET LOCAL search_path TO tenant"))
+    with engine.connect() as connection:
+        settings = Settings(folder=str(current.migrations))
+        assert not is_up_to_date(through_engine(connection), settings)
+
+
+def test_a_listener_that_tells_engines_who_they_are_is_heard(
+    current: Project, engine: Engine, reader: URL
+) -> None:
+    grant(engine, reader)
+
+    def give(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["user"], parameters["password"] = reader.username, reader.password
+
+    event.listen(Engine, "do_connect", give)
+    try:
+        assert upgrade(current, url=reader.set(username="bridge_nobody")).applied == ()
+    finally:
+        event.remove(Engine, "do_connect", give)
+    with pytest.raises(UsageError, match="bridge_nobody"):
+        upgrade(current, url=reader.set(username="bridge_nobody"))
+
+
+def test_a_server_that_is_not_there_is_tried_once_and_a_role_that_is_not_twice(
     current: Project, engine: Engine
 ) -> None:
-    with statements() as sent:
-        report = bridge.upgrade(engine, config=current.path / "alembic.ini")
-    assert report.applied == ()
-    assert len(sent) == 1
+    """The second time over an Engine, whose listeners may know better."""
+    with sending() as sent:
+        with pytest.raises(ServerUnreachable, match="nothing listens there"):
+            upgrade(current, url=make_url("postgresql://app@127.0.0.1:1/app"), wait_for_server=0)
+        assert sent.connections == 1
+        with pytest.raises(UsageError, match="bridge_nobody"):
+            upgrade(current, url=engine.url.set(username="bridge_nobody"))
+        assert sent.connections == 3
+
+
+def test_what_is_told_of_the_database_is_told_once(current: Project) -> None:
+    """Also where the driver alone cannot answer."""
+    written = current.url
+    assert written is not None
+    told = f"Database {written.database} on "
+    assert current.eai("migrate", check=True).stderr.count(told) == 1
+    write(current, "004_fourth")
+    assert current.eai("migrate", check=True).stderr.count(told) == 1
 
 
 def test_eai_migrate_takes_the_fast_path_too(current: Project) -> None:
@@ -251,11 +378,12 @@ def test_it_knows_tables_of_another_name_in_another_schema(
     project.ini(extra="version_table_schema = Books\nversion_table = v\nmirror_table = My Rows\n")
     write(project, "001_first")
     assert len(upgrade(project).applied) == 1
-    assert fast(project, engine, Ledger("My Rows", "v", "Books"))
+    tables = {"mirror_table": "My Rows", "version_table": "v", "version_table_schema": "Books"}
+    assert fast(project, engine, **tables)
     assert not fast(project, engine)
-    with statements() as sent:
+    with sending() as sent:
         assert upgrade(project).applied == ()
-    assert len(sent) == 1
+    assert len(sent.statements) == 1
 
 
 def test_names_that_sort_otherwise_in_the_databases_language_are_no_hindrance(
@@ -267,6 +395,11 @@ def test_names_that_sort_otherwise_in_the_databases_language_are_no_hindrance(
         write(project, stem)
     upgrade(project)
     do(engine, "UPDATE schema_migrations SET applied_at = now()")
+    assert fast(project, engine)
+    # A server that was built without ICU knows no other order.
+    if ask(engine, "SELECT true FROM pg_collation WHERE collname = 'und-x-icu'"):
+        kind = 'varchar(255) COLLATE "und-x-icu"'
+        do(engine, f"ALTER TABLE schema_migrations ALTER version TYPE {kind}")
     assert fast(project, engine)
 
 
@@ -310,6 +443,18 @@ def test_names_that_sort_otherwise_in_the_databases_language_are_no_hindrance(
             id="another order",
         ),
         pytest.param("ALTER SCHEMA public RENAME TO elsewhere", id="another schema"),
+        pytest.param(
+            "ALTER TABLE schema_migrations DROP CONSTRAINT schema_migrations_pkey; "
+            "ALTER TABLE schema_migrations ALTER version DROP NOT NULL; "
+            "ALTER TABLE schema_migrations ALTER applied_at DROP NOT NULL; "
+            "INSERT INTO schema_migrations VALUES (NULL, NULL)",
+            id="a row that says nothing",
+        ),
+        pytest.param(
+            "DELETE FROM schema_migrations WHERE version < '003'; "
+            "INSERT INTO schema_migrations VALUES ('001_first/002_second', '2001-01-01')",
+            id="two names in one row",
+        ),
     ],
 )
 def test_it_does_not_call_up_to_date_what_is_not_plainly_so(
@@ -414,14 +559,18 @@ def test_a_row_that_was_deleted_is_run_again_also_when_it_is_the_last(
 
 @pytest.mark.parametrize("to", ["003_third", "002"])
 def test_a_target_is_left_to_the_whole_procedure(current: Project, to: str) -> None:
-    with statements() as sent:
+    with sending() as sent:
         assert upgrade(current, to=to).applied == ()
-    assert len(sent) > 1
+    assert any("pg_try_advisory" in statement for statement in sent.statements)
 
 
 def test_a_connection_that_was_cut_is_not_up_to_date(current: Project, engine: Engine) -> None:
+    settings = Settings(folder=str(current.migrations))
     with engine.connect() as connection:
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
         connection.rollback()
         do(engine, f"SELECT pg_terminate_backend({pid}, 5000)")
-        assert not is_up_to_date(connection, Ledger(), str(current.migrations))
+        assert not is_up_to_date(through_engine(connection), settings)
+    with driver_connection(engine.url) as own:
+        do(engine, f"SELECT pg_terminate_backend({own.info.backend_pid}, 5000)")
+        assert not is_up_to_date(through_driver(own), settings)

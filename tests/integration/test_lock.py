@@ -26,10 +26,10 @@ from bridge.holder import (
     LOCK_CLASS,
     MIGRATION_LOCK,
     Holder,
-    duration,
     holder,
 )
 from bridge.lock import MigrationLock
+from bridge.reporting import duration
 from support.running import advisory_locks, assert_took_less
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 
 import bridge
 from bridge.errors import BridgeError, LedgerError, UsageError
-from bridge.fastpath import is_up_to_date
-from bridge.ledger import Ledger
+from bridge.fastpath import is_up_to_date, through_engine
+from bridge.settings import Settings
 from support.books import LOGGED, Books
 from support.running import ask, do
 from support.standby import replicated
@@ -70,7 +70,8 @@ class Role:
     def is_fast(self) -> bool:
         """Whether its start asks one query and no more."""
         with create_engine(self.url, poolclass=NullPool).connect() as connection:
-            return is_up_to_date(connection, Ledger(), str(self.books.project.migrations))
+            settings = Settings(folder=str(self.books.project.migrations))
+            return is_up_to_date(through_engine(connection), settings)
 
     def refused(self) -> BridgeError:
         """The refusal, which leaves both tables and everything else as it was."""

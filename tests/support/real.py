@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 import bridge
 from bridge.errors import BridgeError
-from bridge.migrator import Request
 from bridge.plainfile import text_checksum
 from bridge.repair import run_repair
+from bridge.request import Request
 from support.model import Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project

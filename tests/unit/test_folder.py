@@ -16,6 +16,7 @@ from bridge.folder import (
     new_stem,
     next_number,
     order_disagreements,
+    ordinary_stems,
     scan,
     slugify,
 )
@@ -50,6 +51,53 @@ def complaint(folder: str) -> str:
 
 
 # Which files are migrations
+
+
+contents = st.lists(
+    st.builds("{}{}{}".format, st.sampled_from(["001_", "1", "0", "x", "_", ".", "٣", "É", ""]),
+    st.text("ab_Zß.-\n ", max_size=3), st.sampled_from([".py", ".py", ".py", ".pyc", ".txt", ""])),
+    max_size=5,
+).map(lambda names: sorted({name for name in names if name.strip(".")}))  # fmt: skip
+
+
+@quick
+@given(contents, st.sampled_from(["file", "folder", "dangling", "loop"]))
+def test_the_quick_listing_says_what_the_whole_one_says_or_nothing(
+    names: list[str], kind: str
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        fill(folder, *names, text="x = 1\n")
+        odd = folder / "002_odd.py"
+        match kind:
+            case "file":
+                odd.write_text(UPGRADE)
+            case "folder":
+                odd.mkdir()
+            case "dangling":
+                odd.symlink_to(folder / "nothing")
+            case "loop":
+                odd.symlink_to(odd)
+        if (quickly := ordinary_stems(place)) is not None:
+            assert quickly == stems(place)
+
+
+def test_ordinary_names_are_listed_quickly_whatever_else_lies_there(tmp_path: Path) -> None:
+    folder = fill(tmp_path, "010_c.py", "001_a_b.py", "001_a.py", "__init__.py", "notes.txt")
+    (tmp_path / "__pycache__").mkdir()
+    assert ordinary_stems(folder) == stems(folder) == ["001_a", "001_a_b", "010_c"]
+
+
+@pytest.mark.parametrize("name", ["helpers.py", "001_A.py", "001_é.py"])
+def test_names_that_need_a_closer_look_are_left_to_that(tmp_path: Path, name: str) -> None:
+    assert ordinary_stems(fill(tmp_path, "002_b.py", name)) is None
+
+
+def test_a_folder_without_migrations_or_without_a_folder_is_left_to_that_too(
+    tmp_path: Path,
+) -> None:
+    assert ordinary_stems(str(tmp_path)) is None
+    assert ordinary_stems(str(tmp_path / "nowhere")) is None
 
 
 def test_the_files_of_a_folder_in_alphabetical_order(tmp_path: Path) -> None:

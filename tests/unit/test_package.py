@@ -57,4 +57,29 @@ def test_importing_the_package_and_the_plugin_imports_nothing_else() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(re.findall(r"'(\w+)", done.stdout))
-    assert loaded.isdisjoint({"sqlalchemy", "alembic", "psycopg2", "typer", "pydantic", "rich"})
+    assert loaded <= {"__future__"}
+
+
+#: Imports Alembic, with our entry point or as if bridge were not installed.
+IMPORT = """
+import sys
+from importlib import metadata
+
+every = metadata.entry_points
+if sys.argv[1] == "without":
+    def others(**wanted):
+        return [each for each in every(**wanted) if not each.value.startswith("bridge")]
+    metadata.entry_points = others
+
+import alembic
+print(*sorted(sys.modules))
+"""
+
+
+def test_importing_alembic_loads_two_modules_more_where_bridge_is_installed() -> None:
+    def loaded(how: str) -> set[str]:
+        command = [sys.executable, "-c", IMPORT, how]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert loaded("with") - loaded("without") == {"bridge", "bridge.plugin"}

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.plainfile import Header, PlainFile, name_keys, revision_id, text_checksum
+from bridge.header import Header
+from bridge.plainfile import PlainFile, name_keys, revision_id, text_checksum
 from bridge.spelling import OUR_NAMES, meant_for
 
 quick = settings(max_examples=150, deadline=None)
@@ -27,7 +28,10 @@ def write(folder: Path, text: str | bytes, stem: str = "004_new_feature") -> Pla
 
 
 def header(folder: Path, text: str | bytes, stem: str = "004_new_feature") -> Header:
-    return write(folder, text, stem).header
+    file = write(folder, text, stem)
+    listed = file.description
+    assert listed == file.header.description  # however it was read
+    return file.header
 
 
 def complaint(folder: Path, text: str | bytes) -> str:
@@ -54,6 +58,30 @@ def test_making_a_file_opens_nothing() -> None:
     assert PlainFile("/nowhere", "004_x") == PlainFile("/nowhere", "004_x")
     assert len({PlainFile("/nowhere", "004_x"), PlainFile("/nowhere", "004_x")}) == 1
     assert PlainFile("/nowhere", "004_x") != PlainFile("/elsewhere", "004_x")
+
+
+def test_a_listing_does_not_look_for_faults_where_it_can_do_without(tmp_path: Path) -> None:
+    file = write(tmp_path, "description = 'Add things'\ndef upgrade(db:\n")
+    assert file.description == "Add things"
+    with pytest.raises(PlainFileError, match="not valid Python"):
+        _ = file.header
+    with pytest.raises(PlainFileError, match="not valid Python"):
+        _ = write(tmp_path, "description = ('Add ' 'things')\ndef upgrade(db:\n").description
+
+
+def test_a_file_that_is_held_stays_as_it_was(tmp_path: Path) -> None:
+    first, second = f"description = 'one'\n{UPGRADE}", f"transaction = 'atomic'\n{UPGRADE}"
+    file = write(tmp_path, first)
+    assert file.hold().description == "one"
+    write(tmp_path, second)
+    assert (file.source(), file.checksum()) == (first, text_checksum(first))
+    assert (file.header.transaction, file.description) == (None, "one")
+    assert file == PlainFile(file.folder, file.stem)
+    assert file.hold().transaction == "atomic"
+    assert (file.source(), file.checksum()) == (second, text_checksum(second))
+    write(tmp_path, "def upgrade(db:\n")
+    with pytest.raises(PlainFileError, match="not valid Python"):
+        file.hold()
 
 
 def test_the_header_does_not_change_what_a_file_is(tmp_path: Path) -> None:
