@@ -26,6 +26,10 @@ __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
 _NUMBER: Final = re.compile(r"[0-9]*")
 
+#: White space that does not count at the end of a line, and how it stands there.
+_BLANKS: Final = " \t\f\v"
+_BLANK_ENDS: Final = tuple(f"{blank}\n" for blank in _BLANKS)
+
 
 def revision_id(stem: str) -> str:
     """The Alembic revision id of a migration; the same for an id that was mapped already."""
@@ -55,8 +59,10 @@ def text_checksum(source: str) -> str:
     """
     import hashlib  # OpenSSL behind it is slow to load, and most starts have nothing to hash
 
-    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    uniform = "\n".join(line.rstrip(" \t\f\v") for line in lines).rstrip("\n")
+    uniform = source.replace("\r\n", "\n").replace("\r", "\n")
+    if any(blank in f"{uniform}\n" for blank in _BLANK_ENDS):  # in few files
+        uniform = "\n".join(line.rstrip(_BLANKS) for line in uniform.split("\n"))
+    uniform = uniform.rstrip("\n")
     # A file that declares an odd encoding may decode to halves of surrogate pairs.
     return hashlib.sha256(uniform.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements-embedded.lock", "requirements-dev.lock"]
+LOCKS = ["requirements-embedded.lock", "requirements-dev.lock", "requirements-bench.lock"]
 
 #: Makes an environment whose programs tell their arguments; notes each of its own calls.
 UV = """\
@@ -170,9 +170,10 @@ def test_a_lock_names_versions_and_hashes_but_no_address(name: str) -> None:
         assert "--hash=sha256:" in block
 
 
-def test_the_development_lock_has_all_that_eai_needs_at_the_same_versions() -> None:
-    embedded, dev = (
+def test_the_other_locks_have_all_that_eai_needs_at_the_same_versions() -> None:
+    embedded, dev, bench = (
         set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
         for name in LOCKS
     )
     assert embedded <= dev
+    assert embedded <= bench

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
+import re
 import string
 import sys
 import warnings
@@ -797,6 +799,13 @@ def test_any_other_difference_counts(one: list[str], other: list[str]) -> None:
 def test_white_space_elsewhere_counts(changed: str) -> None:
     assert text_checksum(changed) != text_checksum("x = 1\ny = 2")
     assert text_checksum(changed) != text_checksum("x = 1")
+
+
+@given(st.text(alphabet=" \t\f\v\n\rab"))
+def test_a_checksum_is_that_of_the_lines_without_the_blanks_at_their_ends(text: str) -> None:
+    lines = re.split(r"\r\n|\r|\n", text)
+    uniform = "\n".join(re.sub(r"[ \t\f\v]+\Z", "", line) for line in lines).rstrip("\n")
+    assert text_checksum(text) == hashlib.sha256(uniform.encode()).hexdigest()
 
 
 def test_halves_of_surrogate_pairs_have_a_checksum_too() -> None:
