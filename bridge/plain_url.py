@@ -16,7 +16,7 @@ _PLAIN = re.compile(
     r"postgres(?:ql)?(?:\+(?:psycopg2|psycopg|psycopg_async|asyncpg))?://"
     r"(?:(?P<user>(?:[\w.~-]|%[2-7][0-9A-Fa-f])+)"
     r"(?::(?P<password>(?:[\w.~!$*()+,;^-]|%[2-7][0-9A-Fa-f])*))?@)?"
-    r"(?P<host>[A-Za-z0-9._-]+)?(?::(?P<port>[1-9]\d{0,3}))?"
+    r"(?P<host>[A-Za-z0-9._-]+)?(?::(?P<port>[1-9]\d{0,4}))?"
     r"(?:/(?P<dbname>[\w.-]+))?"
     r"(?:\?(?P<query>(?:[\w.~/=&-]|%2[Ff])*))?",
     re.ASCII,

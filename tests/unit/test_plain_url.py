@@ -25,7 +25,7 @@ ordinary = st.builds(
     "{}://{}{}{}{}".format,
     st.sampled_from(["postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"]),
     st.builds("{}:{}@".format, words, pieces | words) | st.sampled_from(["user@", ""]),
-    st.sampled_from(["localhost", "", "db-1.example.com", "localhost:5432", ":5433"]),
+    st.sampled_from(["localhost", "", "db-1.example.com", "localhost:5432", ":5433", "h:54321"]),
     st.builds("/{}".format, words) | st.sampled_from(["/database", "/", ""]),
     pieces.map("?{}".format) | st.sampled_from(["", "?", "?host=/run/x", "?sslmode=require"]),
 )
@@ -53,7 +53,7 @@ def test_a_url_that_is_refused_with_a_sentence_is_not_read(url: str) -> None:
         "postgresql://app:secret@db:5432/app",
         "postgres://app@db/app?sslmode=require",
         "postgresql+psycopg2://app:p%40ss@10.0.0.5/app",
-        "postgresql+asyncpg://db/app",
+        "postgresql+asyncpg://db:54321/app",
         "postgresql:///app?host=/run/postgresql",
         "postgresql+psycopg2://app@:5432/app?host=%2Frun%2Fpostgresql",
     ],
