@@ -34,7 +34,6 @@ class Baseline:
     def take(cls, connection: Connection) -> Baseline:
         """Remember what the connection has now; reads only."""
         now = connection.execute(text(_NOW)).one()
-        settings = connection.execute(text(_SETTINGS)).all()
         user, role = _literal(now.user), _literal(now.role)
         question = _IS_UNCHANGED.format(
             user=user,
@@ -43,7 +42,7 @@ class Baseline:
             names=_literal(now.names),
             fingerprint=now.fingerprint,
         )
-        values = [f"({_literal(name)}, {_literal(setting)})" for name, setting in settings]
+        values = [f"({_literal(name)}, {_literal(value)})" for name, value in now.settings or ()]
         statements = [
             f"SET SESSION AUTHORIZATION {user}",
             f"SET ROLE {'NONE' if now.role == 'none' else role}",
@@ -106,17 +105,15 @@ _NOW = f"""
 SELECT session_user AS user, current_setting('role') AS role,
        current_setting('transaction_isolation') AS isolation_level,
        current_setting('lock_timeout') AS lock_timeout,
-       pg_backend_pid() AS backend_pid,
+       pg_backend_pid() AS backend_pid, settings,
        names::text AS names, {_FINGERPRINT.format(names="names")} AS fingerprint
-  FROM (SELECT array_agg(name) AS names FROM pg_settings
-         WHERE context IN ('user', 'superuser') AND name !~ '{_NOT_SETTINGS}'
-           AND name <> 'lock_timeout') AS known
+  FROM (SELECT array_agg(ARRAY[name, setting] ORDER BY name)
+                   FILTER (WHERE source = 'session') AS settings,
+               array_agg(name) FILTER (WHERE context IN ('user', 'superuser')
+                                             AND name <> 'lock_timeout') AS names
+          FROM pg_settings
+         WHERE name !~ '{_NOT_SETTINGS}') AS known
 """  # noqa: S608 - constants
-
-_SETTINGS = f"""
-SELECT name, setting FROM pg_settings
- WHERE source = 'session' AND name !~ '{_NOT_SETTINGS}' ORDER BY name
-"""  # noqa: S608 - a constant
 
 # A transaction that began while default_transaction_read_only was on stays read-only, and has
 # changed nothing.
