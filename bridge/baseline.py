@@ -94,10 +94,11 @@ _NOT_SETTINGS = "^(role|session_authorization|transaction_.*|seed)$"
 
 # The view pg_settings takes half a millisecond, so after a migration the settings that it names
 # at the start are asked for their values only, in a tenth of that. A limit for locks is set for
-# the file (bridge.locktimeout), so that one always differs.
+# the file (bridge.locktimeout), so that one always differs. Behind a pooler another backend may
+# not have loaded the library that a setting belongs to, which is no error.
 _FINGERPRINT = """
 (SELECT pg_catalog.hashtextextended(
-            pg_catalog.string_agg(pg_catalog.current_setting(name), '|') COLLATE "C", 0)
+            pg_catalog.string_agg(pg_catalog.current_setting(name, true), '|') COLLATE "C", 0)
    FROM pg_catalog.unnest({names}::pg_catalog.text[]) AS name)
 """
 
