@@ -44,17 +44,24 @@ class Results:
                 quotient *= figure**power
         return quotient
 
-    def paired(self, one: Key, other: Key) -> float | None:
-        """How `one` compares with `other`, by what differs within each of the rounds.
+    def least(self, one: Key, other: Key) -> float | None:
+        """How the least samples compare; None if one was not measured.
 
         For differences that are smaller than what the machine's speed changes from one round to
-        another.
+        another: what disturbs a process only adds to its time.
         """
-        below = self.median(other)
-        if below is None or one not in self.samples:
+        if one not in self.samples or other not in self.samples:
             return None
-        pairs = zip(self.samples[one], self.samples[other], strict=True)
-        return 1 + median(a - b for a, b in pairs) / below
+        return min(self.samples[one]) / min(self.samples[other])
+
+    @classmethod
+    def from_json(cls, measurements: Sequence[dict[str, Any]]) -> Results:
+        """What `as_json` gave."""
+        found = cls()
+        for each in measurements:
+            key = Key(each["scenario"], each["size"], each["peer"])
+            found.samples[key] = [ms / 1000 for ms in each["samples_ms"]]
+        return found
 
     def as_json(self) -> list[dict[str, Any]]:
         """Medians, quartiles and samples in milliseconds, and the ratio to the floor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmark.results import Key
@@ -20,11 +21,12 @@ SCENARIOS: Final = {
     "pending": "One pending",
     "apply": "Fresh apply",
     "history": "`alembic history`, whole process",
-    "import": "`import alembic` without and with bridge",
+    "import": "`import alembic` without and with bridge, the least",
     "import-cpu": "the same, processor time",
 }
-#: Where the runs differ by less than the machine does from one round to another.
-PAIRED: Final = frozenset({"import", "import-cpu"})
+#: Where peers differ by less than the machine does from one round to another: not medians are
+#: shown, but the least of all.
+LEAST: Final = frozenset({"import", "import-cpu"})
 
 
 def lines(results: Results, peers: Sequence[Peer]) -> Iterator[str]:
@@ -39,14 +41,15 @@ def lines(results: Results, peers: Sequence[Peer]) -> Iterator[str]:
 
 
 def _cell(results: Results, key: Key) -> str:
-    if (seconds := results.median(key)) is None:
+    samples = results.samples.get(key)
+    if not samples:
         return ""
-    shown = f"{milliseconds(seconds)} ms"
+    shown = f"{milliseconds((min if key.scenario in LEAST else median)(samples))} ms"
     floor = key._replace(peer="floor")
     if key.peer == "floor":
         return shown
-    if key.scenario in PAIRED:
-        ratio, digits = results.paired(key, floor), 3
+    if key.scenario in LEAST:
+        ratio, digits = results.least(key, floor), 3
     else:
         ratio, digits = results.quotient([key], [floor]), 2
     return shown if ratio is None else f"{shown}, {ratio:.{digits}f}\N{MULTIPLICATION SIGN}"
