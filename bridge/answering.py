@@ -145,13 +145,13 @@ class _OverTheDriver:
         try:
             connection = psycopg2.connect(**given)
         except (psycopg2.Error, UnicodeDecodeError) as error:
-            failed = error
+            failed, took = error, time.monotonic() - began
         else:
             with closing(connection), self.run.watching(connection):
                 return is_up_to_date(through_driver(connection), self.run.settings)
-        return self._over_an_engine(failed, began)
+        return self._over_an_engine(failed, took)
 
-    def _over_an_engine(self, failed: Exception, began: float) -> bool:
+    def _over_an_engine(self, failed: Exception, took: float) -> bool:
         from bridge.database import explain_connect_error, make_engine
         from bridge.errors import ServerUnreachable
 
@@ -160,7 +160,9 @@ class _OverTheDriver:
         # can give it the password.
         final = not isinstance(explain_connect_error(failed, self.database), ServerUnreachable)
         over = _OverAnEngine(self.run, self.database, engine)
+        # The seconds that it took to load SQLAlchemy are none that the server was waited for.
+        since = time.monotonic() - took
         try:
-            return over.is_up_to_date(failed=None if final else failed, since=began)
+            return over.is_up_to_date(failed=None if final else failed, since=since)
         finally:
             engine.dispose()
