@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from psycopg2 import errors
 from sqlalchemy.engine import URL
 
 from bridge.programs import Owner, programs_for
+from support.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def own_server() -> Iterator[Database]:
             *("initdb", "-D", home / "data", "-U", "postgres", "-E", "UTF8", "--locale=C"),
             *("--auth=scram-sha-256", "--pwfile", home / "password"),
         )
-        port = _free_port()
+        port = free_port()
         options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         data = ("-w", "-D", home / "data")
         try:
@@ -85,12 +85,6 @@ def own_server() -> Iterator[Database]:
             )
         finally:
             owner.run(programs / "pg_ctl", "stop", *data, "-m", "immediate")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Databases:

@@ -21,7 +21,7 @@ from bridge.errors import FilesError, LedgerError, LockNotObtained, ServerUnreac
 from bridge.fastpath import is_up_to_date, through_driver, through_engine
 from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
 from bridge.settings import Settings
-from support.running import ask, do, recorded
+from support.running import NOTE_OPENED, ask, do, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,15 +129,9 @@ def sending() -> Iterator[Sent]:
 
 
 #: Starts as a service does, and tells what it has loaded and opened for that.
-START = """
-import json, os, sys
-
-opened = []
-def note(name, arguments):
-    if name == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
-        opened.append(os.fsdecode(arguments[0]))
-sys.addaudithook(note)
-
+START = (
+    NOTE_OPENED
+    + """
 way = os.environ["WAY"]
 if way == "eai migrate":
     from bridge.cli import main
@@ -157,6 +151,7 @@ folder = os.path.realpath("migrations")
 opened = [path for path in opened if os.path.realpath(path).startswith(folder + os.sep)]
 print(json.dumps({"loaded": loaded, "opened": opened}))
 """
+)
 
 WAYS = ["eai migrate", "upgrade", "start"]
 

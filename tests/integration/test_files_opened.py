@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from bridge.plainfile import text_checksum
 from support.books import LOGGED
+from support.running import NOTE_OPENED
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,14 +20,10 @@ if TYPE_CHECKING:
 STEMS = ["001_a", "002_b", "003_c"]
 
 #: Runs what `main` imports and calls, and tells what was opened and loaded for it.
-RUN = """
-import contextlib, io, json, os, sys
-
-opened = []
-def note(name, arguments):
-    if name == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
-        opened.append(os.fsdecode(arguments[0]))
-sys.addaudithook(note)
+RUN = (
+    NOTE_OPENED
+    + """
+import contextlib, io
 
 with contextlib.redirect_stdout(io.StringIO()) as told:
     {main}
@@ -34,6 +31,7 @@ folder = os.path.realpath("migrations")
 opened = [os.path.basename(p) for p in opened if os.path.dirname(os.path.realpath(p)) == folder]
 print(json.dumps(dict(opened=opened, loaded=sorted(sys.modules), told=told.getvalue())))
 """
+)
 HISTORY = 'from alembic.config import main; main(["history"])'
 HEADS = 'from alembic.config import main; main(["heads"])'
 UPGRADE = 'import bridge; bridge.upgrade(os.environ["DATABASE_URL"])'

@@ -11,7 +11,6 @@ import http.client
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from sqlalchemy.engine import URL, make_url
 
 from bridge.embedded import EmbeddedServer
 from support.pgbouncer import NOT_INSTALLED, find_pgbouncer, pooling
+from support.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,9 +52,7 @@ class Member:
 
     @classmethod
     def start(cls, url: URL) -> Member:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = int(listener.getsockname()[1])
+        port = free_port()
         member = cls(
             port,
             subprocess.Popen(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from bridge.programs import Owner
-from support.running import poll
+from support.running import free_port, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def pooling(server_url: URL, *, pool_size: int = 40) -> Iterator[Pooler]:
     # The user who runs the server: its socket may be nobody's else, and neither runs as root.
     owner = Owner.choose()
     with tempfile.TemporaryDirectory(prefix="bridge-pgbouncer-") as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         settings = folder / "pgbouncer.ini"
         settings.write_text(
             CONFIGURATION.format(
@@ -120,12 +120,6 @@ def _connection_string(url: URL) -> str:
         "password": url.password,
     }
     return " ".join(f"{key}='{value}'" for key, value in given.items() if value)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +37,17 @@ CREATE_LOG = "CREATE UNLOGGED TABLE log (stem text, at timestamptz DEFAULT clock
 #: Seconds that a Python needs to start with SQLAlchemy, on the machine the bounds are meant for.
 IMPORT_TAKES = 0.4
 
+#: For the beginning of a program: `opened` has the path of each file that it opens from then on.
+NOTE_OPENED = """\
+import json, os, sys
+
+opened = []
+def note(name, arguments):
+    if name == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        opened.append(os.fsdecode(arguments[0]))
+sys.addaudithook(note)
+"""
+
 _HERE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
@@ -54,6 +66,13 @@ def assert_took_less(seconds: float, took: float) -> None:
         subprocess.run([sys.executable, "-c", "import sqlalchemy.orm"], check=True)
         slower = (time.monotonic() - began) / IMPORT_TAKES
         assert took < seconds * slower, f"{took:.2f} s on a machine {slower:.1f} times slower"
+
+
+def free_port() -> int:
+    """A TCP port of this machine's that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def ask(engine: Engine, query: str, **values: Any) -> Any:

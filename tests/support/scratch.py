@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL
 
 from bridge.programs import Owner, programs_for
+from support.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +35,7 @@ class Scratch:
             os.chown(home, self._owner.uid, self._owner.gid)
         self._programs = programs_for(self._owner, home)
         self._data = home / "data"
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._port = int(listener.getsockname()[1])
+        self._port = free_port()
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "app", "--no-sync")
         (self._data / "pg_hba.conf").write_text(_ADMITTED)
         with (self._data / "postgresql.conf").open("a") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from bridge.programs import Owner, programs_for
-from support.running import ask, poll
+from support.running import ask, free_port, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +58,7 @@ def replicated() -> Iterator[Pair]:
         if owner.switch:
             os.chown(home, owner.uid, owner.gid)
         programs = programs_for(owner, home)
-        primary, standby = (home / "primary", _port()), (home / "standby", _port())
+        primary, standby = (home / "primary", free_port()), (home / "standby", free_port())
 
         def run(program: str, *arguments: str | Path) -> None:
             log = home / f"{program}.out"
@@ -86,9 +85,3 @@ def replicated() -> Iterator[Pair]:
         with pair.reader.connect() as connection:
             assert connection.scalar(text("SELECT pg_is_in_recovery()"))
         yield pair
-
-
-def _port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
