@@ -36,7 +36,7 @@ _IMPORT: Final = rf"""(?:import|from)[ ]{_NAMES}(?:\([^\\()"'\#;]*+\))?{_END}"""
 _CONSTANT: Final = rf"[A-Za-z_][A-Za-z_0-9]*+[ ]*+=[ ]*+(?:{_STRING}|True|False|None){_END}"
 _HEAD: Final = (
     rf"{_NOTHING}(?:(?P<docstring>{_LONG_STRING}|{_STRING}){_END}(?P<after>{_NOTHING}))?+"
-    rf"(?P<assigned>(?:(?!{_NAME}\b)(?:{_IMPORT}|{_CONSTANT}){_NOTHING})*+"
+    rf"(?:(?:(?!{_NAME}\b)(?:{_IMPORT}|{_CONSTANT}){_NOTHING})*+"
     rf"{_NAME}(?:[ ]*+:[ ]*+str)?[ ]*+=[ ]*+(?P<value>{_STRING}){_END})?+"
 )
 
