@@ -55,12 +55,14 @@ def run_on_terminal(
     project: Project,
     *arguments: str,
     typed: str = "",
+    prompt: str = "",
     after: float = 0,
     env: Mapping[str, str | None] | None = None,
 ) -> tuple[int, str]:
     """Run `eai` as a person would, who types something `after` so many seconds.
 
-    Returns its exit code and all that was written to the terminal.
+    The seconds are counted from the start, or from when the `prompt` is seen. Returns its exit
+    code and all that was written to the terminal.
     """
     environ = project.environ({"TERM": "xterm", "NO_COLOR": None, **(env or {})})
     program = Path(sys.executable).parent / "eai"
@@ -68,9 +70,11 @@ def run_on_terminal(
     if pid == 0:
         os.chdir(project.path)
         os.execve(program, [str(program), *arguments], environ)
+    written = b""
+    while prompt.encode() not in written and (piece := _read(terminal)):
+        written += piece
     time.sleep(after)
     os.write(terminal, typed.encode())
-    written = b""
     while piece := _read(terminal):
         written += piece
     os.close(terminal)
