@@ -23,8 +23,8 @@ Where to look, from the ground up:
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
-  autogenerate_dialect, configuring, connecting, site, rights, pointer, writing, online (a live
-  database).
+  autogenerate_dialect, configuring, connecting, site, rights, pointer, sealing,
+  writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
 * What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
   check_source, check_names, git_base, checks (all of them together).

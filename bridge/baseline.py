@@ -19,8 +19,14 @@ _STATUS_IDLE = 0
 class Baseline:
     """A connection's role and settings at the start of a run."""
 
-    #: Asks whether anything is to be put back, which it seldom is.
-    question: str
+    #: An expression: whether a session is as it was, except for `lock_timeout`.
+    unchanged: str
+    #: The same for the settings that matter most, in a quarter of the time.
+    seems_unchanged: str
+    #: Whether there is anything that is not checked before a COMMIT.
+    may_defer: bool
+    #: As the server shows it.
+    lock_timeout: str
     #: One multi-statement text that puts everything back, so that it costs one round trip.
     statement: str
     #: The isolation level of its transactions, whether it is in autocommit or not.
@@ -34,24 +40,38 @@ class Baseline:
     def take(cls, connection: Connection) -> Baseline:
         """Remember what the connection has now; reads only."""
         now = connection.execute(text(_NOW)).one()
-        user, role = _literal(now.user), _literal(now.role)
-        question = _IS_UNCHANGED.format(
-            user=user,
-            role=role,
-            lock_timeout=_literal(now.lock_timeout),
-            names=_literal(now.names),
-            fingerprint=now.fingerprint,
+        user, role = literal(now.user), literal(now.role)
+        unchanged, seems_unchanged = (
+            _IS_UNCHANGED.format(user=user, role=role, names=literal(names), fingerprint=mark)
+            for names, mark in ((now.names, now.fingerprint), (now.few, now.few_fingerprint))
         )
-        values = [f"({_literal(name)}, {_literal(value)})" for name, value in now.settings or ()]
+        values = [f"({literal(name)}, {literal(value)})" for name, value in now.settings or ()]
         statements = [
             f"SET SESSION AUTHORIZATION {user}",
             f"SET ROLE {'NONE' if now.role == 'none' else role}",
             _PUT_BACK.format(values=", ".join([*values, "(NULL, NULL)"])),
-            f"SELECT {_CANNOT_WRITE}",
+            f"SELECT {CANNOT_WRITE}",
         ]
-        option = connection.get_execution_options().get("isolation_level")
-        level = str(now.isolation_level).upper()
-        return cls(question, "; ".join(statements), level, option, int(now.backend_pid))
+        return cls(
+            unchanged=unchanged,
+            seems_unchanged=seems_unchanged,
+            may_defer=bool(now.may_defer),
+            lock_timeout=str(now.lock_timeout),
+            statement="; ".join(statements),
+            isolation_level=str(now.isolation_level).upper(),
+            isolation_option=connection.get_execution_options().get("isolation_level"),
+            backend_pid=int(now.backend_pid),
+        )
+
+    @property
+    def question(self) -> str:
+        """Asks whether anything is to be put back, which it seldom is; `lock_timeout` is."""
+        before = literal(self.lock_timeout)
+        return (
+            f"SELECT {self.unchanged}, {CANNOT_WRITE}, "
+            f"CASE WHEN pg_catalog.current_setting('lock_timeout') <> {before} "
+            f"THEN pg_catalog.set_config('lock_timeout', {before}, false) END"
+        )
 
     def restore(self, connection: Connection, *, external: bool = False) -> None:
         """Put everything back, and leave the connection inside a transaction.
@@ -92,6 +112,15 @@ class Baseline:
 # SET ROLE and SET SESSION AUTHORIZATION are for the first two; the others belong to a transaction.
 _NOT_SETTINGS = "^(role|session_authorization|transaction_.*|seed)$"
 
+# What a record, or another file, would suffer from most.
+_FEW = (
+    "search_path,statement_timeout,idle_in_transaction_session_timeout,row_security,"
+    "session_replication_role,default_transaction_isolation,default_transaction_read_only,"
+    "default_tablespace,default_table_access_method,check_function_bodies,synchronous_commit,"
+    "standard_conforming_strings,client_encoding,client_min_messages,TimeZone,DateStyle,"
+    "IntervalStyle,bytea_output,work_mem,maintenance_work_mem"
+)
+
 # The view pg_settings takes half a millisecond, so after a migration the settings that it names
 # at the start are asked for their values only, in a tenth of that. A limit for locks is set for
 # the file (bridge.locktimeout), so that one always differs. Behind a pooler another backend may
@@ -107,29 +136,29 @@ SELECT session_user AS user, current_setting('role') AS role,
        current_setting('transaction_isolation') AS isolation_level,
        current_setting('lock_timeout') AS lock_timeout,
        pg_backend_pid() AS backend_pid, settings,
-       names::text AS names, {_FINGERPRINT.format(names="names")} AS fingerprint
+       names::text AS names, {_FINGERPRINT.format(names="names")} AS fingerprint,
+       few::text AS few, {_FINGERPRINT.format(names="few")} AS few_fingerprint,
+       EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable) AS may_defer
   FROM (SELECT array_agg(ARRAY[name, setting] ORDER BY name)
                    FILTER (WHERE source = 'session') AS settings,
                array_agg(name) FILTER (WHERE context IN ('user', 'superuser')
-                                             AND name <> 'lock_timeout') AS names
+                                             AND name <> 'lock_timeout') AS names,
+               array_agg(name) FILTER (WHERE name = ANY ('{{{_FEW}}}')) AS few
           FROM pg_settings
          WHERE name !~ '{_NOT_SETTINGS}') AS known
 """  # noqa: S608 - constants
 
 # A transaction that began while default_transaction_read_only was on stays read-only, and has
 # changed nothing.
-_CANNOT_WRITE = """
+CANNOT_WRITE = """
 pg_catalog.current_setting('transaction_read_only') = 'on'
    AND pg_catalog.txid_current_if_assigned() IS NULL
 """
 
 # Another role may be forbidden to see a setting, so the role comes first.
 _IS_UNCHANGED = f"""
-SELECT CASE WHEN session_user = {{user}} AND pg_catalog.current_setting('role') = {{role}}
-            THEN {_FINGERPRINT.format(names="{names}")} = {{fingerprint}} ELSE false END,
-       {_CANNOT_WRITE},
-       CASE WHEN pg_catalog.current_setting('lock_timeout') <> {{lock_timeout}}
-            THEN pg_catalog.set_config('lock_timeout', {{lock_timeout}}, false) END
+CASE WHEN session_user = {{user}} AND pg_catalog.current_setting('role') = {{role}}
+     THEN {_FINGERPRINT.format(names="{names}")} = {{fingerprint}} ELSE false END
 """
 
 # Only what differs is touched. RESET ALL would also forget settings of the caller's that no
@@ -144,7 +173,7 @@ SELECT pg_catalog.set_config(now.name, COALESCE(before.setting, now.reset_val), 
 """  # noqa: S608 - a constant
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     """A string constant that means the same whatever standard_conforming_strings says."""
     quoted = value.replace("'", "''")
     if "\\" in value:

@@ -59,9 +59,9 @@ class OwnLocks:
         """Whether a second connection has been used."""
         return any(pid != self._ours for pid in self._last)
 
-    def begins(self, connection: Connection, statement: str) -> None:
-        """A statement is about to be sent."""
-        pid = _backend_pid(connection)
+    def begins(self, connection: Connection | None, statement: str) -> None:
+        """A statement is about to be sent, by the migration's own connection if it is None."""
+        pid = self._ours if connection is None else _backend_pid(connection)
         if pid is None:
             return
         self._last[pid] = _Statement(statement, threading.get_ident())
@@ -69,9 +69,12 @@ class OwnLocks:
             self._thread = threading.Thread(target=self._watch, name="bridge-locks", daemon=True)
             self._thread.start()
 
-    def ends(self, connection: Connection) -> None:
-        """The last statement of this connection succeeded or failed."""
-        pid = None if connection.closed or connection.invalidated else _backend_pid(connection)
+    def ends(self, connection: Connection | None) -> None:
+        """The last statement of this connection succeeded or failed; None is the migration's."""
+        if connection is None:
+            pid = self._ours
+        else:
+            pid = None if connection.closed or connection.invalidated else _backend_pid(connection)
         if pid in self._last:
             # A statement that is being cancelled ends only when it is known why.
             with self._looking:

@@ -27,6 +27,8 @@ class Right:
 
     #: What to ask before each migration, with its stem; raises LockLost.
     may_begin: Callable[[str], None]
+    #: What shows others which migration runs, once it has run for a moment.
+    show: Callable[[], None] = lambda: None
     #: What claims for each transaction, behind a pooler; None where the session has claimed.
     pooled: PooledClaim | None = None
 
@@ -66,10 +68,10 @@ def exclusively(
             _revive(connection)
         with claim(connection, wait=wait, on_wait=tell_of_earlier_run) as claimed:
             if claimed.held:
-                yield Right(lock.mark)
+                yield Right(lock.may_begin, lock.show)
             else:
                 pooled = PooledClaim(connection, lock.mark)
-                yield Right(pooled.may_begin, pooled)
+                yield Right(pooled.may_begin, pooled=pooled)
 
 
 def _so_far(waited: float) -> str:

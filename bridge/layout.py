@@ -96,6 +96,11 @@ class Layout:
         """The name of that column for SQLAlchemy's `text()`."""
         return quoted(self.key or _KEYS[0])
 
+    @property
+    def key_name(self) -> str:
+        """The same as SQL has it."""
+        return quote(self.key or _KEYS[0])
+
     @cached_property
     def candidates(self) -> tuple[str, ...]:
         """The columns of which one may hold the names of migrations, if `key` does not."""

@@ -6,7 +6,7 @@ tables, not files; what rows and pointer mean together is decided in `bridge.rec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +23,9 @@ from bridge.line import Row
 from bridge.state import Candidate, State
 
 __all__ = ["VERSION_LENGTH", "Ledger", "sqlstate"]
+
+#: What is written of a row, beside its name and the time.
+_WRITTEN = ("description", "checksum", "execution_ms", "breaking")
 
 #: SQLSTATEs for which an adopted table is used as it is: the role may not alter it, a view
 #: uses its column, or a reader holds it longer than every other reader should wait for us.
@@ -70,7 +73,7 @@ class Ledger:
                 pointers = connection.execute(text(statement)).scalars().all()
         return State(
             ledger=self.name,
-            version_table=self._name(self.version_table),
+            version_table=self.version_name,
             exists=catalog.ledger,
             ours=layout.is_ours,
             rows=rows,
@@ -116,7 +119,7 @@ class Ledger:
         Raises LedgerError if that cannot be done and an id of `longest` characters would not
         fit: it would otherwise fail in the middle of a run.
         """
-        name = self._name(self.version_table)
+        name = self.version_name
         width = connection.execute(
             text(
                 "SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(:name) "
@@ -150,19 +153,39 @@ class Ledger:
         `row.version` is what this ledger calls it. `row.applied_at` is not used: the server's
         clock decides.
         """
-        values: dict[str, Any] = {
-            "description": row.description,
-            "checksum": row.checksum,
-            "execution_ms": row.execution_ms,
-            "breaking": row.breaking or None,
-        }
-        values = {name: value for name, value in values.items() if name in layout.usable}
-        statement = _insertion(
-            self.quoted,
-            (*((name, f":{name}") for name in values), (layout.quoted_key, ":key")),
-            layout.names["applied_at"] if "applied_at" in layout.usable else None,
-        )
-        connection.execute(statement, {**values, "key": row.version})
+        sources = self.sources(layout, parameter=":{}", escaped=_in_text)
+        statement = _insertion(self.quoted, tuple(sources.items()))
+        connection.execute(statement, self.values(row, layout))
+
+    def values(self, row: Row, layout: Layout) -> dict[str, Any]:
+        """What is written of a row, by the names that `sources` gives to its parts."""
+        used = {name: getattr(row, name) for name in _WRITTEN if name in layout.usable}
+        if "breaking" in used:
+            used["breaking"] = row.breaking or None
+        return {**used, "key": row.version}
+
+    def sources(
+        self,
+        layout: Layout,
+        *,
+        parameter: str,
+        escaped: Callable[[str], str],
+        latest: str | None = None,
+    ) -> dict[str, str]:
+        """The columns of a new row, each with the SQL that gives its value.
+
+        `parameter` makes a parameter of a name, and `escaped` makes a name one that holds none.
+        `latest` is the time of the last row, if it is known.
+        """
+        found = {name: parameter.format(name) for name in _WRITTEN if name in layout.usable}
+        found[escaped(layout.key_name)] = parameter.format("key")
+        if "applied_at" in layout.usable:
+            kind = layout.names["applied_at"]
+            latest = latest or f"(SELECT max(applied_at) FROM {escaped(self.name)})"
+            found["applied_at"] = (
+                f"GREATEST(CAST(clock_timestamp() AS {kind}), {latest} + interval '1 microsecond')"
+            )
+        return found
 
     def amend(
         self,
@@ -203,6 +226,11 @@ class Ledger:
         return self._name(self.table)
 
     @property
+    def version_name(self) -> str:
+        """The version table's name as a person types it."""
+        return self._name(self.version_table)
+
+    @property
     def quoted(self) -> str:
         """The ledger's name for SQLAlchemy's `text()`."""
         return _in_text(self.name)
@@ -210,7 +238,7 @@ class Ledger:
     @property
     def quoted_version_table(self) -> str:
         """The version table's name for SQLAlchemy's `text()`."""
-        return _in_text(self._name(self.version_table))
+        return _in_text(self.version_name)
 
     def _name(self, table: str) -> str:
         return f"{quote(self.schema)}.{quote(table)}" if self.schema else str(quote(table))
@@ -218,7 +246,7 @@ class Ledger:
     def _catalog(self, connection: Connection) -> Any:
         names = {
             "ledger": self.name,
-            "version_table": self._name(self.version_table),
+            "version_table": self.version_name,
             "name": self.table,
             "schema": self.schema,
             "key": self.key or "version",
@@ -263,7 +291,7 @@ class Ledger:
             if mend is None:
                 raise
             raise LedgerError(
-                f"The tables {self.name} and {self._name(self.version_table)} cannot be {done} "
+                f"The tables {self.name} and {self.version_name} cannot be {done} "
                 f"by this role: {str(error.orig).strip().splitlines()[0]}. Nothing was run. {mend}"
             ) from error
 
@@ -279,17 +307,9 @@ _MENDS = {
 
 
 @lru_cache(maxsize=8)
-def _insertion(table: str, sources: tuple[tuple[str, str], ...], dated: str | None) -> TextClause:
-    """The INSERT of a row; the same object for each of a run, which SQLAlchemy reads once.
-
-    `sources` are columns with their values; `dated` is the type of ``applied_at``.
-    """
+def _insertion(table: str, sources: tuple[tuple[str, str], ...]) -> TextClause:
+    """The INSERT of a row; the same object for each of a run, which SQLAlchemy reads once."""
     given = dict(sources)
-    if dated is not None:
-        given["applied_at"] = (
-            f"GREATEST(CAST(clock_timestamp() AS {dated}), "
-            f"(SELECT max(applied_at) FROM {table}) + interval '1 microsecond')"
-        )
     return text(f"INSERT INTO {table} ({', '.join(given)}) VALUES ({', '.join(given.values())})")
 
 

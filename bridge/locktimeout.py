@@ -13,7 +13,11 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.pooled import PooledClaim
 
 #: Such a statement blocks nobody while it waits, and leaves something half done behind when it
@@ -30,26 +34,36 @@ SELECT set_config('lock_timeout', %(value)s, true) WHERE current_setting('lock_t
 
 
 class LockTimeout:
-    """Limits how long the statements of one file wait for a lock.
+    """Limits how long the statements of the files of one run wait for a lock.
 
-    The session is told once, before the file begins, so that it counts across the file's commits.
-    Behind a pooler, which shares sessions, it is made LOCAL to each transaction, together with the
-    claim (`pooled`), and in a transaction of the caller's (`external`) LOCAL to that.
+    The session is told once, before the first file begins, so that it counts across commits and
+    costs nothing for the files after it. Behind a pooler, which shares sessions, it is made LOCAL
+    to each transaction, together with the claim (`pooled`), and in a transaction of the caller's
+    (`external`) LOCAL to that.
     """
 
     def __init__(
-        self, dbapi: Any, seconds: float, *, pooled: PooledClaim | None, external: bool
+        self,
+        dbapi: Any,
+        seconds: float,
+        *,
+        before: str,
+        pooled: PooledClaim | None,
+        external: bool,
     ) -> None:
+        """`before` is what the session had before the run."""
         self._dbapi = dbapi
+        self._before = before
         self._value = str(max(1, round(seconds * 1000)))  # 0 would be no limit at all
         self._pooled = pooled
         self._external = external
         self._is_the_files = False
-        #: What the session has now; None for what it has by itself.
-        self._now: str | None = None
+        #: The limit as the server shows it; None while the session has none of ours.
+        self.shown: str | None = None
 
     def begin(self) -> None:
-        """The file is about to begin; the connection is in no transaction unless `external`."""
+        """A file is about to begin; the connection is in no transaction unless `external`."""
+        self._is_the_files = False
         if self._pooled is not None:
             self._pooled.lock_timeout = self._value
             return
@@ -58,12 +72,9 @@ class LockTimeout:
             if self._external:
                 with self._dbapi.cursor() as cursor:
                     cursor.execute(_LOCAL, {"value": self._value})
-                return
-            self._dbapi.autocommit = True  # or a rollback in the file would take it back
-            try:
-                self._set(self._value)
-            finally:
-                self._dbapi.autocommit = False
+            elif self.shown is None:
+                # Outside of a transaction, or a rollback in the file would take it back.
+                self._outside(self._set)
 
     def before(self, statement: str) -> None:
         """The file is about to send this."""
@@ -74,15 +85,42 @@ class LockTimeout:
         if self._pooled or self._external or self._is_the_files or not self._dbapi.autocommit:
             return
         with suppress(Exception):
-            self._set(None if CONCURRENTLY.search(statement) else self._value)
+            self._unset() if CONCURRENTLY.search(statement) else self._set()
 
     def end(self) -> None:
         """Whatever transaction comes next is not the file's, or the file has its own limit."""
         if self._pooled is not None:
             self._pooled.lock_timeout = None
 
-    def _set(self, value: str | None) -> None:
-        if value != self._now:
-            with self._dbapi.cursor() as cursor:
-                cursor.execute(f"SET lock_timeout TO {value or 'DEFAULT'}")
-        self._now = value
+    def forget(self) -> None:
+        """The session has been given back what it had before the run."""
+        self.shown = None
+
+    def close(self) -> None:
+        """The run is over: give the session back what it had, where that can be done."""
+        with suppress(Exception):
+            self._outside(self._unset)
+
+    def _outside(self, change: Callable[[], None]) -> None:
+        """Change it outside of a transaction; does nothing where the connection is in one."""
+        if self._dbapi.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            return
+        self._dbapi.autocommit = True
+        try:
+            change()
+        finally:
+            self._dbapi.autocommit = False
+
+    def _set(self) -> None:
+        if self.shown is None:
+            self.shown = self._told(self._value)
+
+    def _unset(self) -> None:
+        if self.shown is not None:
+            self.shown = None
+            self._told(self._before)
+
+    def _told(self, value: str) -> str:
+        with self._dbapi.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
+            return str(cursor.fetchone()[0])

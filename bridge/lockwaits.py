@@ -91,14 +91,22 @@ class LockWaits:
             self._closed.set()
             if self._thread is not None:
                 self._thread.join(_FAREWELL)
+            if self._limit is not None:
+                self._limit.close()
 
     def begin(self, attempt: Attempt, baseline: Baseline, pooled: PooledClaim | None) -> None:
         """A file is about to be executed; its connection is between two transactions."""
         dbapi, external = attempt.work.dbapi, attempt.work.external
         self.blockers, self.sent, self._stem = (), 0, attempt.file.stem
-        self._limit = None
         if self.timeout:
-            self._limit = LockTimeout(dbapi, self.timeout, pooled=pooled, external=external)
+            if self._limit is None:
+                self._limit = LockTimeout(
+                    dbapi,
+                    self.timeout,
+                    before=baseline.lock_timeout,
+                    pooled=pooled,
+                    external=external,
+                )
             self._limit.begin()
 
         def sent(statement: str) -> _Sent:
@@ -124,6 +132,16 @@ class LockWaits:
         self._begin_statement = self._now = None
         if self._limit is not None:
             self._limit.end()
+
+    @property
+    def limit(self) -> str | None:
+        """The server's `lock_timeout` while a file runs, as it shows it; None if none is set."""
+        return self._limit.shown if self._limit is not None else None
+
+    def forget_limit(self) -> None:
+        """The session has been given back what it had before the run."""
+        if self._limit is not None:
+            self._limit.forget()
 
     def explain(self, attempt: Attempt, error: BaseException) -> Sequence[str]:
         """What is to be said of a lock that was not obtained, if that is why the file failed."""

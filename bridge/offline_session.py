@@ -107,8 +107,8 @@ class ScriptWork:
         """Whether the file has asked for a commit that is not written yet."""
         return self.connection.script.owes_commit
 
-    def pay_commit(self) -> None:
-        """Write it."""
+    def hand_out(self) -> None:
+        """The file gets the Connection, so the commit is written before it goes on."""
         self.connection.script.pay_commit()
 
     def check_commit(self) -> None:

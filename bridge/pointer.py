@@ -2,7 +2,8 @@
 
 Alembic writes the two revisions into the text of its UPDATE, so that each is a new statement to
 SQLAlchemy, and compiling it takes longer than sending it. Here the same UPDATE is sent with
-parameters. That it has met one row is still for Alembic to check.
+parameters; or it was sent already, together with the record (bridge.sealing). That it has met one
+row is still for Alembic to check.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ class Pointer:
     def __init__(
         self, ctx: MigrationContext, connection: Connection, ledger: Ledger, revision: str | None
     ) -> None:
-        """`revision` is what it names now."""
+        self._ctx = ctx
         self._connection = connection
         self._table = ctx._version  # noqa: SLF001 - the object that Alembic's statements name
-        self._now = revision
+        #: What it names now.
+        self.now = revision
         self._next: str | None = None
         self._update = text(
             f"UPDATE {ledger.quoted_version_table} SET version_num = :new WHERE version_num = :old"  # noqa: S608
@@ -38,11 +40,49 @@ class Pointer:
         """Alembic is about to move it here; None leaves the statement to Alembic."""
         self._next = revision
 
+    def has_moved_to(self, revision: str) -> None:
+        """It names this already, in exactly one row, and Alembic is about to move it there."""
+        self.now = revision
+        # For the UPDATE that comes next, which would take as long to put together as to send.
+        self._ctx._version = _SENT  # type: ignore[assignment]  # noqa: SLF001
+
     def _execute(self, construct: Any, *arguments: Any, **options: Any) -> Any:
-        old, new = self._now, self._next
+        if construct is _SENT:
+            self._ctx._version = self._table  # noqa: SLF001
+            return _SENT
+        old, new = self.now, self._next
         if new is None or getattr(construct, "table", None) is not self._table:
             return self._by_alembic(construct, *arguments, **options)
-        self._now, self._next = new, None
+        self.now, self._next = new, None
         if old is None or not isinstance(construct, Update):
             return self._by_alembic(construct, *arguments, **options)
         return self._connection.execute(self._update, {"new": new, "old": old})
+
+
+class _Sent:
+    """An UPDATE that was sent, to Alembic: the table, the statement and its result in one."""
+
+    rowcount = 1
+
+    @property
+    def c(self) -> _Sent:
+        return self
+
+    version_num = c
+
+    def update(self) -> _Sent:
+        return self
+
+    def values(self, **_values: object) -> _Sent:
+        return self
+
+    def where(self, *_conditions: object) -> _Sent:
+        return self
+
+    def __eq__(self, _value: object) -> bool:
+        return True
+
+    __hash__ = object.__hash__
+
+
+_SENT = _Sent()

@@ -197,7 +197,7 @@ class _Rehearsing:
             # What a file prints is for the person, not for the script.
             with contextlib.redirect_stdout(sys.stderr):
                 runner.run(file, Direction.UPGRADE)
-            runner.finish(lambda _ms: self._check_commit())
+            runner.finish(lambda _attempt: self._check_commit())
         except MigrationError as error:
             reason = _not_rehearsable(error)
             if reason is None:

@@ -53,11 +53,15 @@ class Runner:
     rehearsal: bool = False
     #: Limits how long files wait for locks, and sees for whom; None to leave that alone.
     lock_waits: LockWaits | None = None
+    #: Called when a file has come to its end: writes the record at once where that can be done,
+    #: and says whether it is.
+    seal: Callable[[Attempt], bool] = lambda _attempt: False
     #: The attempt that failed last, until the next one begins.
     failed: Attempt | None = None
     #: Stems that were run and recorded.
     done: list[str] = field(default_factory=list)
     _attempt: Attempt | None = None
+    _may_defer: bool = False
 
     def run(self, file: PlainFile, direction: Direction) -> None:
         """Execute the file's function, and stop just before the commit that ends it.
@@ -71,7 +75,7 @@ class Runner:
         if not self.external and self.connection.in_transaction():
             self.connection.commit()
         autocommit = self._leave_autocommit()
-        baseline = self._baseline  # taken before the file can change anything
+        baseline = self.baseline  # taken before the file can change anything
         work = Work(
             self.connection,
             file.path,
@@ -79,6 +83,7 @@ class Runner:
             external=self.external,
             isolation_level=baseline.isolation_level,
             pooled=self.pooled,
+            may_defer=self._may_defer or baseline.may_defer,
             on_statement=self._on_statement,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
@@ -88,17 +93,14 @@ class Runner:
             self.check_signals()
             self._settle(attempt)
 
-    def finish(self, record: Callable[[int], None]) -> None:
-        """Write the record and commit it together with what the migration left uncommitted.
-
-        `record` is called with the milliseconds that the migration took.
-        """
+    def finish(self, record: Callable[[Attempt], None]) -> None:
+        """Write the record and commit it together with what the migration left uncommitted."""
         attempt = self._attempt
         if attempt is None:
             raise RuntimeError("no migration has been run")  # a bug of ours
         with self._explaining(attempt):
             attempt.phase = Phase.RECORD
-            record(attempt.milliseconds())
+            record(attempt)
             attempt.phase = Phase.COMMIT
             if not self.external:
                 # By the driver first: SQLAlchemy would close a connection whose COMMIT Ctrl-C
@@ -107,7 +109,7 @@ class Runner:
                 self.connection.commit()
         self._close(attempt)
         if not self.external:
-            self._baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+            self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
         self.done.append(attempt.file.stem)
         self.reporter.finished(attempt.file.stem, attempt.direction, attempt.seconds())
 
@@ -123,7 +125,8 @@ class Runner:
         return self._explained(attempt, error)
 
     @cached_property
-    def _baseline(self) -> Baseline:
+    def baseline(self) -> Baseline:
+        """What the connection had before the first file."""
         baseline = Baseline.take(self.connection)
         if not self.external:
             self.connection.rollback()
@@ -158,7 +161,7 @@ class Runner:
     def _execute(self, attempt: Attempt) -> None:
         work = attempt.work
         if self.lock_waits is not None:
-            self.lock_waits.begin(attempt, self._baseline, self.pooled)
+            self.lock_waits.begin(attempt, self.baseline, self.pooled)
         if work.mode is Mode.AUTOCOMMIT:
             work.dbapi.autocommit = True
         elif not self.connection.in_transaction() and work.mode is Mode.ATOMIC:
@@ -177,6 +180,7 @@ class Runner:
     def _settle(self, attempt: Attempt) -> None:
         """Refuse what must not be recorded, and put back what the file changed for itself."""
         work = attempt.work
+        self._may_defer = work.may_defer  # for the files after it as well
         work.refuse_lost()
         dbapi = None if self.connection.invalidated else self.connection.connection.dbapi_connection
         if dbapi is not work.dbapi:
@@ -193,7 +197,10 @@ class Runner:
                 work.check_commit()
             work.keep_commit()
             self.watcher.work = None
-            self._restore()
+            if self.lock_waits is not None:
+                self.lock_waits.end()
+            if not self.seal(attempt):
+                self._restore()
 
     @contextmanager
     def _explaining(self, attempt: Attempt) -> Iterator[None]:
@@ -269,12 +276,13 @@ class Runner:
         if work.about_indexes and attempt.phase is Phase.EXECUTE:
             work.invalid = invalid_indexes(self.connection, work.about_indexes)
         self.connection.commit()
-        self._baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+        self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
 
     def _restore(self) -> None:
         if self.lock_waits is not None:
             self.lock_waits.end()
-        self._baseline.restore(self.connection, external=self.external)
+            self.lock_waits.forget_limit()
+        self.baseline.restore(self.connection, external=self.external)
         if self.pooled is not None:
             self.pooled.settle()
 
@@ -284,7 +292,6 @@ class Runner:
         attempt.work.keep_commit()
         attempt.work.own_locks.close()
         if attempt.session is not None:
-            attempt.session.expunge_all()
             with suppress(Exception):  # of a connection that is gone
                 Session.close(attempt.session)
 

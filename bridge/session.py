@@ -55,9 +55,7 @@ class MigrationSession(Session):
         execution_options: CoreExecuteOptionsParameter | None = None,
     ) -> Connection:
         """As in every Session, an isolation level may be set before the first statement."""
-        # Only a file calls this, and it may go on with a cursor of the driver's own, of which
-        # no listener hears.
-        self._work.pay_commit()
+        self._work.hand_out()  # only a file calls this
         options = dict(execution_options or {})
         if "isolation_level" in options and not (self._joined and self.in_transaction()):
             self._isolate(options.pop("isolation_level"))
@@ -133,8 +131,10 @@ def open_session(work: Work, *, autoflush: bool) -> Session:
 class Watcher:
     """Listens to every SQLAlchemy connection of this process, for the migration that runs now."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[], None] = lambda: None) -> None:
+        """`show` is called from another thread, now and then, while a migration runs."""
         self.work: Work | None = None
+        self._show = show
 
     @contextmanager
     def listening(self) -> Iterator[Watcher]:
@@ -167,6 +167,7 @@ class Watcher:
             work = self.work
             if work is not None:
                 work.pay_if_due()
+                self._show()
 
     def _before_execute(self, conn: Any, _element: Any, _many: Any, _one: Any, _opts: Any) -> None:
         # A server-side cursor does not survive a COMMIT, and the next event comes after it is made.

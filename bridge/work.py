@@ -15,6 +15,7 @@ Connection below it, or ``alembic.op``.
 from __future__ import annotations
 
 import inspect
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,13 @@ PAY_EVERY = 0.1
 #: What asks for the checks of a COMMIT without the COMMIT.
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
 
+#: What a statement may say that changes a setting, or calls something that does.
+_ABOUT_SETTINGS = re.compile(r"\b(?:re)?set\b|set_config|\b(?:discard|select|call|do|execute)\b")
+#: What does so for certain, or decides which tables names mean.
+_CHANGES_SETTINGS = re.compile(
+    r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
+)
+
 #: libpq's PQTRANS_IDLE and PQTRANS_INERROR.
 _IDLE, _IN_ERROR = 0, 3
 
@@ -74,6 +82,7 @@ class Work:
         external: bool = False,
         isolation_level: str = "READ COMMITTED",
         pooled: PooledClaim | None = None,
+        may_defer: bool = True,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
     ) -> None:
         self.connection = connection
@@ -90,6 +99,10 @@ class Work:
         self.unseen_end = False
         #: The statements so far that speak of an index.
         self.about_indexes: list[str] = []
+        #: Whether one may have changed a setting, and whether one has, as far as texts tell.
+        self.about_settings = self.changes_settings = False
+        #: Whether something may be left for the COMMIT to check.
+        self.may_defer = may_defer
         #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
         self.swallowed: dict[tuple[str, str], BaseException] = {}
         #: The error after which PostgreSQL refused everything until a rollback.
@@ -129,33 +142,44 @@ class Work:
 
     def hold_commit(self) -> None:
         """From now on a commit that is owed may wait as long as it likes."""
-        with self._paying:
-            self._due = None
+        self._due = None
 
     def keep_commit(self) -> None:
         """Owe nothing any more: what was owed is for somebody else to commit or to roll back."""
-        with self._paying:
-            self.hold_commit()
-            self._owed = None
+        if self._owed is not None:
+            with self._paying:
+                self._due = self._owed = None
 
     def pay_commit(self) -> None:
         """Send the commit that is owed, if one is; raises MigrationError if it fails."""
+        # Most statements come when none is. It is owed until it is sent, by whichever thread.
+        if self._owed is None:
+            return
         with self._paying:
-            owed = self._owed
-            self.keep_commit()
-            if owed is None:
-                return
-            self._open = False
-            if self.in_failed_transaction():
-                # Something behind SQLAlchemy's back: the server would roll back, and say nothing.
-                self.lost = lost(self.aborted_by)
-                return
             try:
-                self.dbapi.commit()
-            except Exception as error:
-                self.lost = f"The commit asked for at line {owed.line} failed: {first_line(error)}"
-                raise MigrationError(self.lost) from error
-            self.committed.append(owed)
+                self._pay(self._owed)
+            finally:
+                self._due = self._owed = None
+
+    def _pay(self, owed: Commit | None) -> None:
+        if owed is None:  # paid by another thread meanwhile
+            return
+        self._open = False
+        if self.in_failed_transaction():
+            # Something behind SQLAlchemy's back: the server would roll back, and say nothing.
+            self.lost = lost(self.aborted_by)
+            return
+        try:
+            self.dbapi.commit()
+        except Exception as error:
+            self.lost = f"The commit asked for at line {owed.line} failed: {first_line(error)}"
+            raise MigrationError(self.lost) from error
+        self.committed.append(owed)
+
+    def hand_out(self) -> None:
+        """The file gets the Connection; of a cursor of the driver's own no listener will hear."""
+        self.pay_commit()
+        self.about_settings = self.may_defer = True
 
     def pay_if_due(self) -> None:
         """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
@@ -173,8 +197,9 @@ class Work:
         if self.dbapi.autocommit:
             return
         self.refuse_lost()
-        with self.quietly():
-            self.connection.exec_driver_sql(CHECK_COMMIT)
+        if self.may_defer:
+            with self.quietly():
+                self.connection.exec_driver_sql(CHECK_COMMIT)
 
     def in_failed_transaction(self) -> bool:
         """Whether PostgreSQL refuses every statement until a rollback (SQLSTATE 25P02)."""
@@ -207,7 +232,7 @@ class Work:
 
     def before_cursor(self, connection: Connection) -> None:
         """A cursor for a statement is about to be made, on this connection or another one."""
-        if self._covering:
+        if self._covering or self._owed is None:
             return
         ours = self._is_ours(connection)
         if not self._quiet if ours else threading.get_ident() not in self._outsiders:
@@ -218,25 +243,32 @@ class Work:
         if self._covering:
             return
         self.before_cursor(connection)
-        from_file = not self._quiet and self._is_ours(connection)
+        ours = self._is_ours(connection)
+        from_file = ours and not self._quiet
         if from_file:
             self.look()
             self._cover(statement)
         if threading.get_ident() not in self._outsiders:
-            self.own_locks.begins(connection, statement)
+            self.own_locks.begins(None if ours else connection, statement)
         if not from_file:
             return
         self._committing = False
         if self.mode is Mode.ATOMIC and ends_transaction(statement):
             raise MigrationError(self._no_commit_inside())
-        if "index" in statement.lower():
+        lowered = statement.lower()
+        if "index" in lowered:
             self.about_indexes.append(statement)
+        self.may_defer = self.may_defer or "deferr" in lowered
+        if _ABOUT_SETTINGS.search(lowered):
+            self.about_settings = True
+            self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
         self._on_statement(statement, parameters)
 
     def after_statement(self, connection: Connection, statement: str, parameters: object) -> None:
         """A statement succeeded: what it did not do in an earlier try is done now."""
-        self.own_locks.ends(connection)
-        if self._quiet or not self._is_ours(connection):
+        ours = self._is_ours(connection)
+        self.own_locks.ends(None if ours else connection)
+        if self._quiet or not ours:
             return
         if self.swallowed:
             self.swallowed.pop((statement, repr(parameters)), None)

@@ -11,6 +11,7 @@ from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
 from bridge import disagreements as say
+from bridge.attempt import Attempt
 from bridge.drift import changed, renamed
 from bridge.errors import BridgeError, LedgerError, UsageError
 from bridge.exclusive import exclusively
@@ -23,6 +24,7 @@ from bridge.reporting import Direction, Reporter
 from bridge.retrying import Retrying
 from bridge.rights import Rights
 from bridge.runner import Runner
+from bridge.sealing import Sealing
 from bridge.session import Mode, Watcher
 from bridge.site import Site
 from bridge.state import State
@@ -54,7 +56,7 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
             reporter=site.reporter,
             in_transaction=site.external,
         ) as right,
-        Watcher().listening() as watcher,
+        Watcher(right.show).listening() as watcher,
         retrying.watching(),
     ):
         runner = Runner(
@@ -83,6 +85,7 @@ class _Writing:
         self._ctx = ctx
         self._runner = runner
         self._retrying = retrying
+        runner.seal = self._seal
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
@@ -150,6 +153,7 @@ class _Writing:
             with site.connection.begin_nested():
                 self._layout = site.ledger.ensure(site.connection)
                 longest = max((len(e.revision) for e in agreement.line.entries), default=0)
+                self._sealing = Sealing(site.connection, site.ledger, self._layout)
                 site.ledger.widen_version_table(site.connection, longest=longest)
                 with site.ledger.creating():
                     # Alembic creates this table too late for a pointer to be put into it.
@@ -202,28 +206,52 @@ class _Writing:
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._refuse_forbidden(direction, [self._line.by_revision[file.revision]])
         self._commit()
-        if direction is Direction.UPGRADE:
-            # Of the text that runs, and is held since the run began: a newer release may have
-            # replaced the file meanwhile.
-            self._begun = row_of(file)
+        self._sealed = False
         self._retrying.run(self._runner, file, direction)
-        self._pointer.moves_to(file.revision if direction is Direction.UPGRADE else None)
+        if self._sealed:
+            self._pointer.has_moved_to(file.revision)
+        else:
+            self._pointer.moves_to(file.revision if direction is Direction.UPGRADE else None)
+
+    def _seal(self, attempt: Attempt) -> bool:
+        """Record a migration in one message as soon as it has ended, where that can be done."""
+        old, runner = self._pointer.now, self._runner
+        upgrades = attempt.direction is Direction.UPGRADE
+        if not (upgrades and old) or runner.external or runner.pooled is not None:
+            return False
+        self._sealed = self._sealing.write(
+            attempt.work,
+            runner.baseline,
+            limit=self._retrying.lock_waits.limit,
+            old=old,
+            new=attempt.file.revision,
+            row=self._recorded(row_of(attempt.file, attempt.milliseconds())),
+        )
+        return self._sealed
 
     def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""
         if step.is_stamp:
             return  # recorded when it is done: Alembic calls for each of its steps, or for none
         if step.is_upgrade:
-            self._runner.finish(lambda ms: self._record(replace(self._begun, execution_ms=ms)))
+            self._runner.finish(self._record_attempt)
         else:
             entry = self._line.by_revision[str(step.up_revision_id)]
-            self._runner.finish(lambda _ms: self._forget([entry.stem]))
+            self._runner.finish(lambda _attempt: self._forget([entry.stem]))
+
+    def _record_attempt(self, attempt: Attempt) -> None:
+        if not self._sealed:
+            self._record(row_of(attempt.file, attempt.milliseconds()))
+
+    def _recorded(self, row: Row) -> Row:
+        """The row as the ledger has it."""
+        key = self._state.key(row.version)
+        return row if key == row.version else replace(row, version=key)
 
     def _record(self, row: Row) -> None:
         site = self._site
-        key = self._state.key(row.version)
         try:
-            site.ledger.record_applied(site.connection, replace(row, version=key), self._layout)
+            site.ledger.record_applied(site.connection, self._recorded(row), self._layout)
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION:
                 raise
@@ -266,13 +294,18 @@ class _Writing:
             self._site.connection.rollback()
 
 
-def row_of(file: PlainFile) -> Row:
-    """What is recorded of a file, except when it ran and for how long."""
+def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
+    """What is recorded of a file that ran so long, except when.
+
+    Of the text that ran, which is held since the run began: a newer release may have replaced the
+    file meanwhile.
+    """
     header = file.header
     return Row(
         version=file.stem,
         description=header.description,
         checksum=file.checksum(),
+        execution_ms=milliseconds,
         breaking=header.breaking,
     )
 

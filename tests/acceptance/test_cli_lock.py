@@ -16,7 +16,7 @@ from bridge.errors import TryAgain, UsageError
 from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS
 from bridge.lock import MigrationLock
 from bridge.lock_status import LockStatus, cancel_statement, lock_status
-from support.running import CREATE_LOG, Starter, do, gate_of, poll, recorded, starting
+from support.running import CREATE_LOG, Starter, ask, do, gate_of, poll, recorded, starting
 from support.terminal import run_on_terminal
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def stuck(project: Project, engine: Engine, gate: Gate, start: Starter) -> tuple
     project.write(SECOND, AT_THE_GATE)
     running = start()
     poll(gate.waiting, within=LONG)
+    # After a quick migration, others are shown the next one when it has run for a moment.
+    shown = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
+    poll(lambda: ask(engine, shown, name=f"bridge: {SECOND}"), within=LONG)
     return running, gate.reached()
 
 

@@ -352,6 +352,65 @@ def test_a_lock_that_is_gone_from_a_living_connection_is_noticed(engine: Engine)
             lock.mark("005_next")
 
 
+def test_in_a_series_of_quick_migrations_others_are_shown_one_that_lasts(engine: Engine) -> None:
+    with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:
+
+        def shown() -> str | None:
+            found = holder(connection)
+            connection.rollback()
+            return found.migration if found else None
+
+        lock.may_begin("001_first")
+        assert shown() == "001_first"
+        lock.may_begin("002_second")
+        lock.may_begin("003_third")
+        assert shown() == "001_first"
+        lock.show()
+        assert shown() == "003_third"
+
+
+def test_a_lock_that_was_there_a_moment_ago_is_not_asked_for_but_its_end_is_noticed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge.lock, "TRUSTED", 3600.0)
+    with MigrationLock(engine, wait=0) as lock:
+        lock.may_begin("001_first")
+        pid = pid_of(lock)
+        asked = "SELECT state_change FROM pg_stat_activity WHERE pid = :pid"
+        before = ask(engine, asked, pid=pid)
+        lock.may_begin("002_second")
+        assert ask(engine, asked, pid=pid) == before
+        terminate(engine, pid)
+        with pytest.raises(LockLost, match="was cut"):
+            lock.may_begin("003_third")
+
+
+def test_a_lock_is_asked_for_again_after_a_while(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge.lock, "TRUSTED", 0.0)
+    with MigrationLock(engine, wait=0) as lock:
+        lock.may_begin("001_first")
+        assert lock._connection is not None
+        lock._connection.rollback()
+        with pytest.raises(LockLost, match="no longer lists the lock"):
+            lock.may_begin("002_second")
+
+
+def test_a_lock_that_is_lost_while_a_migration_runs_is_told_before_the_next(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge.lock, "TRUSTED", 3600.0)
+    with MigrationLock(engine, wait=0) as lock:
+        lock.may_begin("001_first")
+        lock.may_begin("002_second")
+        terminate(engine, pid_of(lock))
+        lock.show()
+        with pytest.raises(LockLost, match="was cut") as caught:
+            lock.may_begin("003_third")
+    assert caught.value.__cause__ is not None
+
+
 def test_leaving_with_a_dead_connection_does_not_hide_the_error_in_flight(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
