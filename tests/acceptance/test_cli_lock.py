@@ -86,6 +86,7 @@ def stuck(project: Project, engine: Engine, gate: Gate, start: Starter) -> tuple
     poll(gate.waiting, within=LONG)
     # After a quick migration, others are shown the next one when it has run for a moment.
     shown = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
+    shown += " AND datname = current_database()"
     poll(lambda: ask(engine, shown, name=f"bridge: {SECOND}"), within=LONG)
     return running, gate.reached()
 
