@@ -7,7 +7,8 @@ Where to look, from the ground up:
 
 * What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
-  read), glance (its description at once), folder (all of them), loading (executing one).
+  read), glance (its description at once), compiled (its code, and a header in it), folder (all of
+  them), loading (executing one).
 * What a database records: ledger (the tables), layout, keys and catalog (as other runners made
   them), state (what was read), line (the order), reconcile and disagreements (what follows),
   drift (files that changed).
@@ -23,8 +24,8 @@ Where to look, from the ground up:
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
-  autogenerate_dialect, configuring, connecting, site, rights, pointer, sealing,
-  writing, online (a live database).
+  autogenerate_dialect, configuring, connecting, site, announcing, rights, pointer,
+  sealing, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
 * What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
   check_source, check_names, git_base, checks (all of them together).

@@ -6,6 +6,7 @@ schema or fail; a connection left outside a transaction would make it go alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,12 @@ class Baseline:
 
     #: An expression: whether a session is as it was, except for `lock_timeout`.
     unchanged: str
-    #: The same for the settings that matter most, in a quarter of the time.
-    seems_unchanged: str
+    #: The settings that matter most, each with its value.
+    foremost: Mapping[str, str]
     #: Whether there is anything that is not checked before a COMMIT.
     may_defer: bool
+    #: The name of its user, quoted.
+    user: str
     #: As the server shows it.
     lock_timeout: str
     #: One multi-statement text that puts everything back, so that it costs one round trip.
@@ -41,9 +44,8 @@ class Baseline:
         """Remember what the connection has now; reads only."""
         now = connection.execute(text(_NOW)).one()
         user, role = literal(now.user), literal(now.role)
-        unchanged, seems_unchanged = (
-            _IS_UNCHANGED.format(user=user, role=role, names=literal(names), fingerprint=mark)
-            for names, mark in ((now.names, now.fingerprint), (now.few, now.few_fingerprint))
+        unchanged = _IS_UNCHANGED.format(
+            user=user, role=role, names=literal(now.names), fingerprint=now.fingerprint
         )
         values = [f"({literal(name)}, {literal(value)})" for name, value in now.settings or ()]
         statements = [
@@ -54,7 +56,8 @@ class Baseline:
         ]
         return cls(
             unchanged=unchanged,
-            seems_unchanged=seems_unchanged,
+            user=user,
+            foremost=dict(now.foremost),
             may_defer=bool(now.may_defer),
             lock_timeout=str(now.lock_timeout),
             statement="; ".join(statements),
@@ -71,6 +74,20 @@ class Baseline:
             f"SELECT {self.unchanged}, {CANNOT_WRITE}, "
             f"CASE WHEN pg_catalog.current_setting('lock_timeout') <> {before} "
             f"THEN pg_catalog.set_config('lock_timeout', {before}, false) END"
+        )
+
+    def still(self, *, lock_timeout: str, thorough: bool) -> str:
+        """A condition: whether a session is as it was, and may write; with this `lock_timeout`.
+
+        Without being `thorough`, only what matters most is looked at, in a quarter of the time.
+        """
+        if thorough:
+            limit = f"pg_catalog.current_setting('lock_timeout') = {literal(lock_timeout)}"
+            return f"{self.unchanged} AND {limit} AND NOT ({CANNOT_WRITE})"
+        values = {**self.foremost, "lock_timeout": lock_timeout}
+        return (
+            f"session_user = {self.user} AND {literal('|'.join(values.values()))} = "
+            f"{_VALUES.format(names=literal('{' + ','.join(values) + '}'))}"
         )
 
     def restore(self, connection: Connection, *, external: bool = False) -> None:
@@ -112,11 +129,12 @@ class Baseline:
 # SET ROLE and SET SESSION AUTHORIZATION are for the first two; the others belong to a transaction.
 _NOT_SETTINGS = "^(role|session_authorization|transaction_.*|seed)$"
 
-# What a record, or another file, would suffer from most.
-_FEW = (
-    "search_path,statement_timeout,idle_in_transaction_session_timeout,row_security,"
-    "session_replication_role,default_transaction_isolation,default_transaction_read_only,"
-    "default_tablespace,default_table_access_method,check_function_bodies,synchronous_commit,"
+# What a record, or another file, would suffer from most; none of them may hold a secret.
+_FOREMOST = (
+    "role,search_path,transaction_read_only,lock_timeout,statement_timeout,"
+    "idle_in_transaction_session_timeout,row_security,session_replication_role,"
+    "default_transaction_isolation,default_transaction_read_only,default_tablespace,"
+    "default_table_access_method,check_function_bodies,synchronous_commit,"
     "standard_conforming_strings,client_encoding,client_min_messages,TimeZone,DateStyle,"
     "IntervalStyle,bytea_output,work_mem,maintenance_work_mem"
 )
@@ -131,19 +149,24 @@ _FINGERPRINT = """
    FROM pg_catalog.unnest({names}::pg_catalog.text[]) AS name)
 """
 
+_VALUES = """
+(SELECT pg_catalog.string_agg(pg_catalog.current_setting(name, true), '|')
+   FROM pg_catalog.unnest({names}::pg_catalog.text[]) AS name)
+"""
+
 _NOW = f"""
 SELECT session_user AS user, current_setting('role') AS role,
        current_setting('transaction_isolation') AS isolation_level,
        current_setting('lock_timeout') AS lock_timeout,
        pg_backend_pid() AS backend_pid, settings,
        names::text AS names, {_FINGERPRINT.format(names="names")} AS fingerprint,
-       few::text AS few, {_FINGERPRINT.format(names="few")} AS few_fingerprint,
+       ARRAY(SELECT ARRAY[name, current_setting(name, true)]
+               FROM unnest(string_to_array('{_FOREMOST}', ',')) AS name) AS foremost,
        EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable) AS may_defer
   FROM (SELECT array_agg(ARRAY[name, setting] ORDER BY name)
                    FILTER (WHERE source = 'session') AS settings,
                array_agg(name) FILTER (WHERE context IN ('user', 'superuser')
-                                             AND name <> 'lock_timeout') AS names,
-               array_agg(name) FILTER (WHERE name = ANY ('{{{_FEW}}}')) AS few
+                                             AND name <> 'lock_timeout') AS names
           FROM pg_settings
          WHERE name !~ '{_NOT_SETTINGS}') AS known
 """  # noqa: S608 - constants

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 #: One look at the catalog: what is there, the ledger's columns, and the one that numbers its rows.
-#: Its parameters: both tables as SQL names them; the bare name, schema and key of the ledger.
+#: Its parameters: both tables as SQL names them; the bare name, schema and key of the ledger; and
+#: the greatest atttypmod of a pointer's column that is to be made wider.
 CATALOG: Final = """
 SELECT to_regclass(:ledger) IS NOT NULL AS ledger,
        to_regclass(:version_table) IS NOT NULL AS version_table,
+       EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = to_regclass(:version_table) AND attname = 'version_num'
+                  AND atttypmod BETWEEN 5 AND :width) AS narrow,
        found.*,
        (SELECT array_agg(nspname::text ORDER BY nspname)
           FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace

@@ -73,6 +73,22 @@ def respelled(line: Line) -> tuple[Renamed, ...]:
     return tuple(each for each in found if each.new)
 
 
+def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
+    """What is recorded of a file that ran so long, except when.
+
+    Of the text that ran, which is held since the run began: a newer release may have replaced the
+    file meanwhile.
+    """
+    header = file.header
+    return Row(
+        version=file.stem,
+        description=header.description,
+        checksum=file.checksum(),
+        execution_ms=milliseconds,
+        breaking=header.breaking,
+    )
+
+
 def has_checksum(row: Row | None) -> bool:
     """Whether it is recorded what was applied."""
     return row is not None and _OURS.fullmatch(row.checksum or "") is not None

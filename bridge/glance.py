@@ -46,20 +46,26 @@ def description_at_a_glance(source: str) -> str | None:
 
     None says nothing about the text: it is to be parsed.
     """
+    found = head_at_a_glance(source)
+    return found and found[0]
+
+
+def head_at_a_glance(source: str) -> tuple[str, str] | None:
+    """The same, and the docstring as it is written, empty if there is none."""
     head = _head().match(source)
     if head is None or "\0" in source:
         return None
-    value, docstring = head["value"], head["docstring"]
+    value, docstring = head["value"], _inside(head["docstring"] or "")
     if value is not None:
         end, found = head.end(), value[1:-1]
-    elif docstring is not None and "\t" not in docstring:
+    elif docstring and "\t" not in docstring:
         # Python would make spaces of a tab.
-        end, found = head.start("after"), first_line(_inside(docstring)) or ""
+        end, found = head.start("after"), first_line(docstring) or ""
     else:
         return None
     if not found.strip() or _named_after(end, source):
         return None
-    return found
+    return found, docstring
 
 
 @cache

@@ -24,6 +24,9 @@ from bridge.state import Candidate, State
 
 __all__ = ["VERSION_LENGTH", "Ledger", "sqlstate"]
 
+#: The atttypmod of a column one character too narrow, which counts four bytes more.
+_NARROW = VERSION_LENGTH + 3
+
 #: What is written of a row, beside its name and the time.
 _WRITTEN = ("description", "checksum", "execution_ms", "breaking")
 
@@ -86,6 +89,13 @@ class Ledger:
             form=self.form,
             candidates=candidates,
             columns=layout.described,
+            layout=layout,
+            complete=bool(
+                catalog.ledger
+                and catalog.version_table
+                and not catalog.narrow
+                and layout.names.keys() >= ADDED_COLUMNS.keys()
+            ),
         )
 
     def ensure(self, connection: Connection) -> Layout:
@@ -125,7 +135,7 @@ class Ledger:
                 "SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(:name) "
                 "AND attname = 'version_num' AND atttypmod BETWEEN 5 AND :width"
             ),
-            {"name": name, "width": VERSION_LENGTH + 3},
+            {"name": name, "width": _NARROW},
         ).scalar()
         if width is None:
             return
@@ -175,15 +185,16 @@ class Ledger:
         """The columns of a new row, each with the SQL that gives its value.
 
         `parameter` makes a parameter of a name, and `escaped` makes a name one that holds none.
-        `latest` is the time of the last row, if it is known.
+        `latest` is the time of the last row as text, if it is known.
         """
         found = {name: parameter.format(name) for name in _WRITTEN if name in layout.usable}
         found[escaped(layout.key_name)] = parameter.format("key")
         if "applied_at" in layout.usable:
             kind = layout.names["applied_at"]
-            latest = latest or f"(SELECT max(applied_at) FROM {escaped(self.name)})"
+            last = f"SELECT max(applied_at) FROM {escaped(self.name)}"
+            last = f"({last})" if latest is None else f"CAST({latest} AS {kind})"
             found["applied_at"] = (
-                f"GREATEST(CAST(clock_timestamp() AS {kind}), {latest} + interval '1 microsecond')"
+                f"GREATEST(CAST(clock_timestamp() AS {kind}), {last} + interval '1 microsecond')"
             )
         return found
 
@@ -250,6 +261,7 @@ class Ledger:
             "name": self.table,
             "schema": self.schema,
             "key": self.key or "version",
+            "width": _NARROW,
         }
         return connection.execute(text(CATALOG), names).one()
 

@@ -27,7 +27,7 @@ def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
     module.__file__ = file.path
     sys.modules[module.__name__] = module
     try:
-        exec(compile(file.source(), file.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        exec(file.code(), module.__dict__)  # noqa: S102
         yield getattr(module, name)
     finally:
         sys.modules.pop(module.__name__, None)

@@ -78,7 +78,7 @@ class LockTimeout:
 
     def before(self, statement: str) -> None:
         """The file is about to send this."""
-        if _SETS_IT.search(statement):
+        if "timeout" in statement.lower() and _SETS_IT.search(statement):
             self._is_the_files = True
             self.end()
         # Outside of transactions only: inside of one nothing can be done CONCURRENTLY.
@@ -105,11 +105,12 @@ class LockTimeout:
         """Change it outside of a transaction; does nothing where the connection is in one."""
         if self._dbapi.info.transaction_status != TRANSACTION_STATUS_IDLE:
             return
+        before = self._dbapi.autocommit
         self._dbapi.autocommit = True
         try:
             change()
         finally:
-            self._dbapi.autocommit = False
+            self._dbapi.autocommit = before
 
     def _set(self) -> None:
         if self.shown is None:

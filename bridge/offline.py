@@ -18,7 +18,9 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy.orm import Session
 
+from bridge.announcing import announce
 from bridge.configuring import configure
+from bridge.drift import row_of
 from bridge.errors import BridgeError, Interrupted, MigrationError
 from bridge.loading import loaded, refuse_unfinished
 from bridge.logs import reporter_for
@@ -30,7 +32,6 @@ from bridge.reporting import Direction
 from bridge.revisions import PlainScriptDirectory
 from bridge.site import Site
 from bridge.work import Mode
-from bridge.writing import announce, row_of
 
 #: Where `bridge.scripting` puts what it found in the database that a script is for.
 FOUND = "bridge.found"

@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
+from bridge.drift import row_of
 from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
@@ -24,7 +25,6 @@ from bridge.plainscript import entry_of
 from bridge.reconcile import Agreement
 from bridge.site import Site
 from bridge.state import State, named
-from bridge.writing import row_of
 
 #: The columns of a ledger that a script fills; how long a migration took it cannot know.
 _FILLED = {

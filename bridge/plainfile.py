@@ -7,7 +7,7 @@ and nothing here ever executes the file.
 from __future__ import annotations
 
 import codecs
-import os.path
+import os
 import re
 import unicodedata
 from contextlib import suppress
@@ -18,6 +18,8 @@ from bridge.errors import PlainFileError
 
 # What reads a text is imported when there is one to read: most starts have none.
 if TYPE_CHECKING:
+    from types import CodeType
+
     from bridge.header import Header
 
 __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
@@ -25,6 +27,9 @@ __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 #: What Alembic cannot have in a revision id, or would read as a part of a relative one.
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
 _NUMBER: Final = re.compile(r"[0-9]*")
+
+#: How many bytes of a file are read at once; few have more.
+_AT_ONCE: Final = 1 << 16
 
 #: White space that does not count at the end of a line, and how it stands there.
 _BLANKS: Final = " \t\f\v"
@@ -76,8 +81,9 @@ class PlainFile:
     #: The file's name without `.py`: the identity of the migration.
     stem: str
     _header: Header | None = field(default=None, init=False, repr=False, compare=False)
-    #: The text that everything goes by since `hold`.
+    #: The text that everything goes by since `hold`, and its code if it was compiled for that.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
+    _code: CodeType | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -123,11 +129,22 @@ class PlainFile:
         Its header says how it is run, its checksum is recorded and itself is executed, even if
         another release puts another text into the file meanwhile. Raises as `header`.
         """
+        from bridge.compiled import compiled, header_in
+
         object.__setattr__(self, "_held", None)
         source = self.source()
-        header = self._parse(source)
+        code = compiled(self.path, source)
+        header = header_in(code, source) if code is not None else None
+        if header is None:
+            header = self._parse(source)
+        object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "_code", code)
         object.__setattr__(self, "_held", source)
         return header
+
+    def code(self) -> CodeType:
+        """What executes the file; raises what Python has to say about its text."""
+        return self._code or compile(self.source(), self.path, "exec", dont_inherit=True)
 
     def _parse(self, source: str) -> Header:
         from bridge.header import read_header
@@ -157,9 +174,7 @@ class PlainFile:
         if self._held is not None:
             return self._held
         try:
-            # Unbuffered, for it is read in one go; no pathlib on the way to a start.
-            with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
-                data = file.read()
+            data = _contents(self.path)
         except OSError as error:
             raise PlainFileError(self.path, None, _unreadable(error)) from error
         try:
@@ -171,6 +186,18 @@ class PlainFile:
                 f"this file cannot be decoded: {error}. Save it as UTF-8, or name its encoding "
                 "in the first line: # -*- coding: latin-1 -*-",
             ) from error
+
+
+def _contents(path: str) -> bytes:
+    """All of a file, at two thirds of the price of a file object."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        data = os.read(descriptor, _AT_ONCE)
+        while len(data) % _AT_ONCE == 0 and (more := os.read(descriptor, _AT_ONCE)):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _decoded(data: bytes) -> str:

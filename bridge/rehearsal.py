@@ -133,7 +133,7 @@ class _Rehearsing:
         from alembic.runtime.environment import EnvironmentContext
         from alembic.script import ScriptDirectory
 
-        from bridge.writing import announce
+        from bridge.announcing import announce
 
         found = Rehearsal(())
         with alembic_here():

@@ -7,13 +7,12 @@ it was. It is only a shorter way: what it cannot do is left to be done step by s
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from psycopg2 import Error as DriverError
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
-from bridge.baseline import CANNOT_WRITE, Baseline, literal
+from bridge.baseline import Baseline, literal
 from bridge.ledger import Ledger, sqlstate
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ _SAVEPOINT = "bridge_record"
 # this is not the file any more.
 _MESSAGE = f"""
 SAVEPOINT {_SAVEPOINT};
-UPDATE {{version_table}} SET version_num = %(new)s WHERE version_num = %(old)s AND {{unchanged}}
-   AND pg_catalog.current_setting('lock_timeout') = {{limit}} AND NOT ({CANNOT_WRITE});
+UPDATE {{version_table}} SET version_num = %(new)s WHERE version_num = %(old)s AND {{fits}};
 SET LOCAL lock_timeout = {{before}};
 INSERT INTO {{ledger}} ({{columns}})
 SELECT {{values}} FROM {{version_table}} WHERE version_num = %(new)s RETURNING {{told}}
@@ -49,9 +47,11 @@ class Sealing:
         self._connection = connection
         self._ledger = ledger
         self._layout = layout
-        #: When the last of them was applied; the row after it is later even if the clock goes back.
-        self._latest: object = None
-        self._message = lru_cache(maxsize=8)(self._put_together)
+        #: When the last of them was applied, as the server shows it; the row after it is later even
+        #: if the clock goes back.
+        self._latest: str | None = None
+        #: By the limit, whether all settings are looked at, and whether that time is known.
+        self._messages: dict[tuple[str, bool, bool], str] = {}
 
     def write(
         self, work: Work, baseline: Baseline, *, limit: str | None, old: str, new: str, row: Row
@@ -66,15 +66,15 @@ class Sealing:
         in_transaction = work.dbapi.info.transaction_status == TRANSACTION_STATUS_INTRANS
         if work.changes_settings or not in_transaction:
             return False
-        unchanged = baseline.unchanged if work.about_settings else baseline.seems_unchanged
-        before = baseline.lock_timeout
-        message = self._message(unchanged, before, limit or before, self._latest is not None)
+        key = (limit or baseline.lock_timeout, work.about_settings, self._latest is not None)
+        if key not in self._messages:
+            self._messages[key] = self._message(baseline, *key)
         values = {**self._ledger.values(row, self._layout), "old": old, "new": new}
         values["latest"] = self._latest
         try:
             # Below SQLAlchemy, which would take as long again as the server does.
             with work.dbapi.cursor() as cursor:
-                cursor.execute(message, values)
+                cursor.execute(self._messages[key], values)
                 written = cursor.fetchall()
         except DriverError as error:
             if (sqlstate(error) or "")[:2] not in _TRIED_AGAIN:
@@ -88,23 +88,22 @@ class Sealing:
         self._connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
         return False
 
-    def _put_together(self, unchanged: str, before: str, limit: str, latest_is_known: bool) -> str:  # noqa: FBT001
+    def _message(self, baseline: Baseline, limit: str, thorough: bool, dated: bool) -> str:  # noqa: FBT001
         """The text for psycopg2; there are few of them in a run."""
         sources = self._ledger.sources(
             self._layout,
             parameter="%({})s",
             escaped=_driver,
-            latest="%(latest)s" if latest_is_known else None,
+            latest="%(latest)s" if dated else None,
         )
         return _MESSAGE.format(
-            before=_driver(literal(before)),
-            unchanged=_driver(unchanged),
-            limit=_driver(literal(limit)),
+            before=_driver(literal(baseline.lock_timeout)),
+            fits=_driver(baseline.still(lock_timeout=limit, thorough=thorough)),
             version_table=_driver(self._ledger.version_name),
             ledger=_driver(self._ledger.name),
             columns=", ".join(sources),
             values=", ".join(sources.values()),
-            told="applied_at" if "applied_at" in sources else "NULL",
+            told="applied_at::text" if "applied_at" in sources else "NULL",
         )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from bridge.errors import LedgerError
 from bridge.keys import Form, Keys
+from bridge.layout import Layout
 from bridge.line import Row
 from bridge.plainfile import PlainFile
 
@@ -61,6 +62,10 @@ class State:
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
     #: All columns of the ledger, for a message.
     columns: str = ""
+    #: The columns themselves.
+    layout: Layout = field(default_factory=Layout)
+    #: Whether both tables are there with all that bridge would make.
+    complete: bool = False
     #: How the ledger names migrations; None as long as that has not been found out.
     keys: Keys | None = None
     #: What each migration is recorded as, by its stem.

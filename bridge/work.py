@@ -51,8 +51,8 @@ PAY_EVERY = 0.1
 #: What asks for the checks of a COMMIT without the COMMIT.
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
 
-#: What a statement may say that changes a setting, or calls something that does.
-_ABOUT_SETTINGS = re.compile(r"\b(?:re)?set\b|set_config|\b(?:discard|select|call|do|execute)\b")
+#: What a statement says that changes a setting, or calls something that may; or an ordinary one.
+_ABOUT_SETTINGS = ("set", "select", "do", "call", "execute", "discard")
 #: What does so for certain, or decides which tables names mean.
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
@@ -259,7 +259,7 @@ class Work:
         if "index" in lowered:
             self.about_indexes.append(statement)
         self.may_defer = self.may_defer or "deferr" in lowered
-        if _ABOUT_SETTINGS.search(lowered):
+        if any(word in lowered for word in _ABOUT_SETTINGS):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
         self._on_statement(statement, parameters)

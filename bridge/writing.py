@@ -11,16 +11,17 @@ from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
 from bridge import disagreements as say
+from bridge.announcing import announce, refuse_drift, warn_of_missing
 from bridge.attempt import Attempt
-from bridge.drift import changed, renamed
+from bridge.drift import row_of
 from bridge.errors import BridgeError, LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.ledger import sqlstate
-from bridge.line import Entry, Line, Row
+from bridge.line import Entry, Row
 from bridge.plainfile import PlainFile
 from bridge.pointer import Pointer
 from bridge.reconcile import Agreement, reconcile, reconcile_for_stamp
-from bridge.reporting import Direction, Reporter
+from bridge.reporting import Direction
 from bridge.retrying import Retrying
 from bridge.rights import Rights
 from bridge.runner import Runner
@@ -127,17 +128,24 @@ class _Writing:
         self._line = line = agreement.line
         for warning in agreement.warnings:
             site.reporter.warning(warning)
-        _warn_of_missing(site.reporter, line)
+        warn_of_missing(site.reporter, line)
         if not self._purging:
-            self._refuse_drift(line)
+            refuse_drift(site.settings, self._state, line)
         site.script.follow(line)
         self._pointer = Pointer(self._ctx, site.connection, site.ledger, line.pointer)
         self._rights = Rights.of(
             site.connection, ledger=self._state.ledger, version_table=self._state.version_table
         )
         self._hindrance = self._keep_books(agreement)
+        self._sealing: Sealing | None = None
+        if self._hindrance is not None and self._stamping:
+            raise self._hindrance
+        if not self._stamping:
+            # Under the lock the line knows, and Alembic need not ask again.
+            pointer = line.pointer
+            self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
         if self._hindrance is not None:
-            self._go_on_without(self._hindrance, agreement)
+            self._ctx.opts["dont_mutate"] = True  # until something is to be run
 
     def _keep_books(self, agreement: Agreement) -> BridgeError | None:
         """Put both tables in order, or say why that cannot be done here."""
@@ -149,11 +157,14 @@ class _Writing:
             return rights.read_only_refusal(_BOOKS)
         if agreement.moves_pointer and (refusal := rights.pointer_refusal()):
             return refusal
+        state = self._state
+        if state.complete and state.layout.key == state.key_column and not agreement.moves_pointer:
+            self._layout = state.layout
+            return None
         try:
             with site.connection.begin_nested():
                 self._layout = site.ledger.ensure(site.connection)
                 longest = max((len(e.revision) for e in agreement.line.entries), default=0)
-                self._sealing = Sealing(site.connection, site.ledger, self._layout)
                 site.ledger.widen_version_table(site.connection, longest=longest)
                 with site.ledger.creating():
                     # Alembic creates this table too late for a pointer to be put into it.
@@ -164,27 +175,12 @@ class _Writing:
             return error
         return None
 
-    def _go_on_without(self, hindrance: BridgeError, agreement: Agreement) -> None:
-        """Answer from the line, as a looking command does, until something is to be run."""
-        if self._stamping:
-            raise hindrance
-        pointer = agreement.line.pointer
-        self._ctx.opts["dont_mutate"] = True
-        self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
-
     def _announce(self, entries: Sequence[Entry]) -> None:
         """What is to be known, or refused, before the first of these migrations is run."""
         if self._line.breaking:
             raise say.breaking(self._state, [entry.stem for entry in self._line.breaking])
         self._refuse_forbidden(Direction.UPGRADE, entries)
         announce(self._site, entries)
-
-    def _refuse_drift(self, line: Line) -> None:
-        """Files that would run a second time under another name; and changed ones, if so set."""
-        for each in renamed(line):
-            raise say.same_text(self._state, each.old.stem, each.new[0].stem)
-        if self._site.settings.drift == "refuse" and (stems := _changed(line)):
-            raise say.changed_refusal(stems)
 
     def _decide(self, state: State) -> Agreement:
         files = self._site.script.files
@@ -219,6 +215,8 @@ class _Writing:
         upgrades = attempt.direction is Direction.UPGRADE
         if not (upgrades and old) or runner.external or runner.pooled is not None:
             return False
+        if self._sealing is None:
+            self._sealing = Sealing(self._site.connection, self._site.ledger, self._layout)
         self._sealed = self._sealing.write(
             attempt.work,
             runner.baseline,
@@ -292,53 +290,3 @@ class _Writing:
     def _roll_back(self) -> None:
         if not self._site.external and self._site.connection.in_transaction():
             self._site.connection.rollback()
-
-
-def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
-    """What is recorded of a file that ran so long, except when.
-
-    Of the text that ran, which is held since the run began: a newer release may have replaced the
-    file meanwhile.
-    """
-    header = file.header
-    return Row(
-        version=file.stem,
-        description=header.description,
-        checksum=file.checksum(),
-        execution_ms=milliseconds,
-        breaking=header.breaking,
-    )
-
-
-def announce(site: Site, entries: Sequence[Entry]) -> None:
-    """Tell of files that come late, before any of these is run, or refuse them; and of changes."""
-    # With drift = refuse there are none: that was found out before.
-    if entries and site.settings.drift == "warn" and (stems := _changed(site.script.line)):
-        site.reporter.warning(say.changed_warning(stems))
-    behind = {entry.stem for entry in site.script.line.late}
-    late = [entry for entry in entries if entry.stem in behind]
-    if not late:
-        return
-    last = max(entry.stem for entry in site.script.line.applied if entry.file is not None)
-    names = ", ".join(f"{entry.stem}.py" for entry in late)
-    came = "comes" if len(late) == 1 else "come"
-    if site.settings.out_of_order == "refuse":
-        raise LedgerError(
-            f"{names} {came} late: {last} was applied already, and out_of_order = refuse is set. "
-            f"Nothing was run. Give {'it' if len(late) == 1 else 'them'} a number after {last}, "
-            "or set out_of_order = run."
-        )
-    site.reporter.warning(
-        f"{names} {came} late: {last} was applied before. "
-        f"{'It is' if len(late) == 1 else 'They are'} run now, after it."
-    )
-
-
-def _changed(line: Line) -> list[str]:
-    return [entry.stem for entry in changed(line)]
-
-
-def _warn_of_missing(reporter: Reporter, line: Line) -> None:
-    for entries, sentence in ((line.holes, say.hole), (line.newer, say.newer)):
-        if entries:
-            reporter.warning(sentence([entry.stem for entry in entries]))

@@ -163,7 +163,8 @@ def test_an_application_that_ends_ends_its_migration(slow: Project, engine: Engi
     here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     locks = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {here}"
     poll(lambda: ask(engine, locks) == 0, within=LONG)
-    assert column(engine, f"SELECT query FROM pg_stat_activity WHERE {ANOTHER}") == []
+    left = f"SELECT query FROM pg_stat_activity WHERE {ANOTHER}"
+    poll(lambda: column(engine, left) == [], within=LONG)
 
 
 def test_a_migration_that_failed_is_told_without_its_sql(
