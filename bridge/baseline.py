@@ -2,6 +2,9 @@
 
 Role, search_path and settings that a file leaves behind would make the record go to another
 schema or fail; a connection left outside a transaction would make it go alone.
+
+Everything a person can set is put back where it is put back at all. Whether that is needed is
+asked of all settings, or, where no statement of the file gives reason to, of the foremost ones.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ class Baseline:
         return cls(
             unchanged=unchanged,
             user=user,
-            foremost=dict(now.foremost),
+            foremost={name: value for name, value in now.foremost if value is not None},
             may_defer=bool(now.may_defer),
             lock_timeout=str(now.lock_timeout),
             statement="; ".join(statements),

@@ -1,7 +1,7 @@
 """The record of a migration in one message, for a migration that leaves nothing to put back.
 
 To ask whether it has changed settings (bridge.baseline), to move the pointer and to write the row
-are three waits for the server. Here they are one statement, which writes nothing unless all is as
+are three waits for the server. Here they are one message, which writes nothing unless all is as
 it was. It is only a shorter way: what it cannot do is left to be done step by step.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg2.extensions
 from sqlalchemy import Engine, event
 
 import bridge
@@ -32,7 +33,7 @@ def upgrade(db):
 
 
 class Cutter:
-    """Counts the uses of SQLAlchemy's connections, and cuts them all at one of these."""
+    """Counts the uses of an Engine's connections, and cuts them all at one of these."""
 
     def __init__(self, server: Eye, database: str) -> None:
         self._server = server
@@ -45,9 +46,21 @@ class Cutter:
     def cutting(self, number: int) -> Iterator[None]:
         """Cut them at the use of this number, counted from 1."""
         self._left, self.cut_at = number, None
+        use = self._use
+
+        class Cursor(psycopg2.extensions.cursor):  # type: ignore[misc]
+            """Also where it is used below SQLAlchemy."""
+
+            def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - its name there
+                use(query)
+                super().execute(query, vars)
+                use(query)
+
+        def connecting(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
+            options["cursor_factory"] = Cursor
+
         hooks: dict[str, Any] = {
-            "before_cursor_execute": lambda _c, _cursor, statement, *_: self._use(statement),
-            "after_cursor_execute": lambda _c, _cursor, statement, *_: self._use(statement),
+            "do_connect": connecting,
             "commit": lambda _: self._use("COMMIT"),
             "rollback": lambda _: self._use("ROLLBACK"),
         }
@@ -60,10 +73,10 @@ class Cutter:
                 event.remove(Engine, name, hook)
             self._allow("true")
 
-    def _use(self, statement: str) -> None:
+    def _use(self, statement: object) -> None:
         self._left -= 1
         if self._left == 0:
-            self.cut_at = statement
+            self.cut_at = str(statement)
             self._allow("false")
             self._server.rows(
                 "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity "
@@ -102,7 +115,7 @@ def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_comple
         project.write(stem, FILE.format(stem=stem))
     with looking(server_url) as server:
         cutter = Cutter(server, str(database_url.database))
-        number = 0
+        number, uses = 0, []
         while True:
             number += 1
             with looking(database_url) as eye:
@@ -111,6 +124,7 @@ def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_comple
                 error = upgrade(project)
             if cutter.cut_at is None:
                 break
+            uses.append(cutter.cut_at.split()[0:2])
             recorded = look(database_url)
             assert recorded == STEMS[: len(recorded)]
             # An error unless all was done; then the server's end is no longer of interest.
@@ -119,4 +133,6 @@ def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_comple
             assert upgrade(project) is None
             assert look(database_url) == STEMS
         assert error is None
-        assert number > ALL_CUT.times
+        assert number > ALL_CUT.times, number
+        # Below SQLAlchemy as well.
+        assert uses.count(["SAVEPOINT", "bridge_record;"]) == 2

@@ -121,6 +121,39 @@ def test_one_limit_for_the_waits_on_locks_counts_for_all_files_and_for_nothing_e
     assert len(recorded(engine)) == (4 if last == "pass" else 3)
 
 
+@pytest.mark.parametrize("runs", [["001_a", "head"], ["head"]], ids=["two runs", "one run"])
+def test_a_commit_checks_what_is_deferred_whichever_file_has_made_it_so(
+    project: Project, engine: Engine, runs: list[str]
+) -> None:
+    project.write(
+        "001_a",
+        """
+        from sqlalchemy import text
+        def upgrade(db):
+            db.execute(text("CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+            db.commit()
+        """,
+    )
+    project.write(
+        "002_b",
+        """
+        from sqlalchemy import text
+        from sqlalchemy.exc import IntegrityError
+        def upgrade(db):
+            for values in ("(1), (1)", "(2)"):
+                try:
+                    db.execute(text(f"INSERT INTO late VALUES {values}"))
+                    db.commit()
+                except IntegrityError:
+                    db.rollback()
+        """,
+    )
+    for to in runs:
+        bridge.upgrade(engine, config=project.path / "alembic.ini", to=to)
+    assert recorded(engine) == ["001_a", "002_b"]
+    assert column(engine, "SELECT n FROM late") == [2]
+
+
 def test_a_row_that_is_there_already_is_told_as_ever(project: Project, engine: Engine) -> None:
     books = Books(project)
     books.files("001_a")
