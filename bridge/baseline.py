@@ -55,7 +55,7 @@ class Baseline:
             f"SET SESSION AUTHORIZATION {user}",
             f"SET ROLE {'NONE' if now.role == 'none' else role}",
             _PUT_BACK.format(values=", ".join([*values, "(NULL, NULL)"])),
-            f"SELECT {CANNOT_WRITE}",
+            f"SELECT {_CANNOT_WRITE}",
         ]
         return cls(
             unchanged=unchanged,
@@ -74,7 +74,7 @@ class Baseline:
         """Asks whether anything is to be put back, which it seldom is; `lock_timeout` is."""
         before = literal(self.lock_timeout)
         return (
-            f"SELECT {self.unchanged}, {CANNOT_WRITE}, "
+            f"SELECT {self.unchanged}, {_CANNOT_WRITE}, "
             f"CASE WHEN pg_catalog.current_setting('lock_timeout') <> {before} "
             f"THEN pg_catalog.set_config('lock_timeout', {before}, false) END"
         )
@@ -82,11 +82,11 @@ class Baseline:
     def still(self, *, lock_timeout: str, thorough: bool) -> str:
         """A condition: whether a session is as it was, and may write; with this `lock_timeout`.
 
-        Without being `thorough`, only what matters most is looked at, in a quarter of the time.
+        Without being `thorough`, only what matters most is looked at, which is quicker.
         """
         if thorough:
             limit = f"pg_catalog.current_setting('lock_timeout') = {literal(lock_timeout)}"
-            return f"{self.unchanged} AND {limit} AND NOT ({CANNOT_WRITE})"
+            return f"{self.unchanged} AND {limit} AND NOT ({_CANNOT_WRITE})"
         values = {**self.foremost, "lock_timeout": lock_timeout}
         return (
             f"session_user = {self.user} AND {literal('|'.join(values.values()))} = "
@@ -144,7 +144,7 @@ _FOREMOST = (
 
 # The view pg_settings takes half a millisecond, so after a migration the settings that it names
 # at the start are asked for their values only, in a tenth of that. A limit for locks is set for
-# the file (bridge.locktimeout), so that one always differs. Behind a pooler another backend may
+# the files (bridge.locktimeout), so that one always differs. Behind a pooler another backend may
 # not have loaded the library that a setting belongs to, which is no error.
 _FINGERPRINT = """
 (SELECT pg_catalog.hashtextextended(
@@ -176,7 +176,7 @@ SELECT session_user AS user, current_setting('role') AS role,
 
 # A transaction that began while default_transaction_read_only was on stays read-only, and has
 # changed nothing.
-CANNOT_WRITE = """
+_CANNOT_WRITE = """
 pg_catalog.current_setting('transaction_read_only') = 'on'
    AND pg_catalog.txid_current_if_assigned() IS NULL
 """

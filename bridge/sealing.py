@@ -69,12 +69,13 @@ class Sealing:
         key = (limit or baseline.lock_timeout, work.about_settings, self._latest is not None)
         if key not in self._messages:
             self._messages[key] = self._message(baseline, *key)
-        values = {**self._ledger.values(row, self._layout), "old": old, "new": new}
-        values["latest"] = self._latest
+        moved = {"old": old, "new": new, "latest": self._latest}
         try:
             # Below SQLAlchemy, which would take as long again as the server does.
             with work.dbapi.cursor() as cursor:
-                cursor.execute(self._messages[key], values)
+                cursor.execute(
+                    self._messages[key], {**self._ledger.values(row, self._layout), **moved}
+                )
                 written = cursor.fetchall()
         except DriverError as error:
             if (sqlstate(error) or "")[:2] not in _TRIED_AGAIN:
