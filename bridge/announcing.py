@@ -17,8 +17,8 @@ from bridge.state import State
 def announce(site: Site, entries: Sequence[Entry]) -> None:
     """Tell of files that come late, before any of these is run, or refuse them; and of changes."""
     # With drift = refuse there are none: that was found out before.
-    if entries and site.settings.drift == "warn" and (stems := _changed(site.script.line)):
-        site.reporter.warning(say.changed_warning(stems))
+    if entries and site.settings.drift == "warn" and (found := changed(site.script.line)):
+        site.reporter.warning(say.changed_warning([entry.stem for entry in found]))
     behind = {entry.stem for entry in site.script.line.late}
     late = [entry for entry in entries if entry.stem in behind]
     if not late:
@@ -42,12 +42,8 @@ def refuse_drift(settings: Settings, state: State, line: Line) -> None:
     """Files that would run a second time under another name; and changed ones, if so set."""
     for each in renamed(line):
         raise say.same_text(state, each.old.stem, each.new[0].stem)
-    if settings.drift == "refuse" and (stems := _changed(line)):
-        raise say.changed_refusal(stems)
-
-
-def _changed(line: Line) -> list[str]:
-    return [entry.stem for entry in changed(line)]
+    if settings.drift == "refuse" and (found := changed(line)):
+        raise say.changed_refusal([entry.stem for entry in found])
 
 
 def warn_of_missing(reporter: Reporter, line: Line) -> None:

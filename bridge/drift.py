@@ -15,6 +15,8 @@ from bridge.errors import FilesError
 from bridge.line import Entry, Line, Row
 from bridge.plainfile import PlainFile, name_keys
 
+#: Whether a file has this checksum, and which one it has.
+Has = Callable[[PlainFile, str], bool]
 Checksum = Callable[[PlainFile], str]
 
 #: An adopted table may have a column of this name for something else.
@@ -29,7 +31,7 @@ class Renamed:
     new: tuple[Entry, ...]
 
 
-def changed(line: Line, checksum: Checksum = PlainFile.checksum) -> tuple[Entry, ...]:
+def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
     """Applied migrations whose file is there, and says something else than what was applied.
 
     A file that cannot be read counts as changed. Without a recorded checksum nothing is compared,
@@ -38,7 +40,9 @@ def changed(line: Line, checksum: Checksum = PlainFile.checksum) -> tuple[Entry,
     return tuple(
         entry
         for entry in line.applied
-        if entry.file and has_checksum(entry.row) and _now(entry.file, checksum) != _then(entry)
+        if entry.file
+        and has_checksum(entry.row)
+        and not _is_as_applied(entry.file, _then(entry), has)
     )
 
 
@@ -94,8 +98,15 @@ def has_checksum(row: Row | None) -> bool:
     return row is not None and _OURS.fullmatch(row.checksum or "") is not None
 
 
-def _then(entry: Entry) -> str | None:
-    return entry.row.checksum if entry.row else None
+def _then(entry: Entry) -> str:
+    return (entry.row and entry.row.checksum) or ""
+
+
+def _is_as_applied(file: PlainFile, then: str, has: Has) -> bool:
+    try:
+        return has(file, then)
+    except FilesError:
+        return False
 
 
 def _now(file: PlainFile, checksum: Checksum) -> str | None:

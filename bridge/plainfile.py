@@ -28,7 +28,8 @@ __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
 _NUMBER: Final = re.compile(r"[0-9]*")
 
-#: How many bytes of a file are read at once; few have more.
+#: How a file is opened, and how many bytes of it are read at once; few have more.
+_AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _AT_ONCE: Final = 1 << 16
 
 #: White space that does not count at the end of a line, and how it stands there.
@@ -166,6 +167,20 @@ class PlainFile:
         """The `text_checksum` of the file's text."""
         return text_checksum(self.source())
 
+    def has(self, checksum: str) -> bool:
+        """Whether this is its checksum; raises as `source`.
+
+        Nearly every file is as it was applied, and has nothing in it that does not count: then its
+        bytes are those that were hashed, and need not be made into text.
+        """
+        import hashlib
+
+        if self._held is None:
+            data = self._data()
+            if _is_plain(data) and hashlib.sha256(data.rstrip(b"\n")).hexdigest() == checksum:
+                return True
+        return self.checksum() == checksum
+
     def source(self) -> str:
         r"""The text that is held, else what is on disk; `\n` ends each line, and a BOM is left out.
 
@@ -173,10 +188,7 @@ class PlainFile:
         """
         if self._held is not None:
             return self._held
-        try:
-            data = _contents(self.path)
-        except OSError as error:
-            raise PlainFileError(self.path, None, _unreadable(error)) from error
+        data = self._data()
         try:
             return _decoded(data)
         except (SyntaxError, LookupError, ValueError) as error:
@@ -187,22 +199,34 @@ class PlainFile:
                 "in the first line: # -*- coding: latin-1 -*-",
             ) from error
 
+    def _data(self) -> bytes:
+        path = self.path
+        try:
+            return _contents(path)
+        except OSError as error:
+            raise PlainFileError(path, None, _unreadable(error)) from error
+
 
 def _contents(path: str) -> bytes:
     """All of a file, at two thirds of the price of a file object."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, _AS_BYTES)
     try:
-        data = os.read(descriptor, _AT_ONCE)
-        while len(data) % _AT_ONCE == 0 and (more := os.read(descriptor, _AT_ONCE)):
-            data += more
+        more = data = os.read(descriptor, _AT_ONCE)
+        while len(more) == _AT_ONCE:
+            data += (more := os.read(descriptor, _AT_ONCE))
         return data
     finally:
         os.close(descriptor)
 
 
+def _is_plain(data: bytes) -> bool:
+    """Whether Python would read these bytes as they stand; nearly every file is of that kind."""
+    return b"coding" not in data and b"\r" not in data and not data.startswith(codecs.BOM_UTF8)
+
+
 def _decoded(data: bytes) -> str:
-    """What Python would read, at a tenth of the price for what nearly every file is."""
-    if b"coding" not in data and b"\r" not in data and not data.startswith(codecs.BOM_UTF8):
+    """What Python would read, at a tenth of the price for what is plain."""
+    if _is_plain(data):
         with suppress(UnicodeDecodeError):  # Python's own message is better
             return data.decode()
     from importlib.util import decode_source

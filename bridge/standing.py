@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge import disagreements as say
-from bridge.drift import Checksum, changed, renamed
+from bridge.drift import changed, renamed
 from bridge.errors import FilesError, LedgerError
 from bridge.folder import scan
 from bridge.handed_in import usable
@@ -151,18 +151,17 @@ def status_of(
     *,
     drift: Drift = "warn",
     out_of_order: OutOfOrder = "run",
-    checksum: Checksum = PlainFile.checksum,
 ) -> Status:
     """What these files and this state of a database mean together.
 
-    Reads the files that are applied, for `checksum`, and the headers of those that are pending.
+    Reads the files that are applied, for their checksums, and the headers of those pending.
     Raises LedgerError if nobody can tell what the ledger calls the migrations.
     """
     state = named(files, state)
     line = line_of(files, state)
-    differing = changed(line, checksum)
+    differing = changed(line)
     problems = [
-        *_refusals(files, state, line, checksum),
+        *_refusals(files, state, line),
         *_by_settings(line, differing, drift=drift, out_of_order=out_of_order),
         *_unreadable_files(line),
     ]
@@ -174,16 +173,14 @@ def status_of(
     )
 
 
-def _refusals(
-    files: Sequence[PlainFile], state: State, line: Line, checksum: Checksum
-) -> Iterator[str]:
+def _refusals(files: Sequence[PlainFile], state: State, line: Line) -> Iterator[str]:
     """What no setting allows."""
     try:
         reconcile(files, state)
     except LedgerError as error:
         yield str(error)
     else:
-        for each in renamed(line, checksum):
+        for each in renamed(line):
             yield str(say.same_text(state, each.old.stem, each.new[0].stem))
         if line.breaking:
             yield str(say.breaking(state, _stems(line.breaking)))

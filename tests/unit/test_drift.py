@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +34,12 @@ def disk(**texts: str) -> Callable[[PlainFile], str]:
     return lambda file: texts[file.stem[4:]]
 
 
+def has(**texts: str) -> Callable[[PlainFile, str], bool]:
+    """As `disk`, for who knows what it should be."""
+    checksum = disk(**texts)
+    return lambda file, then: checksum(file) == then
+
+
 def stems(entries: tuple[Entry, ...]) -> list[str]:
     return [entry.stem for entry in entries]
 
@@ -43,23 +49,23 @@ def pairs(found: tuple[Renamed, ...]) -> list[tuple[str, list[str]]]:
 
 
 def test_a_file_with_another_text_is_changed_and_the_pending_are_not_read() -> None:
-    found = changed(line({A: ONE, B: TWO}, A, B, C), disk(a=ONE, b=THREE))
+    found = changed(line({A: ONE, B: TWO}, A, B, C), has(a=ONE, b=THREE))
     assert stems(found) == [B]
 
 
 @pytest.mark.parametrize("recorded", [None, "", "d41d8cd98f00b204e9800998ecf8427e", "X" * 64])
 def test_without_a_checksum_of_bridges_nothing_is_compared_or_read(recorded: str | None) -> None:
     adopted = line({A: recorded, B: recorded}, A, C)
-    assert changed(adopted, disk()) == ()
+    assert changed(adopted, has()) == ()
     assert renamed(adopted, disk()) == ()
 
 
 def test_a_file_that_is_gone_is_not_changed() -> None:
-    assert changed(line({A: ONE}, B), disk()) == ()
+    assert changed(line({A: ONE}, B), has()) == ()
 
 
 def test_a_file_that_cannot_be_read_is_changed_and_is_no_renamed_one() -> None:
-    def unreadable(file: PlainFile) -> str:
+    def unreadable(file: PlainFile, *_then: str) -> Any:
         raise PlainFileError(file.path, None, "this file cannot be read")
 
     assert stems(changed(line({A: ONE}, A), unreadable)) == [A]

@@ -810,3 +810,53 @@ def test_a_checksum_is_that_of_the_lines_without_the_blanks_at_their_ends(text: 
 
 def test_halves_of_surrogate_pairs_have_a_checksum_too() -> None:
     assert len(text_checksum("\ud800")) == 64
+
+
+pieces = st.sampled_from(
+    [b"x = 1", b"'", b" ", b"\t", b"\n", b"\r\n", b"# coding: latin-1\n", b"\xe9", "é".encode()]
+)
+texts = st.builds(
+    lambda start, rest: start + b"".join(rest),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.lists(pieces, max_size=6),
+)
+
+
+def checksum_or_none(file: PlainFile) -> str | None:
+    try:
+        return file.checksum()
+    except PlainFileError:
+        return None
+
+
+@settings(max_examples=600, deadline=None)
+@given(texts, texts, st.lists(pieces, max_size=2))
+def test_a_file_has_a_checksum_if_that_is_its_own_however_quickly_it_was_told(
+    tmp_path_factory: pytest.TempPathFactory, one: bytes, other: bytes, end: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("pairs")
+    for then, now in ((one, one), (one, other), (one, one + b"".join(end))):
+        recorded = checksum_or_none(write(folder, then))
+        if recorded is None:
+            continue
+        file = write(folder, now)
+        own = checksum_or_none(file)
+        if own is None:
+            with pytest.raises(PlainFileError):
+                file.has(recorded)
+        else:
+            assert file.has(recorded) == (own == recorded)
+
+
+def test_a_file_that_is_held_has_the_checksum_of_the_text_that_is_held(tmp_path: Path) -> None:
+    file = write(tmp_path, UPGRADE)
+    file.hold()
+    before = file.checksum()
+    write(tmp_path, UPGRADE + "x = 1\n")
+    assert file.has(before)
+
+
+def test_a_file_of_several_reads_is_read_whole(tmp_path: Path) -> None:
+    for size in (1 << 16, (1 << 16) + 1, 1 << 17, 200_000):
+        text = "#" * (size - 1) + "\n"
+        assert write(tmp_path, text).source() == text
