@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Final
 
@@ -134,14 +134,17 @@ class Layout:
 
     @property
     def selected(self) -> str:
-        """What to select to get the fields of a Row."""
+        """What to select to get the fields of a Row, and last what the candidates hold, if any."""
         # A padded CHAR loses its blanks as text.
         key = f"{self.quoted_key}::text" if self.key else "''"
-        columns = [f"{key} AS version", *sorted(self.usable)]
+        found = {name: name for name in self.usable}
+        found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
+        found |= {"serial": quoted(self.serial)} if self.serial else {}
+        columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:])]
         if self.candidates:
             texts = ", ".join(f"{quoted(name)}::text" for name in self.candidates)
-            columns.append(f"ARRAY[{texts}] AS candidates")
-        return ", ".join(columns + ([f"{quoted(self.serial)} AS serial"] if self.serial else []))
+            columns.append(f"ARRAY[{texts}]")
+        return ", ".join(columns)
 
     def tells_order_of(self, rows: Sequence[Row]) -> bool:
         """Whether these rows say in which order they were applied: by number, or exact time."""

@@ -280,17 +280,14 @@ class Ledger:
         if layout.key:
             # An adopted table without a key may hold anything; what has no name is no migration.
             statement += f" WHERE {layout.quoted_key}::text <> ''"
-        result = connection.execute(text(statement))
-        names = tuple(result.keys())
-        found = [dict(zip(names, row, strict=True)) for row in result.all()]
-        held = [row.pop("candidates", ()) for row in found]
+        found: Sequence[Any] = connection.execute(text(statement)).all()
         candidates = {
-            name: Candidate([values[place] for values in held], layout.numeric(name))
+            name: Candidate([row[-1][place] for row in found], layout.numeric(name))
             for place, name in enumerate(layout.candidates)
         }
-        for row in found:
-            row["breaking"] = bool(row.get("breaking"))
-        rows = tuple(Row(**row) for row in found)
+        if candidates:
+            found = [row[:-1] for row in found]
+        rows = tuple([Row(*row) for row in found])
         return rows, candidates
 
     @contextmanager

@@ -15,9 +15,12 @@ from functools import cached_property
 from bridge.plainfile import PlainFile, revision_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A migration that the ledger records as applied."""
+    """A migration that the ledger records as applied.
+
+    `bridge.layout` selects these fields in this order.
+    """
 
     #: The file's stem, exactly as recorded.
     version: str

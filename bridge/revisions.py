@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -60,7 +61,11 @@ class PlainScriptDirectory(ScriptDirectory):
         self.announce: Callable[[Sequence[Entry]], None] | None = None
         super().__init__(version_locations=[settings.folder], **options)
         self.files = folders.scan(settings.folder).files
-        self.line = build_line(self.files, ())
+
+    @cached_property
+    def line(self) -> Line:
+        """The line of one database, once it was followed; the alphabetical one until then."""
+        return build_line(self.files, ())
 
     @classmethod
     def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
