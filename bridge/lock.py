@@ -206,10 +206,11 @@ class MigrationLock:
         self._connection.execution_options(isolation_level="READ COMMITTED")
         return self._try_on(self._connection)
 
-    @staticmethod
-    def _try_on(connection: Connection) -> bool:
+    def _try_on(self, connection: Connection) -> bool:
         obtained = bool(connection.scalar(_TRY_MIGRATION_LOCK))
-        if not obtained:
+        if obtained:
+            self._seen = time.monotonic()
+        else:
             # Between two tries a waiter is in no transaction: it holds up nobody, and behind a
             # pooler it keeps no server connection to itself.
             connection.rollback()

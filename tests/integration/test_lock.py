@@ -361,6 +361,7 @@ def test_in_a_series_of_quick_migrations_others_are_shown_one_that_lasts(engine:
             return found.migration if found else None
 
         lock.may_begin("001_first")
+        lock.show()
         assert shown() == "001_first"
         lock.may_begin("002_second")
         lock.may_begin("003_third")
