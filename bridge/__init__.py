@@ -19,7 +19,7 @@ Where to look, from the ground up:
   locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
   cancelling.
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
-  plain_url, database, database_url, connect_errors, opening; handed_in, other_drivers,
+  plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
   connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,

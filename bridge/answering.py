@@ -7,7 +7,7 @@ the driver cannot connect to, over an Engine, with the waiting and the words tha
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from bridge.ahead import Ahead
     from bridge.database import Database
     from bridge.request import Request
     from bridge.settings import Settings
@@ -39,6 +40,12 @@ class Answering(Protocol):
     def is_up_to_date(self) -> bool:
         """Ask it. Raises ServerUnreachable or UsageError where that cannot be done."""
 
+    def ahead(self) -> Ahead | None:
+        """Connections for the whole procedure, open until the database is closed.
+
+        None where it was not asked over one that is of use there.
+        """
+
 
 def answering(request: Request, stack: ExitStack) -> Answering | None:
     """Open the database until `stack` is closed; None where only the whole procedure can tell.
@@ -53,7 +60,7 @@ def answering(request: Request, stack: ExitStack) -> Answering | None:
     if not settings.own_environment:
         return None  # only its env.py knows which tables it uses
     run = _Run(settings, request.reporter or Reporter(), request.interrupter)
-    plain = None if handed_in or request.embedded else _plain(run, given)
+    plain = None if handed_in or request.embedded else _plain(run, given, stack)
     return plain or _over_an_engine(run, request, stack)
 
 
@@ -75,14 +82,14 @@ class _Run:
         return self.interrupter.watch(connection) if self.interrupter else nullcontext()
 
 
-def _plain(run: _Run, given: Any) -> Answering | None:
+def _plain(run: _Run, given: Any, stack: ExitStack) -> Answering | None:
     """The database of an ordinary URL, wherever that stands."""
     source, url = named(run.settings, given) or ("", None)
     parameters = plain_parameters(url) if isinstance(url, str) else None
     if url is None or parameters is None:
         return None
     run.reporter.database(described(parameters, source))
-    return _OverTheDriver(run, source, str(url), parameters)
+    return _OverTheDriver(run, source, str(url), parameters, stack)
 
 
 def _over_an_engine(run: _Run, request: Request, stack: ExitStack) -> Answering:
@@ -122,14 +129,20 @@ class _OverAnEngine:
         ):
             return is_up_to_date(through_engine(connection), settings)
 
+    def ahead(self) -> None:
+        return None
 
-@dataclass(frozen=True)
+
+@dataclass
 class _OverTheDriver:
     run: _Run
     source: str
     url: str
     #: What the URL says, by libpq's names.
     parameters: Mapping[str, str]
+    #: What closes the database.
+    stack: ExitStack
+    _connection: Any = None
 
     @cached_property
     def database(self) -> Database:
@@ -140,16 +153,31 @@ class _OverTheDriver:
     def is_up_to_date(self) -> bool:
         import psycopg2
 
-        given: dict[str, Any] = {**self.parameters, **connect_defaults(self.parameters)}
         began = time.monotonic()
         try:
-            connection = psycopg2.connect(**given)
+            connection = self._connect()
         except (psycopg2.Error, UnicodeDecodeError) as error:
             failed, took = error, time.monotonic() - began
         else:
-            with closing(connection), self.run.watching(connection):
+            self.stack.callback(connection.close)
+            self._connection = connection
+            with self.run.watching(connection):
                 return is_up_to_date(through_driver(connection), self.run.settings)
         return self._over_an_engine(failed, took)
+
+    def ahead(self) -> Ahead | None:
+        from bridge.ahead import Ahead
+
+        if self._connection is None:
+            return None
+        ahead = Ahead(self._connection, self._connect)
+        self.stack.callback(ahead.close)
+        return ahead
+
+    def _connect(self) -> Any:
+        import psycopg2
+
+        return psycopg2.connect(**self.parameters, **connect_defaults(self.parameters))
 
     def _over_an_engine(self, failed: Exception, took: float) -> bool:
         from bridge.database import explain_connect_error, make_engine

@@ -9,6 +9,7 @@ from typing import Any
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine
 
+from bridge.ahead import Ahead
 from bridge.alembic_errors import under_command_line
 from bridge.database import Database, connect, make_engine
 from bridge.errors import UsageError
@@ -41,6 +42,9 @@ def connected(config: Config, settings: Settings, reporter: Reporter) -> Iterato
     else:
         with _opened(config, settings, reporter, given) as database:
             engine = make_engine(database.url)
+            ahead: Ahead | None = config.attributes.get("bridge.ahead")
+            if ahead is not None:
+                ahead.serve(engine)
             try:
                 with connect(
                     engine, database, wait=settings.wait_for_server, on_wait=reporter.unreachable

@@ -69,11 +69,13 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
         target = answering(request, stack) if to in {"head", "heads"} else None
         if target is not None and target.is_up_to_date():
             return Report(())
+        ahead = target and target.ahead()  # which goes on while Alembic is loaded
         with alembic_here():
             from alembic import command
 
             config = request.alembic_config()
             config.attributes["bridge.database"] = target and target.database
+            config.attributes["bridge.ahead"] = ahead
             command.upgrade(config, to)
     return Report(tuple(tally.applied))
 
