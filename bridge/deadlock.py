@@ -51,8 +51,7 @@ class OwnLocks:
         self._ours = _backend_pid(connection)
         self._last: dict[int, _Statement] = {}
         self._looking = threading.Lock()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._closed: threading.Event | None = None  # most migrations use one connection only
 
     @property
     def others(self) -> bool:
@@ -65,9 +64,12 @@ class OwnLocks:
         if pid is None:
             return
         self._last[pid] = _Statement(statement, threading.get_ident())
-        if pid != self._ours and self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="bridge-locks", daemon=True)
-            self._thread.start()
+        if pid != self._ours and self._closed is None:
+            self._closed = threading.Event()
+            watch = threading.Thread(
+                target=self._watch, args=(self._closed,), name="bridge-locks", daemon=True
+            )
+            watch.start()
 
     def ends(self, connection: Connection | None) -> None:
         """The last statement of this connection succeeded or failed; None is the migration's."""
@@ -82,10 +84,11 @@ class OwnLocks:
 
     def close(self) -> None:
         """Watch no longer."""
-        self._closed.set()
+        if self._closed is not None:
+            self._closed.set()
 
-    def _watch(self) -> None:
-        while not self._closed.wait(EVERY):
+    def _watch(self, closed: threading.Event) -> None:
+        while not closed.wait(EVERY):
             for pid, statement in list(self._last.items()):
                 if statement.running and time.monotonic() - statement.since > SUSPICIOUS:
                     # A watch that cannot be kept is none; the migration goes on without it.

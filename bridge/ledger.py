@@ -163,7 +163,7 @@ class Ledger:
         `row.version` is what this ledger calls it. `row.applied_at` is not used: the server's
         clock decides.
         """
-        sources = self.sources(layout, parameter=":{}", escaped=_in_text)
+        sources = self.sources(layout, parameter=":{}".format, escaped=_in_text)
         statement = _insertion(self.quoted, tuple(sources.items()))
         connection.execute(statement, self.values(row, layout))
 
@@ -178,21 +178,22 @@ class Ledger:
         self,
         layout: Layout,
         *,
-        parameter: str,
-        escaped: Callable[[str], str],
+        parameter: Callable[[str], str],
+        escaped: Callable[[str], str] = str,
         latest: str | None = None,
     ) -> dict[str, str]:
         """The columns of a new row, each with the SQL that gives its value.
 
         `parameter` makes a parameter of a name, and `escaped` makes a name one that holds none.
-        `latest` is the time of the last row as text, if it is known.
+        `latest` is a parameter for the time of the last row, as text or NULL if it is not known.
         """
-        found = {name: parameter.format(name) for name in _WRITTEN if name in layout.usable}
-        found[escaped(layout.key_name)] = parameter.format("key")
+        found = {name: parameter(name) for name in _WRITTEN if name in layout.usable}
+        found[escaped(layout.key_name)] = parameter("key")
         if "applied_at" in layout.usable:
             kind = layout.names["applied_at"]
-            last = f"SELECT max(applied_at) FROM {escaped(self.name)}"
-            last = f"({last})" if latest is None else f"CAST({latest} AS {kind})"
+            last = f"(SELECT max(applied_at) FROM {escaped(self.name)})"
+            if latest is not None:
+                last = f"COALESCE(CAST({latest} AS {kind}), {last})"
             found["applied_at"] = (
                 f"GREATEST(CAST(clock_timestamp() AS {kind}), {last} + interval '1 microsecond')"
             )

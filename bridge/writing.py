@@ -87,6 +87,7 @@ class _Writing:
         self._runner = runner
         self._retrying = retrying
         runner.seal = self._seal
+        self._sealing: Sealing | None = None
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
@@ -114,6 +115,8 @@ class _Writing:
             self._roll_back()
             raise
         finally:
+            if self._sealing is not None:
+                self._sealing.close()
             site.script.execute = site.script.announce = site.on_step = None
 
     def _prepare(self) -> None:
@@ -137,7 +140,6 @@ class _Writing:
             site.connection, ledger=self._state.ledger, version_table=self._state.version_table
         )
         self._hindrance = self._keep_books(agreement)
-        self._sealing: Sealing | None = None
         if self._hindrance is not None and self._stamping:
             raise self._hindrance
         if not self._stamping:

@@ -26,18 +26,18 @@ MIGRATION = """
 #: Each message for one migration, by its first words.
 NECESSARY = [
     "BEGIN",
-    "CREATE TABLE t3",
-    "SAVEPOINT bridge_record; UPDATE alembic_version SET version_num = '003_t'",
+    "CREATE TABLE t4",
+    "SAVEPOINT bridge_record; EXECUTE bridge_1_move ('004_t'",
     "COMMIT",
 ]
 #: The same for one that changed a setting.
 STEP_BY_STEP = [
     "BEGIN",
-    "CREATE TABLE t3",
+    "CREATE TABLE t4",
     "SET work_mem = 64",
     "SELECT CASE WHEN session_user =",
     "SET SESSION AUTHORIZATION",
-    "UPDATE alembic_version SET version_num = '003_t'",
+    "UPDATE alembic_version SET version_num = '004_t'",
     "INSERT INTO schema_migrations",
     "COMMIT",
 ]
@@ -47,28 +47,28 @@ STEP_BY_STEP = [
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
     folder = tmp_path_factory.mktemp("round_trips") / "project"
     with own_server(folder, log_statement="all", log_line_prefix="%p ") as own:
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 4):
             own.project.write(f"00{number}_t", MIGRATION.format(number))
         yield own
 
 
 def sent_for_the_last(own: OwnServer) -> tuple[list[str], list[str]]:
-    """The messages for the last of three migrations: on its own connection, and on others."""
+    """The messages for the last of four migrations: on its own connection, and on others."""
     with own.engine.begin() as connection:
         connection.exec_driver_sql(
-            "DROP TABLE IF EXISTS schema_migrations, alembic_version, t1, t2, t3"
+            "DROP TABLE IF EXISTS schema_migrations, alembic_version, t1, t2, t3, t4"
         )
     before = own.log.stat().st_size
     applied = bridge.upgrade(own.engine, config=own.project.path / "alembic.ini").applied
-    assert [each.stem for each in applied] == ["001_t", "002_t", "003_t"]
+    assert [each.stem for each in applied] == ["001_t", "002_t", "003_t", "004_t"]
     parts = LOGGED.split(own.log.read_bytes()[before:].decode())
     sent = [
         (pid, " ".join(text.split())) for pid, text in zip(parts[1::2], parts[2::2], strict=True)
     ]
     texts = [text for _, text in sent]
-    ours, _ = sent[texts.index("CREATE TABLE t3 ()")]
-    begin = texts.index("COMMIT", texts.index("CREATE TABLE t2 ()"))
-    end = texts.index("COMMIT", texts.index("CREATE TABLE t3 ()"))
+    ours, _ = sent[texts.index("CREATE TABLE t4 ()")]
+    begin = texts.index("COMMIT", texts.index("CREATE TABLE t3 ()"))
+    end = texts.index("COMMIT", texts.index("CREATE TABLE t4 ()"))
     last = sent[begin + 1 : end + 1]
     return (
         [text for pid, text in last if pid == ours],
@@ -98,7 +98,7 @@ def test_where_a_constraint_can_be_deferred_a_commit_takes_one_more(server: OwnS
 
 
 def test_a_migration_that_changed_a_setting_is_recorded_step_by_step(server: OwnServer) -> None:
-    path = server.project.migrations / "003_t.py"
+    path = server.project.migrations / "004_t.py"
     before = path.read_text()
     path.write_text(before.replace("db.commit()", 'db.execute(text("SET work_mem = 64"))'))
     try:

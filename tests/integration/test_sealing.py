@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,9 +213,103 @@ def test_a_ledger_with_another_kind_of_time_is_written_as_well(
 ) -> None:
     do(engine, f"CREATE TABLE schema_migrations (version text, applied_at {kind})")
     books = Books(project)
-    books.files("001_a", "002_b", "003_c")
+    books.files("001_a", "002_b", "003_c", "004_d")
     books.upgrade()
-    assert recorded(engine) == ["001_a", "002_b", "003_c"]
+    assert recorded(engine) == ["001_a", "002_b", "003_c", "004_d"]
+
+
+@pytest.mark.parametrize("kind", ["integer", "bigint", "name", "character varying(40)"])
+def test_a_ledger_with_another_kind_of_name_is_written_as_well(
+    project: Project, engine: Engine, kind: str
+) -> None:
+    do(engine, f"CREATE TABLE schema_migrations (version {kind} PRIMARY KEY)")
+    stems = ["001_a", "002_b", "003_c", "004_d"]
+    books = Books(project)
+    if "int" in kind:
+        do(engine, "INSERT INTO schema_migrations VALUES (1)")
+    books.files(*stems)
+    books.upgrade()
+    kept = column(engine, "SELECT version::text FROM schema_migrations ORDER BY 1")
+    assert kept == (["1", "2", "3", "4"] if "int" in kind else stems)
+    assert column(engine, "SELECT version_num FROM alembic_version") == ["004_d"]
+
+
+FORGETS = {
+    "deallocates": "DEALLOCATE ALL",
+    "discards": "DISCARD ALL",
+}
+
+
+@pytest.mark.parametrize("statement", FORGETS.values(), ids=FORGETS)
+def test_a_file_may_make_the_session_forget_what_was_prepared(
+    project: Project, engine: Engine, statement: str
+) -> None:
+    books = Books(project)
+    books.files("001_a", "002_b", "003_c", "005_e", "006_f", "007_g")
+    project.write(
+        "004_d",
+        f"""
+        from sqlalchemy import text
+        transaction = "autocommit"
+        def upgrade(db):
+            db.execute(text("{statement}"))
+        """,
+    )
+    books.upgrade()
+    done = ["001_a", "002_b", "003_c", "004_d", "005_e", "006_f", "007_g"]
+    assert recorded(engine) == done
+    assert column(engine, "SELECT version_num FROM alembic_version") == ["007_g"]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["ends well", "fails"])
+def test_a_session_that_was_handed_in_keeps_nothing_that_was_prepared_for_the_run(
+    project: Project, engine: Engine, *, fails: bool
+) -> None:
+    stems = ["001_a", "002_b", "003_c", "004_d"]
+    Books(project).files(*stems)
+    if fails:
+        project.write("005_e", "def upgrade(db):\n    raise ValueError\n")
+    prepared = "SELECT name FROM pg_prepared_statements"
+    with engine.connect() as connection:
+        connection.execute(text("PREPARE mine AS SELECT 1"))
+        connection.commit()
+        with pytest.raises(MigrationError) if fails else nullcontext():
+            bridge.upgrade(connection, config=project.path / "alembic.ini")
+        assert connection.scalars(text(prepared)).all() == ["mine"]
+    assert recorded(engine) == stems
+
+
+def test_names_that_the_session_has_prepared_already_are_in_nobodys_way(
+    project: Project, engine: Engine
+) -> None:
+    Books(project).files("001_a", "002_b", "003_c", "004_d", "005_e")
+    with engine.connect() as connection:
+        connection.execute(text("PREPARE bridge_1_move AS SELECT 1"))
+        connection.commit()
+        bridge.upgrade(connection, config=project.path / "alembic.ini")
+        assert connection.scalar(text("EXECUTE bridge_1_move")) == 1
+    assert recorded(engine) == ["001_a", "002_b", "003_c", "004_d", "005_e"]
+
+
+def test_a_file_may_change_the_tables_for_which_statements_are_prepared(
+    project: Project, engine: Engine
+) -> None:
+    books = Books(project)
+    books.files("001_a", "002_b", "003_c", "005_e", "006_f")
+    project.write(
+        "004_d",
+        """
+        from sqlalchemy import text
+        def upgrade(db):
+            db.execute(text("ALTER TABLE alembic_version ALTER version_num TYPE text"))
+            db.execute(text("ALTER TABLE schema_migrations ADD COLUMN team text DEFAULT 'core'"))
+            db.commit()
+            db.execute(text("ALTER TABLE schema_migrations ALTER applied_at TYPE timestamp"))
+        """,
+    )
+    books.upgrade()
+    assert recorded(engine) == ["001_a", "002_b", "003_c", "004_d", "005_e", "006_f"]
+    assert ask(engine, "SELECT count(*) FROM schema_migrations WHERE team = 'core'") == 6
 
 
 def test_names_may_hold_what_drivers_and_sqlalchemy_take_for_parameters(
@@ -223,8 +317,9 @@ def test_names_may_hold_what_drivers_and_sqlalchemy_take_for_parameters(
 ) -> None:
     project.ini(extra="mirror_table = odd%%s:name")
     books = Books(project)
-    books.files("001_a", "002_b")
+    books.files("001_a", "002_b", "003_c", "004_d")
     books.upgrade()
     with engine.connect() as connection:
         statement = 'SELECT version FROM "odd%s\\:name" ORDER BY 1'
-        assert connection.scalars(text(statement)).all() == ["001_a", "002_b"]
+        names = connection.scalars(text(statement)).all()
+        assert names == ["001_a", "002_b", "003_c", "004_d"]
