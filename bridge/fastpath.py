@@ -117,16 +117,16 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-# An error where one of bridge's columns is lacking: that table has still to be adopted. Not sorted
-# by the server, which takes longer over it than over all the rest.
+# An error where one of bridge's columns is lacking: that table has still to be adopted. Nothing is
+# sorted by the server, which takes longer over it than over all the rest.
 _QUERY = """
 SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
-       (SELECT {key}::text FROM {ledger} ORDER BY applied_at DESC, {key}::text COLLATE "C" DESC
-         LIMIT 1),
+       (SELECT max(latest.{key}::text COLLATE "C") FROM {ledger} AS latest
+         WHERE latest.applied_at = max(ledger.applied_at)),
        (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
        {checksums},
        (SELECT ({columns}) FROM {ledger} LIMIT 0)
-  FROM {ledger}
+  FROM {ledger} AS ledger
 """
 
 # In the order of the names, as both come from one pass over the rows.
