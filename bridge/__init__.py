@@ -17,7 +17,7 @@ Where to look, from the ground up:
   failure and advice (what went wrong).
 * One at a time: lock, claim, pooled (the claim behind a pooler), queueing, holder, exclusive;
   locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
-  cancelling.
+  cancelling, silence (whether a connection was cut).
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
   plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
   connect_arguments; embedded, cluster, programs.

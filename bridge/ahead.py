@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from bridge.silence import is_silent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,6 +31,7 @@ class Ahead:
         """
         self._first: Any = connection
         self._second: Any = None
+        self._asked = 0
         self._connect = connect
         self._closed = False
         self._changing = threading.Lock()
@@ -48,21 +51,25 @@ class Ahead:
             event.listen(engine, "do_connect", self._next)
 
     def close(self) -> None:
-        """Close the second one, if nobody has taken it, as soon as it is open."""
+        """Close the second one, as soon as it is open."""
         with self._changing:
             self._closed = True
-            second, self._second = self._second, None
-        if second is not None:
-            second.close()
+        if self._second is not None:
+            self._second.close()
 
     def _next(self, *_arguments: Any) -> Any:
         """The next connection that is open; None where SQLAlchemy is to make one."""
-        connection, self._first = self._first, None
-        if connection is None:
+        self._asked += 1
+        connection = None
+        if self._asked == 1:
+            connection = self._first
+        elif self._asked == 2:  # noqa: PLR2004 - there are two
             self._opening.join()
-            connection, self._second = self._second, None
-        if connection is not None:
-            connection.autocommit = False
+            connection = self._second
+        # Idle while much was loaded, it may have been ended for that.
+        if connection is None or not is_silent(connection):
+            return None
+        connection.autocommit = False
         return connection
 
     def _open(self) -> None:

@@ -9,12 +9,11 @@ process is killed is the matter of bridge.claim.
 from __future__ import annotations
 
 import random
-import select
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +31,7 @@ from bridge.holder import (
 )
 from bridge.pausing import sleep
 from bridge.reporting import duration
+from bridge.silence import is_silent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -125,7 +125,8 @@ class MigrationLock:
 
         Others may be shown the one before, until `show` is called.
         """
-        if self._lost is None and time.monotonic() < self._seen + TRUSTED and self._is_silent():
+        recent = self._lost is None and time.monotonic() < self._seen + TRUSTED
+        if recent and self._is_silent():
             self._wanted = label
         else:
             self.mark(label)
@@ -162,13 +163,8 @@ class MigrationLock:
             self._shown, self._seen = label, time.monotonic()
 
     def _is_silent(self) -> bool:
-        """Whether the server has sent nothing since it was last asked, and has not hung up."""
-        dbapi: Any = self._connection and self._connection.connection.dbapi_connection
-        if not dbapi or dbapi.closed or not hasattr(select, "poll"):  # Windows has none
-            return False
-        poller = select.poll()
-        poller.register(dbapi.fileno(), select.POLLIN)
-        return not poller.poll(0)
+        dbapi = self._connection and self._connection.connection.dbapi_connection
+        return dbapi is not None and is_silent(dbapi)
 
     def refuse_sharing(self, connection: Connection) -> None:
         """Raise UsageError if the engine gives out one connection to everybody."""

@@ -134,9 +134,11 @@ class Sealing:
         given = {value: f"%({value})s" for value in ("new", "old", "latest", *written)}
         move, add = self._statements(_driver(fits), given, _driver)
         places = {value: f"${place}" for place, value in enumerate(given, 1)}
-        types = {**self._layout.names, **dict.fromkeys(("new", "old", "latest"), "text")}
-        types["key"] = types[self._layout.key or "version"]
-        told = ", ".join(types[value] for value in given)
+        kinds = self._layout.names
+        types = dict.fromkeys(given, "text")
+        types |= {value: kinds[value] for value in written if value != "key"}
+        types["key"] = kinds[self._layout.key or "version"]
+        told = ", ".join(types.values())
         prepare = "; ".join(
             f"PREPARE {name}_{what} ({told}) AS {statement}"
             for what, statement in zip(("move", "add"), self._statements(fits, places), strict=True)

@@ -234,6 +234,18 @@ def test_a_ledger_with_another_kind_of_name_is_written_as_well(
     assert column(engine, "SELECT version_num FROM alembic_version") == ["004_d"]
 
 
+@pytest.mark.parametrize("name", ["new", "latest", "key", "description"])
+def test_a_column_for_names_may_be_called_as_a_value_of_the_record_is(
+    project: Project, engine: Engine, name: str
+) -> None:
+    do(engine, f"CREATE TABLE schema_migrations ({name} integer PRIMARY KEY)")
+    project.ini(extra=f"mirror_key = {name}\nmirror_key_form = number")
+    books = Books(project)
+    books.files("001_a", "002_b", "003_c", "004_d")
+    books.upgrade()
+    assert column(engine, f"SELECT {name} FROM schema_migrations ORDER BY 1") == [1, 2, 3, 4]
+
+
 FORGETS = {
     "deallocates": "DEALLOCATE ALL",
     "discards": "DISCARD ALL",
