@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmark.calls import Job
 from benchmark.checking import State, WrongResultError, check, check_unchanged, read_state
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from benchmark.peers import Peer
     from benchmark.server import Database, Databases
+
+T = TypeVar("T")
 
 #: How often a scenario is measured, by the number of migrations from which on.
 Rounds = dict[int, int]
@@ -108,8 +110,8 @@ class Bench:
             if size == count:
                 self.databases.drop(self._applied.pop((name, size)))
 
-    def each_round(self, peers: Sequence[Peer], rounds: Rounds, size: int) -> Iterator[Peer]:
-        """The peers, round by round: A B C, B C A, and so on."""
+    def each_round(self, peers: Sequence[T], rounds: Rounds, size: int) -> Iterator[T]:
+        """The peers, or their names, round by round: A B C, B C A, and so on."""
         count = self.rounds or rounds[max(least for least in rounds if least <= size)]
         for number in range(count):
             start = number % len(peers)

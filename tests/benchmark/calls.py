@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmark.messages import Messages
+
+
+#: What bridge has sent, by the folder.
+_MESSAGES: dict[str, Messages] = {}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -50,6 +56,23 @@ def bridge_url(job: Job) -> Iterator[Callable[[], object]]:
     import bridge
 
     yield lambda: bridge.upgrade(job.url, config=job.ini)
+
+
+@contextmanager
+def bridge_messages(job: Job) -> Iterator[Callable[[], object]]:
+    """The first run, which is bridge's own, tells what each later one sends again."""
+    import bridge
+    from benchmark.messages import noted
+
+    if job.folder not in _MESSAGES:
+
+        def call() -> None:
+            with noted() as _MESSAGES[job.folder]:
+                bridge.upgrade(job.url, config=job.ini)
+
+        yield call
+        return
+    yield partial(_MESSAGES[job.folder].send, job.dsn, job.folder)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from benchmark.peers import BRIDGE, FLOOR
 from benchmark.results import Key
 
 if TYPE_CHECKING:
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from benchmark.server import Database
 
 NO_OP_ROUNDS: Final[Rounds] = {0: 25, 1000: 15, 5000: 9}
-APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 5, 5000: 2}
+APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 7, 5000: 2}
 PENDING_ROUNDS: Final[Rounds] = {0: 11}
+#: What bridge sends and reads for one pending, without bridge.
+MESSAGES: Final = "pending-messages"
 #: Migrations that are applied untimed by a process that is then timed.
 WARM_UP: Final = 10
 
@@ -65,22 +68,31 @@ def fresh_apply(bench: Bench, size: int) -> None:
 
 
 def one_pending(bench: Bench, size: int) -> None:
-    """All but the last are applied; each run is on a copy of a database with that many."""
-    scenario = "pending"
-    with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
+    """All but the last are applied; each run is on a copy of a database with that many.
 
-        def measure(peer: Peer) -> float:
+    And what bridge sends and reads for that, without bridge: shown beside the floor.
+    """
+    scenario = "pending"
+    calls = {peer.name: peer.call for peer in bench.peers}
+    figures = {peer.name: (peer, Key(scenario, size, peer.name)) for peer in bench.peers}
+    if BRIDGE in bench.peers:
+        calls[MESSAGES] = "benchmark.calls:bridge_messages"
+        figures[MESSAGES] = (BRIDGE, Key(MESSAGES, size, FLOOR.name))
+    with bench.workers(calls) as workers:
+
+        def measure(name: str, peer: Peer) -> float:
             database = bench.databases.create(bench.applied(peer, size - 1))
             # Looking at it also lets the server write what speeds up the first connection.
             bench.state(peer, size - 1, database, "the preparation")
-            seconds = bench.run(workers[peer.name], peer, bench.project(peer, size), database)
+            seconds = bench.run(workers[name], peer, bench.project(peer, size), database)
             bench.state(peer, size, database, scenario)
             bench.databases.drop(database)
             return seconds
 
-        for peer in bench.peers:
-            measure(peer)
+        for name, (peer, _) in figures.items():
+            measure(name, peer)
         bench.say(f"{scenario}, N={size}")
-        for peer in bench.each_round(bench.peers, PENDING_ROUNDS, size):
-            bench.results.add(Key(scenario, size, peer.name), measure(peer))
+        for name in bench.each_round(list(figures), PENDING_ROUNDS, size):
+            peer, key = figures[name]
+            bench.results.add(key, measure(name, peer))
     bench.forget(size - 1)

@@ -19,6 +19,7 @@ SCENARIOS: Final = {
     "noop-warm": "Nothing pending, open connection",
     "process": "Nothing pending, whole process",
     "pending": "One pending",
+    "pending-messages": "What bridge sends and reads for that, without bridge",
     "apply": "Fresh apply",
     "history": "`alembic history`, whole process",
     "import": "`import alembic` without and with bridge, the least",
