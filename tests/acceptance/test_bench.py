@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg2
+import pytest
 
+from benchmark import server
 from benchmark.__main__ import main
 from benchmark.peers import FLOOR, OLD_RUNNER, PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pytest
     from sqlalchemy.engine import URL
 
     from benchmark.calls import Job
@@ -43,18 +46,29 @@ def tiny(server_url: URL) -> list[str]:
     return ["--sizes", "3", "--rounds", "1", "--database-url", url]
 
 
-def databases_left(server_url: URL) -> list[str]:
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is in the names of this test's databases; another worker may measure beside it."""
+    token = secrets.token_hex(4)
+    own = SimpleNamespace(token_hex=lambda _length: token)
+    monkeypatch.setattr(server, "secrets", own)
+    return token
+
+
+def databases_left(server_url: URL, token: str) -> list[str]:
     dsn = server_url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = psycopg2.connect(dsn)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bridge_bench_%'")
+        cursor.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"bridge_bench_{token}%",)
+        )
         left = [name for (name,) in cursor.fetchall()]
     connection.close()
     return left
 
 
 def test_all_peers_that_are_installed_are_compared(
-    server_url: URL, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server_url: URL, tmp_path: Path, capsys: pytest.CaptureFixture[str], token: str
 ) -> None:
     file = tmp_path / "results.json"
     assert main([*tiny(server_url), "--only", "noop,apply,pending", "--json", str(file)]) == 0
@@ -62,24 +76,25 @@ def test_all_peers_that_are_installed_are_compared(
     assert re.match(r"\d+ cores \(.+\), .+, Python 3[.\d]+, PostgreSQL \d+", machine)
     there = [peer for peer in PEERS if peer.is_there()]
     assert head == f"| | N | {' | '.join(peer.label for peer in there)} |"
-    assert [row.split(" | ")[0] for row in rows[:4]] == [
+    assert [row.split(" | ")[0] for row in rows[:5]] == [
         "| Nothing pending, given a URL",
         "| Nothing pending, open connection",
         "| One pending",
+        "| What bridge sends and reads for that, without bridge",
         "| Fresh apply",
     ]
-    assert rows[0].count(" ms") == len(there)
+    assert [row.count(" ms") for row in rows[:5]] == [len(there), 2, len(there), 1, len(there)]
     assert rows[-1] == "No goal was measured."
     measured = json.loads(file.read_text())["measurements"]
     assert {each["peer"] for each in measured} == {peer.name for peer in there}
     for each in measured:
         assert len(each["samples_ms"]) == 1
         assert each["median_ms"] == median(each["samples_ms"]) > 0
-    assert databases_left(server_url) == []
+    assert databases_left(server_url, token) == []
 
 
 def test_a_peer_that_leaves_work_undone_does_not_win(
-    server_url: URL, capsys: pytest.CaptureFixture[str]
+    server_url: URL, capsys: pytest.CaptureFixture[str], token: str
 ) -> None:
     lazy = replace(OLD_RUNNER, name="lazy", call=f"acceptance.{Path(__file__).stem}:half")
     assert main([*tiny(server_url), "--only", "apply"], peers=(FLOOR, lazy)) == 1
@@ -89,4 +104,4 @@ def test_a_peer_that_leaves_work_undone_does_not_win(
         "Error: lazy has not done its work in 'apply', N=3: "
         "tables expected: 3; found: 2 (wrong or missing: t0003).\n"
     )
-    assert databases_left(server_url) == []
+    assert databases_left(server_url, token) == []
