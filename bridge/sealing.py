@@ -20,7 +20,7 @@ from bridge.baseline import Baseline, literal
 from bridge.ledger import Ledger, sqlstate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
@@ -35,34 +35,38 @@ _TRIED_AGAIN = ("22", "23", "25", "26", "3F", "42", "55")
 
 _SAVEPOINT = "bridge_record"
 
-# One statement after the other, up to the first error. The row comes from the pointer that has
-# moved, so that it is there if exactly one has.
-_MOVE = "UPDATE {version_table} SET version_num = {new} WHERE version_num = {old} AND {fits}"
-_ADD = """
+# One statement after the other, up to the first error. The limit for waits on locks is the file's,
+# and the row is not the file's any more.
+_EXECUTE = """
+EXECUTE {name}_move (%(new)s, %(old)s);
+SET LOCAL lock_timeout = {before};
+EXECUTE {name}_add ({given})
+"""
+
+# The row comes from the pointer that has moved, so that it is there if exactly one has.
+_PREPARE = """
+PREPARE {name}_move (text, text) AS
+UPDATE {version_table} SET version_num = $1 WHERE version_num = $2 AND {fits};
+PREPARE {name}_add ({types}) AS
 INSERT INTO {ledger} ({columns})
-SELECT {values} FROM {version_table} WHERE version_num = {new} RETURNING {told}
+SELECT {values} FROM {version_table} WHERE version_num = $1 RETURNING {told};
 """
 
 
-@dataclass(slots=True)
-class _Texts:
-    """What writes a record, for psycopg2: the first, the second and each later one of a kind."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Two statements of the session, by the beginning of their names."""
 
     name: str
-    first: str
-    second: str
-    later: str
-    used: int = 0
-
-    def next(self) -> str:
-        return (self.first, self.second, self.later)[min(self.used, 2)]
+    #: What prepares and what executes them, for psycopg2.
+    prepare: str
+    execute: str
 
 
 class Sealing:
     """Writes the records of the migrations of one run, which come one after the other.
 
-    Where there are several, the session prepares the two statements, for to plan them takes longer
-    than to execute them.
+    The session prepares the two statements once: to plan them takes longer than to execute them.
     """
 
     def __init__(self, connection: Connection, ledger: Ledger, layout: Layout) -> None:
@@ -73,7 +77,7 @@ class Sealing:
         #: if the clock goes back.
         self._latest: str | None = None
         #: By the limit and whether all settings are looked at.
-        self._texts: dict[tuple[str, bool], _Texts] = {}
+        self._prepared: dict[tuple[str, bool], _Prepared] = {}
         self._names = itertools.count(1)
 
     def write(
@@ -90,16 +94,14 @@ class Sealing:
         if work.changes_settings or not in_transaction:
             return False
         key = (limit or baseline.lock_timeout, work.about_settings)
-        values = self._ledger.values(row, self._layout)
-        texts = self._texts.pop(key, None)  # forgotten if it fails
-        if texts is None:
-            fits = baseline.still(lock_timeout=key[0], thorough=key[1])
-            texts = self._made(fits, baseline.lock_timeout, list(values))
-        moved = {"old": old, "new": new, "latest": self._latest}
+        values = {"new": new, "latest": self._latest, **self._ledger.values(row, self._layout)}
+        known = self._prepared.pop(key, None)  # forgotten if it fails
+        texts = known or self._texts(baseline, *key, tuple(values))
+        message = texts.execute if known else texts.prepare + texts.execute
         try:
             # Below SQLAlchemy, which would take as long again as the server does.
             with work.dbapi.cursor() as cursor:
-                cursor.execute(texts.next(), {**values, **moved})
+                cursor.execute(f"SAVEPOINT {_SAVEPOINT};{message}", {**values, "old": old})
                 written = cursor.fetchall()
         except DriverError as error:
             if (sqlstate(error) or "")[:2] not in _TRIED_AGAIN:
@@ -107,8 +109,7 @@ class Sealing:
                     self._connection.invalidate(error)
                 raise
         else:
-            texts.used += 1
-            self._texts[key] = texts
+            self._prepared[key] = texts
             if len(written) == 1:
                 self._latest = written[0][0]
                 return True
@@ -118,56 +119,47 @@ class Sealing:
     def close(self) -> None:
         """Let the session forget what it has prepared; it is in no transaction before and after."""
         connection = self._connection
-        names = [texts.name for texts in self._texts.values() if texts.used > 1]
-        if names and not (connection.closed or connection.invalidated):
+        if self._prepared and not (connection.closed or connection.invalidated):
+            names = [texts.name for texts in self._prepared.values()]
             told = "; ".join([f"DEALLOCATE {name}_move; DEALLOCATE {name}_add" for name in names])
             with suppress(DBAPIError):  # of a session that is gone, or has forgotten all of them
                 connection.exec_driver_sql(told)
                 connection.rollback()
 
-    def _made(self, fits: str, lock_timeout: str, written: list[str]) -> _Texts:
-        """The texts for sessions of which `fits` is true, with these values of a row."""
+    def _texts(
+        self,
+        baseline: Baseline,
+        limit: str,
+        thorough: bool,  # noqa: FBT001
+        given: Sequence[str],
+    ) -> _Prepared:
+        """Statements with a new name, for values of these names."""
         name = f"bridge_{next(self._names)}"
-        begin = f"SAVEPOINT {_SAVEPOINT}; "
-        # The limit for waits on locks is the file's, and the row is not the file's any more.
-        between = f"; SET LOCAL lock_timeout = {_driver(literal(lock_timeout))}; "
-        given = {value: f"%({value})s" for value in ("new", "old", "latest", *written)}
-        move, add = self._statements(_driver(fits), given, _driver)
-        places = {value: f"${place}" for place, value in enumerate(given, 1)}
-        kinds = self._layout.names
-        types = dict.fromkeys(given, "text")
-        types |= {value: kinds[value] for value in written if value != "key"}
-        types["key"] = kinds[self._layout.key or "version"]
-        told = ", ".join(types.values())
-        prepare = "; ".join(
-            f"PREPARE {name}_{what} ({told}) AS {statement}"
-            for what, statement in zip(("move", "add"), self._statements(fits, places), strict=True)
+        execute = _EXECUTE.format(
+            name=name,
+            before=_driver(literal(baseline.lock_timeout)),
+            given=", ".join(f"%({value})s" for value in given),
         )
-        values = ", ".join(given.values())
-        execute = f"EXECUTE {name}_move ({values}){between}EXECUTE {name}_add ({values})"
-        return _Texts(
-            name,
-            first=f"{begin}{move}{between}{add}",
-            second=f"{begin}{_driver(prepare)}; {execute}",
-            later=f"{begin}{execute}",
-        )
+        fits = baseline.still(lock_timeout=limit, thorough=thorough)
+        return _Prepared(name, _driver(self._preparing(name, fits, given)), execute)
 
-    def _statements(
-        self, fits: str, given: Mapping[str, str], escaped: Callable[[str], str] = str
-    ) -> tuple[str, str]:
-        """What moves the pointer and what adds the row, with these values."""
-        ledger = self._ledger
+    def _preparing(self, name: str, fits: str, given: Sequence[str]) -> str:
+        ledger, kinds = self._ledger, self._layout.names
+        places = {value: f"${place}" for place, value in enumerate(given, 1)}
+        types = {"new": "text", "latest": "text", "key": kinds[self._layout.key or "version"]}
         sources = ledger.sources(
-            self._layout, parameter=given.__getitem__, escaped=escaped, latest=given["latest"]
+            self._layout, parameter=places.__getitem__, latest=places["latest"]
         )
-        words = {
-            "version_table": escaped(ledger.version_name),
-            "ledger": escaped(ledger.name),
-            "columns": ", ".join(sources),
-            "values": ", ".join(sources.values()),
-            "told": "applied_at::text" if "applied_at" in sources else "NULL",
-        }
-        return _MOVE.format(fits=fits, **given, **words), _ADD.format(**given, **words)
+        return _PREPARE.format(
+            name=name,
+            fits=fits,
+            types=", ".join(types.get(value) or kinds[value] for value in given),
+            version_table=ledger.version_name,
+            ledger=ledger.name,
+            columns=", ".join(sources),
+            values=", ".join(sources.values()),
+            told="applied_at::text" if "applied_at" in sources else "NULL",
+        )
 
 
 def _driver(sql: str) -> str:

@@ -52,7 +52,7 @@ PAY_EVERY = 0.1
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
 
 #: What a statement says that changes a setting, or calls something that may; or an ordinary one.
-_ABOUT_SETTINGS = ("set", "select", "do", "call", "execute", "discard")
+_ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
 #: What does so for certain, or decides which tables names mean.
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
@@ -259,7 +259,7 @@ class Work:
         if "index" in lowered:
             self.about_indexes.append(statement)
         self.may_defer = self.may_defer or "deferr" in lowered
-        if any(word in lowered for word in _ABOUT_SETTINGS):
+        if _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
         self._on_statement(statement, parameters)
@@ -346,7 +346,7 @@ class Work:
             self._covering = False
 
     def _status(self) -> int:
-        return int(self.dbapi.info.transaction_status)
+        return int(self.dbapi.get_transaction_status())
 
     def _is_ours(self, connection: Connection) -> bool:
         return connection is self.connection or (

@@ -27,7 +27,7 @@ MIGRATION = """
 NECESSARY = [
     "BEGIN",
     "CREATE TABLE t4",
-    "SAVEPOINT bridge_record; EXECUTE bridge_1_move ('004_t'",
+    "SAVEPOINT bridge_record; EXECUTE bridge_1_move ('004_t', '003_t')",
     "COMMIT",
 ]
 #: The same for one that changed a setting.
