@@ -42,6 +42,9 @@ STEP_BY_STEP = [
     "COMMIT",
 ]
 
+#: How many messages a run may send that has one such migration to do.
+AT_MOST = 40
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
@@ -50,6 +53,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
         for number in (1, 2, 3, 4):
             own.project.write(f"00{number}_t", MIGRATION.format(number))
         yield own
+
+
+def sent_since(own: OwnServer, before: int) -> list[tuple[str, str]]:
+    """The messages in the server's log from that byte on, each after its backend."""
+    parts = LOGGED.split(own.log.read_bytes()[before:].decode())
+    return [
+        (pid, " ".join(text.split())) for pid, text in zip(parts[1::2], parts[2::2], strict=True)
+    ]
 
 
 def sent_for_the_last(own: OwnServer) -> tuple[list[str], list[str]]:
@@ -61,10 +72,7 @@ def sent_for_the_last(own: OwnServer) -> tuple[list[str], list[str]]:
     before = own.log.stat().st_size
     applied = bridge.upgrade(own.engine, config=own.project.path / "alembic.ini").applied
     assert [each.stem for each in applied] == ["001_t", "002_t", "003_t", "004_t"]
-    parts = LOGGED.split(own.log.read_bytes()[before:].decode())
-    sent = [
-        (pid, " ".join(text.split())) for pid, text in zip(parts[1::2], parts[2::2], strict=True)
-    ]
+    sent = sent_since(own, before)
     texts = [text for _, text in sent]
     ours, _ = sent[texts.index("CREATE TABLE t4 ()")]
     begin = texts.index("COMMIT", texts.index("CREATE TABLE t3 ()"))
@@ -107,3 +115,20 @@ def test_a_migration_that_changed_a_setting_is_recorded_step_by_step(server: Own
         path.write_text(before)
     assert begin_alike(own, STEP_BY_STEP), own
     assert others == []
+
+
+def test_a_run_with_one_pending_sends_its_messages_over_two_connections(server: OwnServer) -> None:
+    sent_for_the_last(server)
+    server.project.write("005_t", MIGRATION.format(5))
+    before = server.log.stat().st_size
+    url = server.engine.url.render_as_string(hide_password=False)
+    try:
+        applied = bridge.upgrade(url, config=server.project.path / "alembic.ini").applied
+    finally:
+        (server.project.migrations / "005_t.py").unlink()
+    assert [each.stem for each in applied] == ["005_t"]
+    sent = sent_since(server, before)
+    assert len({pid for pid, _ in sent}) == 2
+    assert len(sent) <= AT_MOST, [text for _, text in sent]
+    with server.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE t5")
