@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.silence import is_silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
@@ -31,7 +31,7 @@ class Ahead:
         """
         self._first: Any = connection
         self._second: Any = None
-        self._asked = 0
+        self._ready = self._in_turn()
         self._connect = connect
         self._closed = False
         self._changing = threading.Lock()
@@ -59,18 +59,17 @@ class Ahead:
 
     def _next(self, *_arguments: Any) -> Any:
         """The next connection that is open; None where SQLAlchemy is to make one."""
-        self._asked += 1
-        connection = None
-        if self._asked == 1:
-            connection = self._first
-        elif self._asked == 2:  # noqa: PLR2004 - there are two
-            self._opening.join()
-            connection = self._second
+        connection = next(self._ready, None)
         # Idle while much was loaded, it may have been ended for that.
         if connection is None or not is_silent(connection):
             return None
         connection.autocommit = False
         return connection
+
+    def _in_turn(self) -> Iterator[Any]:
+        yield self._first
+        self._opening.join()
+        yield self._second
 
     def _open(self) -> None:
         try:
