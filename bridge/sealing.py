@@ -124,7 +124,7 @@ class Sealing:
             told = "; ".join([f"DEALLOCATE {name}_move; DEALLOCATE {name}_add" for name in names])
             with suppress(DBAPIError):  # of a session that is gone, or has forgotten all of them
                 connection.exec_driver_sql(told)
-                connection.rollback()
+            connection.rollback()
 
     def _texts(
         self,
