@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
@@ -20,7 +20,7 @@ from bridge.database import make_engine
 from bridge.database_url import connection_parameters
 from bridge.errors import FilesError, LockNotObtained
 from support.books import LOGGED
-from support.running import ask, do, recorded
+from support.running import ask, do, listened, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -130,11 +130,8 @@ def test_listeners_of_a_pool_hear_of_a_connection_that_was_open_already(
         dbapi.commit()
 
     project.write("001_pid", PID)
-    event.listen(Pool, "connect", tune)
-    try:
+    with listened(Pool, "connect", tune):
         upgrade(project)
-    finally:
-        event.remove(Pool, "connect", tune)
     assert ask(engine, "SELECT work_mem FROM ran_on") == "7MB"
 
 
@@ -145,11 +142,8 @@ def test_a_program_that_tells_engines_how_to_connect_tells_those_of_the_run_as_w
         parameters["options"] = "-c work_mem=9MB"
 
     project.write("001_pid", PID)
-    event.listen(Engine, "do_connect", tell)
-    try:
+    with listened(Engine, "do_connect", tell):
         upgrade(project)
-    finally:
-        event.remove(Engine, "do_connect", tell)
     own = tuple(connected)
     assert ask(engine, "SELECT work_mem FROM ran_on") == "9MB"
     assert ask(engine, "SELECT pid FROM ran_on") != own[0]

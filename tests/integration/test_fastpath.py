@@ -21,7 +21,7 @@ from bridge.errors import FilesError, LedgerError, LockNotObtained, ServerUnreac
 from bridge.fastpath import is_up_to_date, through_driver, through_engine
 from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
 from bridge.settings import Settings
-from support.running import NOTE_OPENED, ask, do, recorded
+from support.running import NOTE_OPENED, ask, do, listened, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,11 +243,8 @@ def test_a_listener_that_tells_engines_who_they_are_is_heard(
     def give(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
         parameters["user"], parameters["password"] = reader.username, reader.password
 
-    event.listen(Engine, "do_connect", give)
-    try:
+    with listened(Engine, "do_connect", give):
         assert upgrade(current, url=reader.set(username="bridge_nobody")).applied == ()
-    finally:
-        event.remove(Engine, "do_connect", give)
     with pytest.raises(UsageError, match="bridge_nobody"):
         upgrade(current, url=reader.set(username="bridge_nobody"))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from bridge.holder import LOCK_CLASS
 
@@ -85,6 +85,16 @@ def advisory_locks(engine: Engine) -> int:
     """How many locks of bridge's are held on this database, of the server's many."""
     query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class"
     return int(ask(engine, f"{query} AND database = {_HERE}", lock_class=LOCK_CLASS))
+
+
+@contextmanager
+def listened(target: Any, name: str, listener: Callable[..., Any]) -> Iterator[None]:
+    """Listen to an event of SQLAlchemy's, inside."""
+    event.listen(target, name, listener)
+    try:
+        yield
+    finally:
+        event.remove(target, name, listener)
 
 
 def column(engine: Engine, query: str) -> list[Any]:
