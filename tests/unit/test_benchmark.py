@@ -136,3 +136,24 @@ def test_the_readme_shows_the_figures_that_were_saved() -> None:
     assert saved["machine"] in readme
     assert "\n".join(table.lines(found, PEERS)) in readme
     assert "\n".join(goals.lines(found)) in readme
+
+
+def test_what_the_readme_says_of_the_figures_is_true_of_those_that_were_saved() -> None:
+    """Where it gives the reasons, below the tables."""
+    saved = json.loads((ROOT / "tests" / "benchmark" / "results.json").read_text())
+    found = Results.from_json(saved["measurements"])
+
+    def median(scenario: str, peer: str, size: int = 1000) -> float:
+        figure = found.median(Key(scenario, size, peer))
+        assert figure is not None
+        return figure
+
+    messages, bridge = median("pending-messages", "floor"), median("pending", "bridge")
+    assert messages > 2 * median("pending", "floor")
+    left = median("pending", "alembic") / 4 - messages
+    assert left < median("noop", "alembic", 10)
+    assert 0.25 < (bridge - messages) / bridge < 0.42  # "about a third"
+    assert median("apply", "old-runner") < 2 * median("apply", "floor")
+    for size in (10, 100, 1000, 5000):
+        more = median("noop-warm", "bridge", size) - median("noop-warm", "floor", size)
+        assert more < 0.0025
