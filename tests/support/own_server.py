@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from bridge.cluster import LOG
 from bridge.embedded import EmbeddedServer
 from support.project import Project
-from support.running import column
+from support.running import column, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,10 @@ class OwnServer:
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
             connection.exec_driver_sql("SELECT pg_reload_conf()")
+            # A new connection has what the postmaster has read, which has signalled the others by
+            # then. Commits wait from when the checkpointer has read it too: before a checkpoint.
+            poll(lambda: column(self.engine, "SHOW synchronous_standby_names") == [name])
+            connection.exec_driver_sql("CHECKPOINT")
 
     def committing(self) -> list[int]:
         """The backends whose COMMIT is under way: done here, and waiting for the standby."""
