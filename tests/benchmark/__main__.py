@@ -39,7 +39,7 @@ examples:
   scripts/bench --only noop --sizes 1000          one of its parts
   scripts/bench --only apply --peers bridge,alembic --rounds 3 --json /tmp/apply.json
 
-There are 25 rounds where nothing is pending, and 11 of a fresh apply of 1000, two of 5000.
+There are 25 rounds where nothing is pending, and 15 of a fresh apply of 1000, two of 5000.
 The other parts are measured with N=1000, or with the greatest of --sizes if that is not among them.
 """
 

@@ -24,13 +24,13 @@ class Goal:
     limit: float
     #: Whether the limit itself is too much.
     strictly: bool = False
-    #: Whether to compare the least samples, because the difference is small.
-    least: bool = False
+    #: Whether to compare the two in each round, because the difference is small.
+    by_round: bool = False
 
     def figure(self, results: Results) -> float | None:
         """What was reached; None if something for it was not measured."""
-        if self.least:
-            return results.least(self.above[0], self.below[0])
+        if self.by_round:
+            return results.by_round(self.above[0], self.below[0])
         return results.quotient(self.above, self.below)
 
     def is_met(self, figure: float) -> bool:
@@ -99,14 +99,14 @@ GOALS: Final = (
         (_of("import", 0),),
         (_of("import", 0, "floor"),),
         1.01,
-        least=True,
+        by_round=True,
     ),
     Goal(
         "`import alembic`, bridge not used: to without bridge, processor time",
         (_of("import-cpu", 0),),
         (_of("import-cpu", 0, "floor"),),
         1.01,
-        least=True,
+        by_round=True,
     ),
 )
 
@@ -120,7 +120,7 @@ def lines(results: Results) -> Iterator[str]:
     yield "| Goal | At most | Measured | |"
     yield "| --- | ---: | ---: | --- |"
     for goal, figure in judged:
-        digits = 3 if goal.least else 2
+        digits = 3 if goal.by_round else 2
         limit = f"{'below ' if goal.strictly else ''}{goal.limit:.{digits}f}"
         verdict = "met" if goal.is_met(figure) else "**not met**"
         yield f"| {goal.claim} | {limit} | {figure:.{digits}f} | {verdict} |"

@@ -19,7 +19,7 @@ from benchmark.results import Key
 if TYPE_CHECKING:
     from benchmark.bench import Bench
 
-PAIRS: Final = 60
+PAIRS: Final = 150
 ROOT: Final = Path(__file__).parents[2]
 _DISTRIBUTION: Final = "eai_bridge-*.dist-info"
 #: Asked once for each of the two; whether bridge is loaded must be what the name says.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmark.server import Database
 
 NO_OP_ROUNDS: Final[Rounds] = {0: 25}
-APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 11, 5000: 2}
+APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 15, 5000: 2}
 PENDING_ROUNDS: Final[Rounds] = {0: 11}
 #: What bridge sends and reads for one pending, without bridge.
 MESSAGES: Final = "pending-messages"

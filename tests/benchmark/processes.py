@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmark.server import Database
 
 PROCESS_ROUNDS: Final[Rounds] = {0: 11}
-HISTORY_ROUNDS: Final[Rounds] = {0: 9}
+HISTORY_ROUNDS: Final[Rounds] = {0: 21}
 BIN: Final = Path(sys.executable).parent
 
 

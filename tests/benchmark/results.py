@@ -44,15 +44,16 @@ class Results:
                 quotient *= figure**power
         return quotient
 
-    def least(self, one: Key, other: Key) -> float | None:
-        """How the least samples compare; None if one was not measured.
+    def by_round(self, one: Key, other: Key) -> float | None:
+        """The median of what the two are to each other in each round; None if one is missing.
 
         For differences that are smaller than what the machine's speed changes from one round to
-        another: what disturbs a process only adds to its time.
+        another: two runs after each other meet nearly the same machine.
         """
         if one not in self.samples or other not in self.samples:
             return None
-        return min(self.samples[one]) / min(self.samples[other])
+        pairs = zip(self.samples[one], self.samples[other], strict=True)
+        return median(mine / others for mine, others in pairs)
 
     @classmethod
     def from_json(cls, measurements: Sequence[dict[str, Any]]) -> Results:

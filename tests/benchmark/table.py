@@ -22,12 +22,12 @@ SCENARIOS: Final = {
     "pending-messages": "What bridge sends and reads for that, without bridge",
     "apply": "Fresh apply",
     "history": "`alembic history`, whole process",
-    "import": "`import alembic` without and with bridge, the least",
+    "import": "`import alembic` without and with bridge",
     "import-cpu": "the same, processor time",
 }
-#: Where peers differ by less than the machine does from one round to another: not medians are
-#: shown, but the least of all.
-LEAST: Final = frozenset({"import", "import-cpu"})
+#: Where peers differ by less than the machine does from one round to another, and are compared in
+#: each of them.
+BY_ROUND: Final = frozenset({"import", "import-cpu"})
 
 
 def lines(results: Results, peers: Sequence[Peer]) -> Iterator[str]:
@@ -45,12 +45,12 @@ def _cell(results: Results, key: Key) -> str:
     samples = results.samples.get(key)
     if not samples:
         return ""
-    shown = f"{milliseconds((min if key.scenario in LEAST else median)(samples))} ms"
+    shown = f"{milliseconds(median(samples))} ms"
     floor = key._replace(peer="floor")
     if key.peer == "floor":
         return shown
-    if key.scenario in LEAST:
-        ratio, digits = results.least(key, floor), 3
+    if key.scenario in BY_ROUND:
+        ratio, digits = results.by_round(key, floor), 3
     else:
         ratio, digits = results.quotient([key], [floor]), 2
     return shown if ratio is None else f"{shown}, {ratio:.{digits}f}\N{MULTIPLICATION SIGN}"
