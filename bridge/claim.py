@@ -52,6 +52,17 @@ _TRY_CLAIM = text(f"""
 # The server's view of its backends is kept to the end of a transaction.
 _LOOK_AGAIN = text("SELECT pg_stat_clear_snapshot()")
 
+# For a session that may have let go of everything; a lock that it has would be counted twice.
+_KEEP_CLAIM = text("""
+    SELECT CASE WHEN NOT EXISTS (
+               SELECT FROM pg_lock_status()
+                WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
+                  AND classid = :lock_class AND objid = :connection_alive AND objsubid = 2)
+                THEN pg_try_advisory_lock(:lock_class, :connection_alive) END,
+           CASE WHEN :interval_set
+                THEN set_config('client_connection_check_interval', '2s', false) END
+""").bindparams(lock_class=LOCK_CLASS, connection_alive=CONNECTION_ALIVE)
+
 _RELEASE_CLAIM = text("""
     SELECT pg_advisory_unlock(:lock_class, :connection_alive),
            CASE WHEN :interval_set
@@ -79,6 +90,15 @@ class Claim:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+    def keep(self) -> None:
+        """Have the lock and the setting still, after a statement that may have let go of them.
+
+        One round trip, in the transaction in which the connection is. Nobody else can have the
+        lock: a successor needs the migration lock before it asks for this one.
+        """
+        if self.held:
+            self.connection.execute(_KEEP_CLAIM, {"interval_set": self.interval_set})
 
     def release(self) -> None:
         """Give the lock and the setting back, rolling back what the connection has not committed.

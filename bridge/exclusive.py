@@ -29,6 +29,8 @@ class Right:
     may_begin: Callable[[str], None]
     #: What shows others which migration runs, once it has run for a moment.
     show: Callable[[], None] = lambda: None
+    #: What to call after a statement that may have let go of the session's locks.
+    keep: Callable[[], None] = lambda: None
     #: What claims for each transaction, behind a pooler; None where the session has claimed.
     pooled: PooledClaim | None = None
 
@@ -68,7 +70,7 @@ def exclusively(
             _revive(connection)
         with claim(connection, wait=wait, on_wait=tell_of_earlier_run) as claimed:
             if claimed.held:
-                yield Right(lock.may_begin, lock.show)
+                yield Right(lock.may_begin, lock.show, claimed.keep)
             else:
                 pooled = PooledClaim(connection, lock.mark)
                 yield Right(pooled.may_begin, pooled=pooled)

@@ -40,6 +40,8 @@ class Runner:
     watcher: Watcher
     #: Asks, before each migration, whether it may begin; raises if not. Gets the file's stem.
     may_begin: Callable[[str], None]
+    #: Called after a statement of a file that may have let go of the session's locks.
+    keep_claim: Callable[[], None] = lambda: None
     #: Raises Interrupted if a signal has come, which a file may have swallowed.
     check_signals: Callable[[], None] = lambda: None
     default_mode: Mode = Mode.DEFAULT
@@ -86,6 +88,7 @@ class Runner:
             pooled=self.pooled,
             may_defer=self._may_defer or baseline.may_defer,
             on_statement=self._on_statement,
+            keep_claim=self.keep_claim,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
         self.reporter.started(file.stem, file.header.description, direction)

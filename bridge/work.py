@@ -57,6 +57,8 @@ _ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
 )
+#: What lets go of locks that are the session's, or of what is set for the whole run.
+_LETS_GO = re.compile(r"advisory_unlock|\b(?:discard|reset)\s+all\b")
 
 #: libpq's PQTRANS_IDLE and PQTRANS_INERROR.
 _IDLE, _IN_ERROR = 0, 3
@@ -84,6 +86,7 @@ class Work:
         pooled: PooledClaim | None = None,
         may_defer: bool = True,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
+        keep_claim: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         self.dbapi: Any = connection.connection.dbapi_connection
@@ -114,6 +117,8 @@ class Work:
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
         self._on_statement = on_statement
+        self._keep_claim = keep_claim
+        self._lets_go = False  # the statement that is under way
         self._pooled = pooled
         self._owed: Commit | None = None
         self._due: float | None = None  # a reading of the monotonic clock
@@ -262,6 +267,7 @@ class Work:
         if _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
+            self._lets_go = _LETS_GO.search(lowered) is not None
         self._on_statement(statement, parameters)
 
     def after_statement(self, connection: Connection, statement: str, parameters: object) -> None:
@@ -272,6 +278,10 @@ class Work:
             return
         if self.swallowed:
             self.swallowed.pop((statement, repr(parameters)), None)
+        if self._lets_go:
+            self._lets_go = False
+            with self.quietly():
+                self._keep_claim()
         self._open = self._status() != _IDLE
         if self._open or self.mode is Mode.AUTOCOMMIT:
             self._loose = False

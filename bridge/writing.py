@@ -65,6 +65,7 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
             reporter=retrying.reporter,
             watcher=watcher,
             may_begin=right.may_begin,
+            keep_claim=right.keep,
             pooled=right.pooled,
             check_signals=site.check_signals,
             default_mode=Mode(site.settings.transaction),

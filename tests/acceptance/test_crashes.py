@@ -127,6 +127,31 @@ def test_the_next_run_needs_no_pause_and_no_manual_step(
     assert_applied(engine, FIRST, SECOND, THIRD)
 
 
+@pytest.mark.parametrize(
+    "lets_go",
+    [
+        migration(SECOND, "SELECT pg_advisory_unlock_all()", PASS_GATE),
+        migration(SECOND, "DO 'BEGIN PERFORM PG_ADVISORY_UNLOCK_ALL(); END'", PASS_GATE),
+        migration(SECOND, "DISCARD ALL", PASS_GATE, head='transaction = "autocommit"'),
+    ],
+    ids=["a function", "a block", "all of the session"],
+)
+def test_a_file_that_lets_go_of_all_locks_is_waited_for_all_the_same(
+    project: Project, engine: Engine, start: Starter, gate: Gate, lets_go: str
+) -> None:
+    let_the_dead_work_on(engine)
+    three(project, body=lets_go)
+    run = start()
+    backend = gate.reached()
+    run.kill()
+    successor = start()
+    assert str(backend) in successor.told("Waiting for")
+    gate.open()
+    assert_done(successor.end(), 2)
+    assert recorded(engine) == [FIRST, SECOND, THIRD]
+    assert holders(engine) == []
+
+
 def test_killed_while_it_waits_for_the_lock_it_disturbs_nobody(
     project: Project, engine: Engine, start: Starter, gate: Gate
 ) -> None:
