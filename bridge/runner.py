@@ -184,7 +184,7 @@ class Runner:
     def _settle(self, attempt: Attempt) -> None:
         """Refuse what must not be recorded, and put back what the file changed for itself."""
         work = attempt.work
-        self._may_defer = work.may_defer  # for the files after it as well
+        self._may_defer = work.hints.may_defer  # for the files after it as well
         work.refuse_lost()
         dbapi = None if self.connection.invalidated else self.connection.connection.dbapi_connection
         if dbapi is not work.dbapi:
@@ -196,7 +196,7 @@ class Runner:
         for (statement, _), error in work.swallowed.items():
             raise MigrationError(_swallowed(statement, error)) from error
         with work.quietly():
-            refuse_invalid_indexes(self.connection, work.about_indexes)
+            refuse_invalid_indexes(self.connection, work.hints.about_indexes)
             if not (work.owes_commit or self.external):
                 work.check_commit()
             work.keep_commit()
@@ -277,8 +277,8 @@ class Runner:
         work = attempt.work
         self.watcher.work = None
         self._restore()
-        if work.about_indexes and attempt.phase is Phase.EXECUTE:
-            work.invalid = invalid_indexes(self.connection, work.about_indexes)
+        if work.hints.about_indexes and attempt.phase is Phase.EXECUTE:
+            work.invalid = invalid_indexes(self.connection, work.hints.about_indexes)
         self.connection.commit()
         self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
 

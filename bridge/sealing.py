@@ -91,9 +91,9 @@ class Sealing:
         person has cancelled.
         """
         in_transaction = work.dbapi.info.transaction_status == TRANSACTION_STATUS_INTRANS
-        if work.changes_settings or not in_transaction:
+        if work.hints.changes_settings or not in_transaction:
             return False
-        key = (limit or baseline.lock_timeout, work.about_settings)
+        key = (limit or baseline.lock_timeout, work.hints.about_settings)
         values = {"new": new, "latest": self._latest, **self._ledger.values(row, self._layout)}
         known = self._prepared.pop(key, None)  # forgotten if it fails
         texts = known or self._texts(baseline, *key, tuple(values))

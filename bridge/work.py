@@ -15,7 +15,6 @@ Connection below it, or ``alembic.op``.
 from __future__ import annotations
 
 import inspect
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lost
 from bridge.deadlock import OwnLocks
 from bridge.errors import MigrationError
+from bridge.hints import Hints
 from bridge.ledger import sqlstate
 from bridge.mode import Mode
 from bridge.sqltext import ends_transaction, rolls_back
@@ -50,15 +50,6 @@ PAY_EVERY = 0.1
 
 #: What asks for the checks of a COMMIT without the COMMIT.
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
-
-#: What a statement says that changes a setting, or calls something that may; or an ordinary one.
-_ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
-#: What does so for certain, or decides which tables names mean.
-_CHANGES_SETTINGS = re.compile(
-    r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
-)
-#: What lets go of locks that are the session's, or of what is set for the whole run.
-_LETS_GO = re.compile(r"advisory_unlock|\b(?:discard|reset)\s+all\b")
 
 #: libpq's PQTRANS_IDLE and PQTRANS_INERROR.
 _IDLE, _IN_ERROR = 0, 3
@@ -100,12 +91,8 @@ class Work:
         self.committed: list[Commit] = []
         #: Whether the file ended a transaction behind SQLAlchemy's back, nobody knows how.
         self.unseen_end = False
-        #: The statements so far that speak of an index.
-        self.about_indexes: list[str] = []
-        #: Whether one may have changed a setting, and whether one has, as far as texts tell.
-        self.about_settings = self.changes_settings = False
-        #: Whether something may be left for the COMMIT to check.
-        self.may_defer = may_defer
+        #: What the words of its statements tell.
+        self.hints = Hints(may_defer=may_defer)
         #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
         self.swallowed: dict[tuple[str, str], BaseException] = {}
         #: The error after which PostgreSQL refused everything until a rollback.
@@ -118,7 +105,6 @@ class Work:
         self.own_locks = OwnLocks(connection)
         self._on_statement = on_statement
         self._keep_claim = keep_claim
-        self._lets_go = False  # the statement that is under way
         self._pooled = pooled
         self._owed: Commit | None = None
         self._due: float | None = None  # a reading of the monotonic clock
@@ -184,7 +170,7 @@ class Work:
     def hand_out(self) -> None:
         """The file gets the Connection; of a cursor of the driver's own no listener will hear."""
         self.pay_commit()
-        self.about_settings = self.may_defer = True
+        self.hints.go_blind()
 
     def pay_if_due(self) -> None:
         """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
@@ -202,7 +188,7 @@ class Work:
         if self.dbapi.autocommit:
             return
         self.refuse_lost()
-        if self.may_defer:
+        if self.hints.may_defer:
             with self.quietly():
                 self.connection.exec_driver_sql(CHECK_COMMIT)
 
@@ -260,14 +246,7 @@ class Work:
         self._committing = False
         if self.mode is Mode.ATOMIC and ends_transaction(statement):
             raise MigrationError(self._no_commit_inside())
-        lowered = statement.lower()
-        if "index" in lowered:
-            self.about_indexes.append(statement)
-        self.may_defer = self.may_defer or "deferr" in lowered
-        if _ABOUT_SETTINGS.search(lowered):
-            self.about_settings = True
-            self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
-            self._lets_go = _LETS_GO.search(lowered) is not None
+        self.hints.note(statement)
         self._on_statement(statement, parameters)
 
     def after_statement(self, connection: Connection, statement: str, parameters: object) -> None:
@@ -278,8 +257,8 @@ class Work:
             return
         if self.swallowed:
             self.swallowed.pop((statement, repr(parameters)), None)
-        if self._lets_go:
-            self._lets_go = False
+        if self.hints.lets_go:
+            self.hints.lets_go = False
             with self.quietly():
                 self._keep_claim()
         self._open = self._status() != _IDLE

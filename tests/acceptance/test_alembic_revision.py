@@ -11,35 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.alembic_books import books, tables, write_three
+from support.widgets import WIDGETS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from support.project import Project
-
-WIDGETS = '''\
-"""
-Migration: add widgets
-"""
-
-description = "add widgets"
-
-
-def upgrade(db):
-    """Apply this migration."""
-    from sqlalchemy import text
-
-    db.execute(text("SELECT 1"))  # your SQL in place of this
-    db.commit()
-
-
-def downgrade(db):
-    """Undo what upgrade() did."""
-    from sqlalchemy import text
-
-    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
-    db.commit()
-'''
 
 MODELS = """
     import sqlalchemy as sa

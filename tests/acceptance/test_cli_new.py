@@ -13,33 +13,10 @@ from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.request import Request
 from support.alembic_books import books, creates
 from support.project import DEFAULT_INI, Project
+from support.widgets import WIDGETS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-WIDGETS = '''\
-"""
-Migration: add widgets
-"""
-
-description = "add widgets"
-
-
-def upgrade(db):
-    """Apply this migration."""
-    from sqlalchemy import text
-
-    db.execute(text("SELECT 1"))  # your SQL in place of this
-    db.commit()
-
-
-def downgrade(db):
-    """Undo what upgrade() did."""
-    from sqlalchemy import text
-
-    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
-    db.commit()
-'''
 
 MODELS = """\
 import sqlalchemy as sa

@@ -1,0 +1,49 @@
+"""What the words of a file's statements tell of what they may do, without asking the server.
+
+Where they tell of nothing, questions to the server can be saved. What no statement shows, such as
+the work of a trigger, is not known from here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+#: What a statement says that changes a setting, or calls something that may; or an ordinary one.
+_ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
+#: What does so for certain, or decides which tables names mean.
+_CHANGES_SETTINGS = re.compile(
+    r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
+)
+#: What lets go of locks that are the session's, or of what is set for the whole run.
+_LETS_GO = re.compile(r"advisory_unlock|\b(?:discard|reset)\s+all\b")
+
+
+@dataclass(slots=True, kw_only=True)
+class Hints:
+    """Of the statements of one file so far."""
+
+    #: Whether something may be left for the COMMIT to check.
+    may_defer: bool = True
+    #: The statements that speak of an index.
+    about_indexes: list[str] = field(default_factory=list)
+    #: Whether one may have changed a setting, and whether one has.
+    about_settings: bool = False
+    changes_settings: bool = False
+    #: Whether one may let go of the session's locks, until whoever has seen to that says so.
+    lets_go: bool = False
+
+    def note(self, statement: str) -> None:
+        """Of a statement that is about to be sent."""
+        lowered = statement.lower()
+        if "index" in lowered:
+            self.about_indexes.append(statement)
+        self.may_defer = self.may_defer or "deferr" in lowered
+        if _ABOUT_SETTINGS.search(lowered):
+            self.about_settings = True
+            self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
+            self.lets_go |= _LETS_GO.search(lowered) is not None
+
+    def go_blind(self) -> None:
+        """There will be statements that nobody shows."""
+        self.about_settings = self.may_defer = True

@@ -1,0 +1,94 @@
+"""What the words of statements tell, and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.hints import Hints
+
+ORDINARY = [
+    "CREATE TABLE t (id integer PRIMARY KEY)",
+    "INSERT INTO t (id) VALUES (1)",
+    "ALTER TABLE t ADD COLUMN name text",
+    "DELETE FROM t",
+]
+CHANGING = [
+    "SET lock_timeout = '1s'",
+    "  reset ALL",
+    "DROP TABLE t; SET ROLE x",
+    "SELECT set_config('search_path', '', false)",
+    "DO 'BEGIN SET search_path = x; END'",
+    "SET SESSION AUTHORIZATION x",
+    "DISCARD ALL",
+]
+MAY_CHANGE = ["SELECT f()", "DO 'BEGIN PERFORM f(); END'", "CALL p()", "EXECUTE prepared"]
+LETTING_GO = [
+    "DISCARD ALL",
+    "discard\n all",
+    "RESET ALL",
+    "SELECT pg_advisory_unlock_all()",
+    "SELECT Pg_Advisory_Unlock(1, 2)",
+    "DO 'BEGIN PERFORM pg_advisory_unlock_all(); END'",
+]
+
+
+def noted(*statements: str) -> Hints:
+    hints = Hints(may_defer=False)
+    for statement in statements:
+        hints.note(statement)
+    return hints
+
+
+def test_ordinary_statements_give_no_hint() -> None:
+    assert noted(*ORDINARY) == Hints(may_defer=False)
+
+
+@pytest.mark.parametrize("statement", CHANGING)
+def test_a_setting_that_is_changed_is_noticed(statement: str) -> None:
+    assert noted(*ORDINARY, statement, *ORDINARY).changes_settings
+    assert noted(statement).about_settings
+
+
+@pytest.mark.parametrize("statement", MAY_CHANGE)
+def test_what_runs_code_may_change_settings(statement: str) -> None:
+    hints = noted(statement)
+    assert (hints.about_settings, hints.changes_settings) == (True, False)
+
+
+@pytest.mark.parametrize("statement", LETTING_GO)
+def test_what_lets_go_of_locks_is_noticed(statement: str) -> None:
+    assert noted(statement).lets_go
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_advisory_lock(1)", "DISCARD TEMP", "RESET role"])
+def test_what_keeps_locks_is_not_taken_for_that(statement: str) -> None:
+    assert not noted(statement).lets_go
+
+
+def test_the_statements_about_indexes_are_kept() -> None:
+    about = ["CREATE INDEX CONCURRENTLY i ON t (id)", "reindex table t"]
+    assert noted(*ORDINARY, *about).about_indexes == about
+
+
+def test_something_deferred_is_noticed() -> None:
+    assert noted("ALTER TABLE t ADD UNIQUE (id) DEFERRABLE").may_defer
+    assert noted("SET CONSTRAINTS ALL DEFERRED").may_defer
+
+
+def test_who_cannot_see_the_statements_assumes_the_worst() -> None:
+    hints = noted(*ORDINARY)
+    hints.go_blind()
+    assert (hints.may_defer, hints.about_settings) == (True, True)
+
+
+@given(st.lists(st.sampled_from([*ORDINARY, *CHANGING, *MAY_CHANGE, *LETTING_GO]) | st.text()))
+def test_no_later_statement_takes_a_hint_back(statements: list[str]) -> None:
+    hints = noted(*statements)
+    for each in map(noted, statements):
+        assert hints.may_defer >= each.may_defer
+        assert hints.about_settings >= each.about_settings
+        assert hints.changes_settings >= each.changes_settings
+        assert hints.lets_go >= each.lets_go
+        assert set(each.about_indexes) <= set(hints.about_indexes)
