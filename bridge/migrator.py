@@ -7,16 +7,17 @@ configuration of the project, so that everything goes through the same environme
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge.answering import answering
-from bridge.errors import BridgeError, UsageError
-from bridge.pausing import acquired
-from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter
+from bridge.errors import BridgeError, LockNotObtained, UsageError
+from bridge.pausing import acquire
+from bridge.reporting import Direction, LogReporter, PassingReporter, Reporter, duration
 from bridge.request import Applied, Planned, Report, Request
 
 # SQLAlchemy and Alembic are imported by the functions that need them: most runs have nothing to do.
@@ -41,7 +42,7 @@ def upgrade(
     """Apply the pending migrations, each in a transaction of its own, and return what was done.
 
     `to` is a revision as ``alembic upgrade`` takes it. The waits are in seconds; None for what the
-    settings say, else 300 for another process that migrates and 60 for the server. With a
+    settings say, else 300 for another process or thread that migrates and 60 for the server. With a
     Connection that is in a transaction, everything happens in that transaction, and the caller
     commits. Safe to call from several threads: one at a time.
 
@@ -70,7 +71,7 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
         if target is not None and target.is_up_to_date():
             return Report(())
         ahead = target and target.ahead()  # which goes on while Alembic is loaded
-        with alembic_here():
+        with alembic_here(lambda: request.settings().wait_for_lock):
             from alembic import command
 
             config = request.alembic_config()
@@ -103,18 +104,28 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
 
 
 @contextmanager
-def alembic_here() -> Iterator[None]:
-    """Alembic for one thread at a time, and bridge's own errors out of it."""
+def alembic_here(wait: Callable[[], float] = lambda: math.inf) -> Iterator[None]:
+    """Alembic for one thread at a time, and bridge's own errors out of it.
+
+    `wait` is asked for how many seconds to wait for another thread, if there is one. Raises
+    LockNotObtained after them.
+    """
     from alembic.util import CommandError
 
-    with acquired(_one_at_a_time):
-        try:
-            yield
-        except CommandError as error:
-            if isinstance(error.__cause__, BridgeError):
-                # Not "from None", which would erase what caused it in its turn.
-                raise error.__cause__  # noqa: B904
-            raise UsageError(f"{error}. Nothing was run.") from error
+    if not acquire(_one_at_a_time, 0) and not acquire(_one_at_a_time, limit := wait()):
+        raise LockNotObtained(
+            "Another thread of this process migrates, this database or another one, and has not "
+            f"ended within {duration(limit)}. Nothing was started. Try again when it has."
+        )
+    try:
+        yield
+    except CommandError as error:
+        if isinstance(error.__cause__, BridgeError):
+            # Not "from None", which would erase what caused it in its turn.
+            raise error.__cause__  # noqa: B904
+        raise UsageError(f"{error}. Nothing was run.") from error
+    finally:
+        _one_at_a_time.release()
 
 
 class _Tally(PassingReporter):

@@ -67,16 +67,14 @@ def sleep(seconds: float) -> None:
         stop.sleep(seconds)
 
 
-@contextmanager
-def acquired(lock: threading.RLock) -> Iterator[None]:
-    """Hold a lock for the block; raises Stopped while it waits, as `sleep` does."""
+def acquire(lock: threading.RLock, seconds: float) -> bool:
+    """Take a lock within so long, and say whether it was had; raises Stopped as `sleep` does."""
     stop = _stop.get()
     if stop is None:
-        lock.acquire()
-    else:
-        while not lock.acquire(timeout=LOOK_EVERY):
-            stop.check()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+    until = time.monotonic() + seconds
+    while not lock.acquire(timeout=max(0.0, min(LOOK_EVERY, until - time.monotonic()))):
+        stop.check()
+        if time.monotonic() >= until:
+            return False
+    return True

@@ -6,15 +6,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import bridge
+from bridge.errors import LockNotObtained
 from support.books import Books
 from support.project import Project
+from support.running import CREATE_LOG, PASS_GATE, do, gate_of, migration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
 
 THREADS = 8
 STEMS = ["001_a", "002_b", "003_c"]
@@ -44,6 +48,27 @@ def test_threads_on_one_database_apply_each_migration_once(project: Project) -> 
     found = together([lambda d=d: bridge.upgrade(d, config=ini) for d in databases])  # type: ignore[misc]
     assert sorted(map(stems, found)) == [[]] * (THREADS - 1) + [STEMS]
     assert books.ran == STEMS
+
+
+def test_a_thread_waits_for_another_one_as_long_as_it_is_told(
+    project: Project, engine: Engine
+) -> None:
+    do(engine, CREATE_LOG)
+    project.write("001_slow", migration("001_slow", PASS_GATE))
+    ini = project.path / "alembic.ini"
+    with ThreadPoolExecutor(1) as executor:
+        with gate_of(engine) as gate:
+            first = executor.submit(bridge.upgrade, project.url, config=ini)
+            gate.reached()
+            with pytest.raises(LockNotObtained) as caught:
+                bridge.upgrade(project.url, config=ini, wait_for_lock=0.2)
+            gate.open()
+        assert stems(first.result(timeout=60)) == ["001_slow"]
+    assert str(caught.value) == (
+        "Another thread of this process migrates, this database or another one, and has not ended "
+        "within 0.2 s. Nothing was started. Try again when it has."
+    )
+    assert stems(bridge.upgrade(project.url, config=ini, wait_for_lock=0)) == []
 
 
 def test_threads_on_databases_of_their_own_do_not_meet(

@@ -46,6 +46,8 @@ RUN_AGAIN = "Run again, or let it wait with --wait-for-server 60."
 
 #: Any character that can stand in a name of PostgreSQL.
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+#: SQLAlchemy writes a blank as it is, and one at the end of a URL is taken for a slip.
+databases = words.filter(lambda name: not name.endswith(" "))
 
 #: Both ends of a password: neither may be seen, whatever stands between them.
 MARK = "Zq7"
@@ -90,7 +92,7 @@ def test_every_driver_of_postgresql_becomes_psycopg2(scheme: str) -> None:
     assert url.render_as_string(hide_password=False) == expected
 
 
-@given(user=words, password=words, database=words, port=st.integers(1, 65535))
+@given(user=words, password=words, database=databases, port=st.integers(1, 65535))
 def test_normalise_keeps_role_password_host_port_and_database(
     user: str, password: str, database: str, port: int
 ) -> None:
