@@ -207,13 +207,14 @@ class Ledger:
         *,
         renamed: str | None = None,
         checksum: str | None = None,
+        breaking: bool | None = None,
     ) -> None:
-        """Change what the row of a migration says: its name, its checksum, or both.
+        """Change what the row of a migration says: its name, its checksum, whether it is breaking.
 
-        Both names are what this ledger calls the migration.
+        None leaves it. Both names are what this ledger calls the migration.
         """
-        values = {"renamed": renamed, "checksum": checksum}
-        columns = {"renamed": layout.quoted_key, "checksum": "checksum"}
+        values = {"renamed": renamed, "checksum": checksum, "breaking": breaking}
+        columns = {"renamed": layout.quoted_key, "checksum": "checksum", "breaking": "breaking"}
         given = {name: value for name, value in values.items() if value is not None}
         changes = ", ".join(f"{columns[name]} = :{name}" for name in given)
         statement = f"UPDATE {self.quoted} SET {changes} WHERE {layout.quoted_key}::text = :version"

@@ -7,15 +7,16 @@ and follows files that were renamed. It runs no migration and changes no file.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from bridge.drift import Renamed, changed, has_checksum, renamed, respelled
-from bridge.errors import LedgerError, TryAgain
+from bridge.errors import FilesError, LedgerError, TryAgain
 from bridge.exclusive import exclusively
 from bridge.layout import Layout
-from bridge.line import Entry
+from bridge.line import Entry, Row
 from bridge.migrator import alembic_here
 from bridge.plainfile import PlainFile, revision_id
 from bridge.reconcile import line_of, reconcile
@@ -39,6 +40,8 @@ class Change:
     checksum: str | None
     #: The change in words.
     what: str
+    #: Whether it is breaking, to be recorded with the text; None if what is recorded is right.
+    breaking: bool | None = None
 
 
 #: Told every change; says whether to make them.
@@ -95,7 +98,10 @@ def repaired(state: State, changes: Sequence[Change]) -> State:
         change = by_stem.get(row.version)
         if change is not None:
             checksum = change.checksum or row.checksum
-            row = replace(row, version=change.new_stem, checksum=checksum)  # noqa: PLW2901
+            breaking = row.breaking if change.breaking is None else change.breaking
+            row = replace(  # noqa: PLW2901
+                row, version=change.new_stem, checksum=checksum, breaking=breaking
+            )
         rows.append(row)
     pointers = tuple(ids.get(pointer, pointer) for pointer in state.pointers)
     return replace(state, rows=tuple(rows), pointers=pointers)
@@ -144,7 +150,8 @@ def _record(site: Site, changes: Sequence[Change]) -> None:
     amend = partial(ledger.amend, connection, layout=layout)
     for change in changes:
         key = state.key(change.new_stem) if change.new_stem != change.stem else None
-        amend(state.key(change.stem), renamed=key, checksum=change.checksum)
+        breaking = change.breaking if "breaking" in layout.usable else None
+        amend(state.key(change.stem), renamed=key, checksum=change.checksum, breaking=breaking)
     if state.pointers and state.pointers != (pointer,):
         ledger.widen_version_table(connection, longest=len(pointer or ""))
         ledger.point(connection, pointer)
@@ -168,15 +175,32 @@ def _no_checksums(table: str, layout: Layout) -> LedgerError:
 def _rename(old: Entry, new: Entry) -> Change:
     checksum = new.file.checksum() if new.file else None
     same = old.row is not None and old.row.checksum == checksum
-    text = "" if same else ", and its present text is accepted"
-    return Change(
-        old.stem, new.stem, None if same else checksum, f"renamed: it is {new.stem} now{text}"
-    )
+    what = f"renamed: it is {new.stem} now"
+    if same:
+        return Change(old.stem, new.stem, None, what)
+    accepted = f"{what}, and its present text is accepted"
+    return _accepting(Change(old.stem, new.stem, checksum, accepted), new.file, old.row)
 
 
 def _accept(entry: Entry, what: str) -> Change:
     assert entry.file is not None  # noqa: S101 - only files are looked at
-    return Change(entry.stem, entry.stem, entry.file.checksum(), what)
+    change = Change(entry.stem, entry.stem, entry.file.checksum(), what)
+    return _accepting(change, entry.file, entry.row)
+
+
+def _accepting(change: Change, file: PlainFile | None, row: Row | None) -> Change:
+    """The same with what the text says of older releases, if that is something else.
+
+    A text that could not be run any more says nothing of it.
+    """
+    recorded = row is not None and row.breaking
+    breaking = recorded
+    with suppress(FilesError):
+        breaking = file is not None and file.header.breaking
+    if breaking == recorded:
+        return change
+    told = "says breaking = True" if breaking else "is not breaking any more"
+    return replace(change, breaking=breaking, what=f"{change.what}, which {told}")
 
 
 def _only(each: Renamed, all_of_them: Collection[Renamed]) -> Entry:

@@ -193,6 +193,29 @@ def test_a_renamed_file_may_be_the_one_the_pointer_names(books: Books) -> None:
     assert books.reporter.warnings == []
 
 
+def test_with_a_text_it_is_recorded_whether_that_is_breaking(books: Books) -> None:
+    file = books.project.migrations / f"{B}.py"
+    before = file.read_text()
+    accepted = f"{B}: changed after it was applied: the present text is accepted"
+
+    def breaking() -> list[tuple[str]]:
+        return books.sql("SELECT version FROM schema_migrations WHERE breaking")
+
+    file.write_text(f"breaking = True\n{before}# a column is gone\n")
+    assert repair(books) == [f"{accepted}, which says breaking = True"]
+    assert breaking() == [(B,)]
+    file.write_text(f"breaking = True\n{before}# and another one\n")
+    assert repair(books) == [accepted]
+    file.write_text("this is no Python any more")
+    assert repair(books) == [accepted]
+    assert breaking() == [(B,)]
+    file.unlink()
+    file.with_name("002-b.py").write_text(before)
+    told = "it is 002-b now, and its present text is accepted, which is not breaking any more"
+    assert repair(books) == [f"{B}: renamed: {told}"]
+    assert breaking() == []
+
+
 def test_a_name_that_differs_in_spelling_is_repaired_too(books: Books) -> None:
     books.project.remove(C)
     books.files("003-C")
