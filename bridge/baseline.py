@@ -129,23 +129,27 @@ class Baseline:
             dbapi.autocommit = autocommit
 
 
-# SET ROLE and SET SESSION AUTHORIZATION are for the first two; the others belong to a transaction.
-_NOT_SETTINGS = "^(role|session_authorization|transaction_.*|seed)$"
+# SET ROLE and SET SESSION AUTHORIZATION are for the first two; a transaction has the next three.
+_NOT_SETTINGS = (
+    "('role', 'session_authorization', 'transaction_isolation', 'transaction_read_only', "
+    "'transaction_deferrable', 'seed')"
+)
 
 # What a record, or another file, would suffer from most; none of them may hold a secret.
 _FOREMOST = (
     "role,search_path,transaction_read_only,lock_timeout,statement_timeout,"
-    "idle_in_transaction_session_timeout,row_security,session_replication_role,"
+    "idle_in_transaction_session_timeout,transaction_timeout,row_security,session_replication_role,"
     "default_transaction_isolation,default_transaction_read_only,default_tablespace,"
     "default_table_access_method,check_function_bodies,synchronous_commit,"
     "standard_conforming_strings,client_encoding,client_min_messages,TimeZone,DateStyle,"
     "IntervalStyle,bytea_output,work_mem,maintenance_work_mem"
 )
 
-# The view pg_settings takes half a millisecond, so after a migration the settings that it names
-# at the start are asked for their values only, in a tenth of that. A limit for locks is set for
-# the files (bridge.locktimeout), so that one always differs. Behind a pooler another backend may
-# not have loaded the library that a setting belongs to, which is no error.
+# To list all settings takes half a millisecond, and longer through the view pg_settings, so after a
+# migration those that are named at the start are asked for their values only, in a tenth of that.
+# A limit for locks is set for the files (bridge.locktimeout), so that one always differs. Behind a
+# pooler another backend may not have loaded the library that a setting belongs to, which is no
+# error.
 _FINGERPRINT = """
 (SELECT pg_catalog.hashtextextended(
             pg_catalog.string_agg(pg_catalog.current_setting(name, true), '|') COLLATE "C", 0)
@@ -166,12 +170,11 @@ SELECT session_user AS user, current_setting('role') AS role,
        ARRAY(SELECT ARRAY[name, current_setting(name, true)]
                FROM unnest(string_to_array('{_FOREMOST}', ',')) AS name) AS foremost,
        EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable) AS may_defer
-  FROM (SELECT array_agg(ARRAY[name, setting] ORDER BY name)
-                   FILTER (WHERE source = 'session') AS settings,
+  FROM (SELECT array_agg(ARRAY[name, setting]) FILTER (WHERE source = 'session') AS settings,
                array_agg(name) FILTER (WHERE context IN ('user', 'superuser')
                                              AND name <> 'lock_timeout') AS names
-          FROM pg_settings
-         WHERE name !~ '{_NOT_SETTINGS}') AS known
+          FROM pg_show_all_settings()
+         WHERE name NOT IN {_NOT_SETTINGS}) AS known
 """  # noqa: S608 - constants
 
 # A transaction that began while default_transaction_read_only was on stays read-only, and has
@@ -193,7 +196,7 @@ _PUT_BACK = f"""
 SELECT pg_catalog.set_config(now.name, COALESCE(before.setting, now.reset_val), false)
   FROM pg_catalog.pg_settings AS now
   LEFT JOIN (VALUES {{values}}) AS before(name, setting) ON before.name = now.name
- WHERE (now.source = 'session' OR before.name IS NOT NULL) AND now.name !~ '{_NOT_SETTINGS}'
+ WHERE (now.source = 'session' OR before.name IS NOT NULL) AND now.name NOT IN {_NOT_SETTINGS}
    AND now.setting IS DISTINCT FROM COALESCE(before.setting, now.reset_val)
    AND (now.context = 'user' OR pg_catalog.current_setting('is_superuser') = 'on')
 """  # noqa: S608 - a constant

@@ -32,6 +32,7 @@ CHANGES = [
     "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
     "SET statement_timeout = '200ms'",
     "SET lock_timeout = '200ms'",
+    "SELECT set_config(name, '60s', false) FROM pg_settings WHERE name = 'transaction_timeout'",
     "SET timezone = 'Pacific/Kiritimati'",
     "SET DateStyle = 'German, DMY'",
     "SET client_encoding = 'LATIN1'",
@@ -56,7 +57,7 @@ def upgrade(db):
     db.execute(text("INSERT INTO ran (what) VALUES ('{stem}')"))
     db.execute(text('''INSERT INTO seen SELECT '{stem}', format('%s %s %s', session_user,
         current_user, (SELECT string_agg(name || setting, ' ' ORDER BY name) FROM pg_settings
-        WHERE name !~ '^(transaction_|seed$)'))'''))
+        WHERE name !~ '^(transaction_(isolation|read_only|deferrable)|seed)$'))'''))
     db.commit()
 """
 

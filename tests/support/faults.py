@@ -96,7 +96,7 @@ SECOND_ENGINE = Fault(
 )
 SETTINGS_CHANGED = Fault(
     "role, `search_path` or session settings changed by a file",
-    48,
+    52,
     "the record in its place, and the next migration as if nothing had been changed",
 )
 
