@@ -39,6 +39,8 @@ class Failure:
     rehearsal: bool = False
     #: What is known about a lock that was not obtained, one sentence each.
     about_locks: Sequence[str] = ()
+    #: What is known about a time limit that may have been reached, as a sentence or two.
+    about_time: str | None = None
 
     def describe(self) -> str:
         """The whole message, several lines of it."""
@@ -50,6 +52,7 @@ class Failure:
             *self._statement(),
             *([hint] if hint else []),
             *self.about_locks,
+            *([self.about_time] if self.about_time else []),
             *([self.work.invalid] if self.work.invalid else []),
             self._what_stays(),
             self._what_next(),

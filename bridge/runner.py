@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from bridge import timelimits
 from bridge.advice import first_line
 from bridge.attempt import Attempt, Phase
 from bridge.baseline import Baseline
@@ -242,6 +243,13 @@ class Runner:
             show_parameters=self.show_parameters,
             rehearsal=self.rehearsal,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
+            about_time=timelimits.explain(
+                error,
+                gone=bool(attempt.work.dbapi.closed),
+                seconds=attempt.seconds(),
+                settings=self.baseline.foremost,
+                direction=attempt.direction,
+            ),
         )
 
     def _roll_back(self, attempt: Attempt) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from bridge.errors import MigrationError
 from bridge.migrator import run_upgrade
 from bridge.request import Request
 from support.both import migration, outcome
+from support.running import do
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -346,6 +348,38 @@ def test_a_lock_that_was_not_obtained(project: Project, engine: Engine) -> None:
             Correct the file, see to it that it can run again from its beginning, and type: eai migrate
             """
         )
+
+
+def test_a_statement_that_takes_too_long_for_the_database(project: Project, engine: Engine) -> None:
+    do(engine, f"ALTER DATABASE {engine.url.database} SET statement_timeout = '400ms'")
+    said = message(project, 'run(db, "SELECT pg_sleep(60)")')
+    assert said == lines(
+        """
+        001_file failed: 001_file.py, line 4
+          QueryCanceled: canceling statement due to statement timeout
+          statement:
+            SELECT pg_sleep(60)
+        The server cancels what takes longer than statement_timeout, which is 400ms here. If this file needs longer, begin its upgrade() with: db.execute(text("SET statement_timeout = 0")). After the file it is put back.
+        Everything it did was rolled back. It is not recorded as applied.
+        Type: eai migrate
+        """
+    )
+    lifted = ("SET statement_timeout = 0", "SELECT pg_sleep(0.5)")
+    project.write("001_file", migration("\n".join(f"run(db, {each!r})" for each in lifted)))
+    assert bridge.upgrade(url_of(project), config=project.path / "alembic.ini").applied
+
+
+def test_a_session_that_the_server_has_ended(project: Project, engine: Engine) -> None:
+    limit = "idle_in_transaction_session_timeout"
+    do(engine, f"ALTER DATABASE {engine.url.database} SET {limit} = '400ms'")
+    said = message(project, 'import time\nrun(db, "SELECT 1")\ntime.sleep(2)\nrun(db, "SELECT 2")')
+    assert re.search(
+        r"""
+It had run for \d(\.\d)? s, so the server may have ended its session for idle_in_transaction_session_timeout, which is 400ms here\. If this file needs longer, begin its upgrade\(\) with: db\.execute\(text\("SET idle_in_transaction_session_timeout = 0"\)\)\. After the file it is put back\.
+Everything it did was rolled back\. It is not recorded as applied\.
+Type: eai migrate$""",
+        said,
+    )
 
 
 def test_a_commit_that_was_lost(project: Project) -> None:
