@@ -12,17 +12,9 @@ def advice(error: BaseException) -> str | None:
     state, text = sqlstate(error), str(getattr(error, "orig", None) or error)
     if state in _ADVICE:
         return _ADVICE[state]
-    if _NO_CONNECT.search(text):
-        return (
-            "db.get_bind() is a Connection here, already in the migration's transaction: use "
-            "db.connection() to get at it."
-        )
-    match = _NO_EXTENSION.search(text)
-    if match:
-        return (
-            f"This server has no extension {match[1]}. The embedded PostgreSQL comes without most "
-            "extensions: set DATABASE_URL to a server that has it."
-        )
+    for pattern, sentence in _ADVICE_ON_WORDS:
+        if match := pattern.search(text):
+            return sentence.format(*match.groups())
     return None
 
 
@@ -52,11 +44,41 @@ _ADVICE = {
     "the file: run again.",
 }
 
-_NO_CONNECT = re.compile(
-    r"'Connection' object has no attribute '(connect|raw_connection|dispose)'"
-    r"|can't call begin\(\) here unless rollback\(\) or commit\(\)"
+#: By what the error says; {0} is the first group.
+_ADVICE_ON_WORDS = (
+    (
+        re.compile(
+            r"'Connection' object has no attribute '(?:connect|raw_connection|dispose)'"
+            r"|can't call begin\(\) here unless rollback\(\) or commit\(\)"
+        ),
+        (
+            "db.get_bind() is a Connection here, already in the migration's transaction: use "
+            "db.connection() to get at it."
+        ),
+    ),
+    (
+        re.compile(r'extension "([^"]+)" is not available'),
+        (
+            "This server has no extension {0}. The embedded PostgreSQL comes without most "
+            "extensions: set DATABASE_URL to a server that has it."
+        ),
+    ),
+    (
+        re.compile(r"A value is required for bind parameter '([^']+)'"),
+        (
+            "In text() a name after a colon is a parameter, here :{0}. Where the colon itself is "
+            'meant, write a backslash before it, in a raw string: text(r"... \\:{0} ...").'
+        ),
+    ),
+    (
+        # Of the driver's formatting, which SQLAlchemy passes on as it is.
+        re.compile(r"^unsupported format character|immutabledict is not a sequence"),
+        (
+            "In exec_driver_sql() a % begins a parameter. Where the sign itself is meant, write it "
+            "twice: %%."
+        ),
+    ),
 )
-_NO_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 
 NO_COMMIT_INSIDE = (
     'This file runs as transaction = "atomic", all or nothing, and tried to end the transaction '

@@ -310,6 +310,28 @@ def test_an_extension_that_the_server_lacks(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            """db.execute(text("SELECT '{\\"a\\":1}'"))""",
+            'In text() a name after a colon is a parameter, here :1. Where the colon itself is meant, write a backslash before it, in a raw string: text(r"... \\:1 ...").',
+        ),
+        (
+            """db.connection().exec_driver_sql("SELECT 'a' LIKE '%a'")""",
+            "In exec_driver_sql() a % begins a parameter. Where the sign itself is meant, write it twice: %%.",
+        ),
+        (
+            """db.connection().exec_driver_sql("SELECT 'a' LIKE '%a'", (1,))""",
+            "In exec_driver_sql() a % begins a parameter. Where the sign itself is meant, write it twice: %%.",
+        ),
+    ],
+    ids=["a colon", "a percent sign", "a percent sign and a parameter"],
+)
+def test_a_sign_that_means_something_else_in_a_text(project: Project, body: str, told: str) -> None:
+    assert f"\n{told}\nEverything it did was rolled back." in message(project, body)
+
+
 def test_a_lock_that_was_not_obtained(project: Project, engine: Engine) -> None:
     with engine.connect() as holder:
         holder.execute(text("CREATE TABLE t (n int)"))

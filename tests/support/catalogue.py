@@ -24,7 +24,7 @@ SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
-PIECES = ("advice", "failure", "folder")
+PIECES = ("advice", "failure", "folder", "timelimits")
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words
 
@@ -115,8 +115,7 @@ class _Module:
             if id(node) in documented or id(node) in inside:
                 continue
             text = _text(node) or ""
-            is_pattern = "\\" in text or "[^" in text
-            if len(text.replace(_UNKNOWN, "").split()) >= _SENTENCE and not is_pattern:
+            if len(text.replace(_UNKNOWN, "").split()) >= _SENTENCE:
                 yield text
 
     def _texts(self, node: ast.expr, seen: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -182,9 +181,11 @@ def _choice(node: ast.AST) -> str | None:
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
-    """What is told as a part of this text, and not by itself."""
+    """What is told as a part of this text, and not by itself; and what is a pattern."""
     if isinstance(node, ast.JoinedStr | ast.FormattedValue):
         yield from (each for each in ast.walk(node) if each is not node)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
+        yield from (each for argument in node.args for each in ast.walk(argument))
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.AST]:
