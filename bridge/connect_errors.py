@@ -129,6 +129,16 @@ _TRANSIENT = (
         f"Close some, or raise its default_pool_size. {_RUN_AGAIN}",
     ),
     Cause(
+        r"too many connections for role",
+        "this role has all the connections that it may have",
+        f"Close some, or raise its limit (ALTER ROLE … CONNECTION LIMIT …). {_RUN_AGAIN}",
+    ),
+    Cause(
+        r"too many connections for database",
+        "this database has all the connections that it may have",
+        f"Close some, or raise its limit (ALTER DATABASE … CONNECTION LIMIT …). {_RUN_AGAIN}",
+    ),
+    Cause(
         r"too many clients|too many connections|connection slots are reserved"
         r"|no more connections allowed",
         "the server has no connection left",

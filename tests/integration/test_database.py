@@ -92,8 +92,8 @@ def test_a_role_that_may_not_log_in_is_final(database_url: URL) -> None:
     assert role in str(caught.value)
 
 
-def test_a_database_that_takes_no_more_connections_may_take_them_later(database_url: URL) -> None:
-    """A limit on a role that is no superuser is the same answer as a full server."""
+def test_a_role_that_takes_no_more_connections_may_take_them_later(database_url: URL) -> None:
+    """As a full server may."""
     role = f"{database_url.database}_full"
     with connect(make_engine(database_url), Database(database_url, "x")) as admin:
         admin.execute(text(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'pw' CONNECTION LIMIT 0"))
@@ -105,7 +105,7 @@ def test_a_database_that_takes_no_more_connections_may_take_them_later(database_
         finally:
             admin.execute(text(f'DROP ROLE "{role}"'))
             admin.commit()
-    assert "the server has no connection left" in str(caught.value)
+    assert "this role has all the connections that it may have" in str(caught.value)
 
 
 def test_a_socket_that_is_not_there_may_come(tmp_path: Path) -> None:
