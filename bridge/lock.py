@@ -12,7 +12,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, Engine, text
@@ -71,6 +70,10 @@ _SAY_THAT_IT_WAITS = text("SELECT set_config('application_name', :name, false)")
     name=WAITING_NAME
 )
 
+# No SELECT, which would have a snapshot: a CREATE INDEX CONCURRENTLY of the migration that runs now
+# waits for all transactions that had one at its moment, and this one ends after the migration.
+_SHOW = text("SET LOCAL application_name = :name")
+
 # pg_lock_status() and not the view pg_locks: a view would be locked until the end of this long
 # transaction. Its own row cannot be of another database, so that is not compared.
 _MARK = text("""
@@ -96,7 +99,7 @@ class MigrationLock:
         self._wait = wait
         self._on_wait = on_wait
         self._connection: Connection | None = None
-        self._confirming = threading.Lock()
+        self._asking = threading.Lock()
         self._wanted = self._shown = ""  # what others are to be shown, and what they are
         self._seen = -TRUSTED  # when the lock was last there, by the monotonic clock
         self._lost: LockLost | None = None
@@ -144,20 +147,24 @@ class MigrationLock:
     def show(self) -> None:
         """Show others what runs, if they are not shown it yet; may be called by any thread.
 
-        What is wrong with the lock is left to the next migration to find out.
+        What is wrong with the lock is left to the next migration to tell.
         """
         label, connection = self._wanted, self._connection
-        if connection is not None and label != self._shown:
-            with suppress(LockLost):
-                self._confirm(connection, label)
+        if connection is None or label == self._shown:
+            return
+        with self._asking:
+            if self._lost is None:
+                try:
+                    connection.execute(_SHOW, {"name": _name(label)})
+                except DBAPIError as exc:
+                    self._lost = _cut(exc)
+                else:
+                    self._shown = label
 
     def _confirm(self, connection: Connection, label: str) -> None:
-        name = f"{APPLICATION_NAME}: {label}" if label else APPLICATION_NAME
-        # Servers replace other characters than ASCII, each version in its own way.
-        name = name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
-        with self._confirming:
+        with self._asking:
             if self._lost is None:
-                self._lost = _lost(connection, name)
+                self._lost = _lost(connection, _name(label))
             if self._lost is not None:
                 raise self._lost
             self._shown, self._seen = label, time.monotonic()
@@ -241,15 +248,25 @@ class MigrationLock:
             connection.close()
 
 
+def _name(label: str) -> str:
+    name = f"{APPLICATION_NAME}: {label}" if label else APPLICATION_NAME
+    # Servers replace other characters than ASCII, each version in its own way.
+    return name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
+
+
 def _lost(connection: Connection, name: str) -> LockLost | None:
     """Take this name, and say whether the lock is gone."""
     try:
         held = connection.execute(_MARK, {"name": name}).first() is not None
     except DBAPIError as exc:
-        lost = LockLost(_lock_lost(str(exc.orig)))
-        lost.__cause__ = exc
-        return lost
+        return _cut(exc)
     return None if held else LockLost(_lock_lost("the server no longer lists the lock"))
+
+
+def _cut(error: DBAPIError) -> LockLost:
+    lost = LockLost(_lock_lost(str(error.orig)))
+    lost.__cause__ = error
+    return lost
 
 
 def poll(attempt: Callable[[], bool], *, wait: float, tell: Callable[[float], None]) -> bool:

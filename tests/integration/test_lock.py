@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -368,6 +369,30 @@ def test_in_a_series_of_quick_migrations_others_are_shown_one_that_lasts(engine:
         assert shown() == "001_first"
         lock.show()
         assert shown() == "003_third"
+
+
+def test_an_index_built_concurrently_never_waits_for_who_shows_what_runs(engine: Engine) -> None:
+    """It waits for each transaction that has a snapshot at its moment, up to its very end."""
+    over = threading.Event()
+    labels = itertools.count()
+
+    def show() -> None:
+        while not over.is_set():
+            lock._wanted = f"{next(labels):03}_next"
+            lock.show()
+
+    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with MigrationLock(engine, wait=0) as lock, autocommit.connect() as connection:
+        connection.execute(text("CREATE TABLE t (id int)"))
+        connection.execute(text("SET statement_timeout = '15s'"))
+        showing = Background(show)
+        try:
+            for number in range(40):
+                connection.execute(text(f"CREATE INDEX CONCURRENTLY i{number} ON t (id)"))
+        finally:
+            over.set()
+            showing.result()
+    assert next(labels) > 40
 
 
 def test_a_lock_that_was_there_a_moment_ago_is_not_asked_for_but_its_end_is_noticed(
