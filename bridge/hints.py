@@ -15,8 +15,9 @@ _ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
 )
-#: What lets go of locks that are the session's, or of what is set for the whole run.
-_LETS_GO = re.compile(r"advisory_unlock|\b(?:discard|reset)\s+all\b")
+#: What lets go of locks that are the session's. RESET ALL does not, and what has to come before any
+#: query may come after it.
+_LETS_GO = re.compile(r"advisory_unlock|\bdiscard\s+all\b")
 
 
 @dataclass(slots=True, kw_only=True)

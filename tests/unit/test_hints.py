@@ -27,7 +27,6 @@ MAY_CHANGE = ["SELECT f()", "DO 'BEGIN PERFORM f(); END'", "CALL p()", "EXECUTE 
 LETTING_GO = [
     "DISCARD ALL",
     "discard\n all",
-    "RESET ALL",
     "SELECT pg_advisory_unlock_all()",
     "SELECT Pg_Advisory_Unlock(1, 2)",
     "DO 'BEGIN PERFORM pg_advisory_unlock_all(); END'",
@@ -62,7 +61,7 @@ def test_what_lets_go_of_locks_is_noticed(statement: str) -> None:
     assert noted(statement).lets_go
 
 
-@pytest.mark.parametrize("statement", ["SELECT pg_advisory_lock(1)", "DISCARD TEMP", "RESET role"])
+@pytest.mark.parametrize("statement", ["SELECT pg_advisory_lock(1)", "DISCARD TEMP", "RESET ALL"])
 def test_what_keeps_locks_is_not_taken_for_that(statement: str) -> None:
     assert not noted(statement).lets_go
 
