@@ -15,9 +15,9 @@ Where to look, from the ground up:
 * One migration: session (what a file gets), work and mode (its transactions), hints (what its
   statements tell), runner and attempt (running it), baseline (putting back what it changed),
   indexes, deadlock, sqltext, failure, advice and timelimits (what went wrong).
-* One at a time: lock, claim, pooled (the claim behind a pooler), queueing, holder, exclusive;
-  locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold); signals,
-  cancelling, silence (whether a connection was cut).
+* One at a time: lock, claim, pooled (the claim behind a pooler), polling, queueing, holder,
+  exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
+  signals, cancelling, silence (whether a connection was cut).
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
   plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
   connect_arguments; embedded, cluster, programs.

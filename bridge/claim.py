@@ -19,11 +19,13 @@ from bridge.holder import (
     CHECK_INTERVAL_CAN_BE_SET,
     CONNECTION_ALIVE,
     LOCK_CLASS,
+    OWN_LOCK,
     UNLOCKED_BACKENDS,
     Holder,
     holder,
 )
-from bridge.lock import OnWait, poll, terminate
+from bridge.lock import OnWait, terminate
+from bridge.polling import poll
 from bridge.reporting import duration
 
 if TYPE_CHECKING:
@@ -53,15 +55,12 @@ _TRY_CLAIM = text(f"""
 _LOOK_AGAIN = text("SELECT pg_stat_clear_snapshot()")
 
 # For a session that may have let go of everything; a lock that it has would be counted twice.
-_KEEP_CLAIM = text("""
-    SELECT CASE WHEN NOT EXISTS (
-               SELECT FROM pg_lock_status()
-                WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
-                  AND classid = :lock_class AND objid = :connection_alive AND objsubid = 2)
+_KEEP_CLAIM = text(f"""
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM {OWN_LOCK.format("connection_alive")})
                 THEN pg_try_advisory_lock(:lock_class, :connection_alive) END,
            CASE WHEN :interval_set
                 THEN set_config('client_connection_check_interval', '2s', false) END
-""").bindparams(lock_class=LOCK_CLASS, connection_alive=CONNECTION_ALIVE)
+""").bindparams(lock_class=LOCK_CLASS, connection_alive=CONNECTION_ALIVE)  # noqa: S608 - constants
 
 _RELEASE_CLAIM = text("""
     SELECT pg_advisory_unlock(:lock_class, :connection_alive),

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from bridge.claim import claim
 from bridge.errors import LockNotObtained
 from bridge.holder import LOCK_CLASS, MIGRATION_LOCK, Holder, holder
-from bridge.lock import MigrationLock, poll
+from bridge.lock import MigrationLock
+from bridge.polling import poll
 from bridge.pooled import PooledClaim
 from bridge.queueing import not_for_ever, refuse_pool_of_one
 from bridge.reporting import Reporter, duration

@@ -43,6 +43,15 @@ UNLOCKED_BACKENDS = f"""
        AND state = 'active' AND pid <> pg_backend_pid() AND application_name = '{UNLOCKED_NAME}'
 """  # noqa: S608 - a constant
 
+#: SQL to follow FROM: one row if this very session holds the lock whose second key has the name
+#: that is filled in. pg_lock_status() and not the view pg_locks: a view would be locked until the
+#: end of the transaction. An own row cannot be of another database, so that is not compared.
+OWN_LOCK = """
+    pg_lock_status()
+     WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
+       AND classid = :lock_class AND objid = :{} AND objsubid = 2
+"""
+
 # A role that may not look at others still sees pid, role and application_name; the start of the
 # backend is then NULL, which tells "not shown" from "a unix socket" for the address.
 _HOLDER = text(f"""

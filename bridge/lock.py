@@ -8,7 +8,6 @@ process is killed is the matter of bridge.claim.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -24,11 +23,12 @@ from bridge.holder import (
     APPLICATION_NAME,
     LOCK_CLASS,
     MIGRATION_LOCK,
+    OWN_LOCK,
     WAITING_NAME,
     Holder,
     holder,
 )
-from bridge.pausing import sleep
+from bridge.polling import poll
 from bridge.reporting import duration
 from bridge.silence import is_silent
 
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 #: PostgreSQL cuts an application_name after this many bytes (NAMEDATALEN - 1).
 APPLICATION_NAME_BYTES = 63
 
-#: Seconds between two tries: the shortest and the longest pause.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
-#: Seconds between two calls of `on_wait`.
-TELL_EVERY = 5.0
 #: Seconds after which a lock that was there is asked for again, before a migration begins. Within
 #: them only the server itself can have ended its connection, and that shows on the socket.
 TRUSTED = 1.0
@@ -74,14 +70,11 @@ _SAY_THAT_IT_WAITS = text("SELECT set_config('application_name', :name, false)")
 # waits for all transactions that had one at its moment, and this one ends after the migration.
 _SHOW = text("SET LOCAL application_name = :name")
 
-# pg_lock_status() and not the view pg_locks: a view would be locked until the end of this long
-# transaction. Its own row cannot be of another database, so that is not compared.
-_MARK = text("""
-    SELECT set_config('application_name', :name, true)
-      FROM pg_lock_status()
-     WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
-       AND classid = :lock_class AND objid = :migration_lock AND objsubid = 2
-""").bindparams(lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK)
+_MARK = text(f"""
+    SELECT set_config('application_name', :name, true) FROM {OWN_LOCK.format("migration_lock")}
+""").bindparams(  # noqa: S608 - constants
+    lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK
+)
 
 
 class MigrationLock:
@@ -267,24 +260,6 @@ def _cut(error: DBAPIError) -> LockLost:
     lost = LockLost(_lock_lost(str(error.orig)))
     lost.__cause__ = error
     return lost
-
-
-def poll(attempt: Callable[[], bool], *, wait: float, tell: Callable[[float], None]) -> bool:
-    """Try until it succeeds or `wait` seconds are over; say which."""
-    started = time.monotonic()
-    tell_at = 0.0
-    pause = SHORTEST_PAUSE
-    while not attempt():
-        waited = time.monotonic() - started
-        if waited >= wait:
-            return False
-        if waited >= tell_at:
-            tell(waited)
-            tell_at = waited + TELL_EVERY
-        # Jittered, so that replicas which started together do not ask together.
-        pause = min(LONGEST_PAUSE, random.uniform(SHORTEST_PAUSE, 3 * pause))  # noqa: S311
-        sleep(min(pause, wait - waited))
-    return True
 
 
 def _lock_not_obtained(found: Holder | None, wait: float) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 import bridge.claim
 import bridge.lock
+import bridge.polling
 from bridge.claim import claim
 from bridge.errors import LockLost, LockNotObtained
 from bridge.holder import (
@@ -210,7 +211,7 @@ def start(code: str, engine: Engine) -> subprocess.Popen[str]:
 def test_a_waiter_is_told_who_holds_it_and_for_how_long_it_has_waited(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.lock, "TELL_EVERY", 0.3)
+    monkeypatch.setattr(bridge.polling, "TELL_EVERY", 0.3)
     told: list[tuple[Holder | None, float]] = []
     with MigrationLock(engine, wait=0) as first:
         first.mark("004_new_feature")
