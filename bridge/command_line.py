@@ -125,7 +125,8 @@ def ending(
         screen.rest()
         trace = _traceback_of(error) if verbose else None
         if events is not None and events.on:
-            events.error(str(error), error.exit_code, trace=trace)
+            finding = error.findings[0].id if error.findings else None
+            events.error(str(error), error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
             screen.say(*shown, f"{screen.styled('Error:', Style.RED)} {error}")

@@ -22,7 +22,7 @@ from bridge.line import Entry, Row
 from bridge.literals import literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
-from bridge.reconcile import Agreement
+from bridge.preflight import Preflight
 from bridge.site import Site
 from bridge.state import State, named
 
@@ -40,7 +40,7 @@ class Found:
     """What is in the database that a script is for."""
 
     state: State
-    agreement: Agreement
+    agreement: Preflight
     #: The columns of the ledger; no names at all if there is none.
     layout: Layout
 
@@ -55,7 +55,7 @@ class Books:
         self._version_table = version_table
         self._found = found
         self._created = False
-        self._state = found.state if found else _unseen(site)
+        self.state = found.state if found else _unseen(site)
         self._layout = _filled(found.layout if found else Layout(), self._ledger)
 
     def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
@@ -77,7 +77,8 @@ class Books:
         self.create()
         self._check(start, steps)
         if self._found is not None and self._found.agreement.moves_pointer:
-            self._ledger.point(self._connection, self._found.agreement.pointer)
+            pointer = self._found.agreement.pointer
+            self._ledger.point(self._connection, pointer, confirmed=False)
         elif start is not None:
             # A database of the old runner has rows, and no pointer yet.
             self._send(_POINT.format(pointer=self._pointer, start=quoted(start)))
@@ -97,9 +98,10 @@ class Books:
             "    applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
             f"    description TEXT,\n    {added}\n)"
         )
-        lacking = ", ".join(
-            f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in ADDED_COLUMNS.items()
-        )
+        # What a database lacks that was looked at may have another name: a team's own checksum.
+        added_columns = self._found.layout.lacking if self._found else ADDED_COLUMNS
+        wanted = {**ADDED_COLUMNS, **added_columns}
+        lacking = ", ".join(f"ADD COLUMN IF NOT EXISTS {n} {kind}" for n, kind in wanted.items())
         self._send(
             _ADOPT.format(
                 pointer=self._pointer,
@@ -109,20 +111,20 @@ class Books:
                 width=VERSION_LENGTH,
                 narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
                 lacking=lacking,
-                names=", ".join(quoted(name) for name in ADDED_COLUMNS),
-                count=len(ADDED_COLUMNS),
+                names=", ".join(quoted(name) for name in wanted),
+                count=len(wanted),
             )
         )
 
     def record_applied(self, row: Row) -> None:
         """Write the row of a migration that this script applies."""
-        row = replace(row, version=self._key(row.version))
-        self._ledger.record_applied(self._connection, row, self._layout)
+        row = replace(row, key=self._key(row.version))
+        self._ledger.record_applied(self._connection, row, self._layout, confirmed=False)
 
     def record_unapplied(self, stems: Collection[str]) -> None:
         """Remove the rows of migrations."""
         keys = [self._key(stem) for stem in stems]
-        self._ledger.record_unapplied(self._connection, keys, self._layout)
+        self._ledger.record_unapplied(self._connection, keys, self._layout, confirmed=False)
 
     def mirror(self, wanted: Sequence[Entry]) -> None:
         """Make the ledger hold these migrations, and none of the folder's others.
@@ -147,7 +149,7 @@ class Books:
             )
 
     def _key(self, stem: str) -> str:
-        return self._state.key(stem)
+        return self.state.key(stem)
 
     @property
     def _key_column(self) -> str:
@@ -222,7 +224,7 @@ def _filled(layout: Layout, ledger: Ledger) -> Layout:
     if not layout.names:
         key = ledger.key or "version"
         return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, told=key)
-    added = {name: _FILLED[name] for name in ADDED_COLUMNS if name in _FILLED}
+    added = {name: _FILLED.get(name, _FILLED["checksum"]) for name in layout.lacking}
     names = {**added, **layout.names}
     names.pop("execution_ms", None)
     return replace(layout, names=names)

@@ -57,8 +57,8 @@ class PlainScriptDirectory(ScriptDirectory):
         self.settings = settings
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
-        #: Told which migrations an upgrade is about to run, and may refuse.
-        self.announce: Callable[[Sequence[Entry]], None] | None = None
+        #: Told which migrations are about to run, or to be reverted, and may refuse.
+        self.announce: Callable[[Direction, Sequence[Entry]], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
         self.files = folders.scan(settings.folder).files
 
@@ -151,7 +151,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 if entry.file is not None:
                     entry.file.hold()  # a bad file is refused before any is run
             if self.announce is not None:
-                self.announce(entries)
+                self.announce(Direction.UPGRADE, entries)
         return steps
 
     def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
@@ -180,6 +180,8 @@ class PlainScriptDirectory(ScriptDirectory):
                 command = attributes.get("bridge.downgrade_command", "alembic downgrade")
                 refuse_irreversible(entry, command=command)
             _refuse_others(entries, attributes.get("bridge.agreed"))
+            if self.announce is not None:
+                self.announce(Direction.DOWNGRADE, entries)
         return steps
 
     def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:

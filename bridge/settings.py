@@ -33,7 +33,7 @@ OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
 Startup = Literal["upgrade", "check", "off"]
 LogFormat = Literal["text", "json"]
-MirrorKeyForm = Literal["stem", "file", "number"]
+MirrorKeyForm = Literal["stem", "file", "number", "path"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ class Settings:
     drift: Drift = "warn"
     #: The table that records the set of applied migrations. Default: "schema_migrations".
     mirror_table: str = "schema_migrations"
+    #: Whether anything says so: then no table of another name is looked for.
+    mirror_table_is_told: bool = False
     #: Its column for the names of migrations; None for "version", or what is recognised.
     mirror_key: str | None = None
     #: Their form in it; None to recognise it.
@@ -142,7 +144,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "drift": values.one_of("warn", "refuse"),
     "mirror_table": values.name,
     "mirror_key": values.column,
-    "mirror_key_form": values.one_of("stem", "file", "number"),
+    "mirror_key_form": values.one_of("stem", "file", "number", "path"),
     "version_table": values.name,
     "version_table_schema": values.name,
     "target_metadata": values.object_name,
@@ -206,6 +208,7 @@ def _settings(
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
         **given,
+        mirror_table_is_told="mirror_table" in given,
         own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,

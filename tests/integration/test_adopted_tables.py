@@ -210,7 +210,8 @@ def test_rows_of_another_form_than_the_one_told_are_refused(
 UNKNOWN = (
     "The table schema_migrations is not a ledger that bridge knows: its columns are {}, and {} "
     "Nothing was changed. If this is the ledger, set mirror_key = COLUMN in alembic.ini, and "
-    "mirror_key_form = stem, file or number; if not, name another table with mirror_table = NAME."
+    "mirror_key_form = stem, file, path or number; if not, name another table with mirror_table = "
+    "NAME."
 )
 
 
@@ -273,7 +274,7 @@ def test_another_applications_ledger_is_shown_where_another_column_could_be_mean
     assert message.endswith(
         " Its first rows: version '1.0', script 'V1__users.sql'. If one of these columns names "
         "this application's migrations, say which with mirror_key = COLUMN, and how with "
-        "mirror_key_form = stem, file or number."
+        "mirror_key_form = stem, file, path or number."
     )
 
 
