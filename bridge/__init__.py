@@ -19,8 +19,8 @@ Where to look, from the ground up:
   exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
   signals, cancelling, silence (whether a connection was cut).
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
-  plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
-  connect_arguments; embedded, cluster, programs.
+  plain_url, database, database_url, connect_causes and connect_errors, opening, ahead; handed_in,
+  other_drivers, connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
