@@ -19,7 +19,7 @@ from bridge.drift import row_of
 from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
-from bridge.literals import literal, quoted
+from bridge.literals import do_block, literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
 from bridge.reconcile import Agreement
@@ -101,16 +101,18 @@ class Books:
             f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in ADDED_COLUMNS.items()
         )
         self._send(
-            _ADOPT.format(
-                pointer=self._pointer,
-                pointer_name=quoted(self._pointer),
-                ledger=self._ledger.name,
-                ledger_name=quoted(self._ledger.name),
-                width=VERSION_LENGTH,
-                narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
-                lacking=lacking,
-                names=", ".join(quoted(name) for name in ADDED_COLUMNS),
-                count=len(ADDED_COLUMNS),
+            do_block(
+                _ADOPT.format(
+                    pointer=self._pointer,
+                    pointer_name=quoted(self._pointer),
+                    ledger=self._ledger.name,
+                    ledger_name=quoted(self._ledger.name),
+                    width=VERSION_LENGTH,
+                    narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
+                    lacking=lacking,
+                    names=", ".join(quoted(name) for name in ADDED_COLUMNS),
+                    count=len(ADDED_COLUMNS),
+                )
             )
         )
 
@@ -185,7 +187,7 @@ class Books:
             )
             for question, problem in asked
         )
-        self._send(f"DO $bridge$\nDECLARE\n    found text;\nBEGIN\n{checks}END\n$bridge$")
+        self._send(do_block(f"DECLARE\n    found text;\nBEGIN\n{checks}END"))
 
     def _expected(
         self, start: str | None, steps: Sequence[MigrationStep]
@@ -282,7 +284,6 @@ _MEND = (
 )
 
 _ADOPT = """\
-DO $bridge$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
                 AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
@@ -292,5 +293,4 @@ BEGIN
            AND attname IN ({names}) AND NOT attisdropped) < {count} THEN
         ALTER TABLE {ledger} {lacking};
     END IF;
-END
-$bridge$"""
+END"""
