@@ -5,7 +5,7 @@ that imports Alembic in an environment where bridge is installed.
 
 Where to look, from the ground up:
 
-* What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
+* What all may use: errors, decoded, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
   them), loading (executing one).

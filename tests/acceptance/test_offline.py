@@ -261,7 +261,7 @@ def test_a_name_may_hold_what_ends_a_block_of_the_script(
 ) -> None:
     scripted, again = create_database(), create_database()
     names = ["001_$bridge$", "002_a$bridge$b$bridge0$"]
-    folder_project.ini(extra='mirror_table = books$bridge$\n')
+    folder_project.ini(extra="mirror_table = books$bridge$\n")
     for name in names:
         write(
             folder_project,
