@@ -5,7 +5,7 @@ that imports Alembic in an environment where bridge is installed.
 
 Where to look, from the ground up:
 
-* What all may use: errors, findings, reporting, pausing, plugin (Alembic's entry point).
+* What all may use: errors, findings, decoded, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
   them), loading (executing one).
@@ -15,13 +15,13 @@ Where to look, from the ground up:
   ledger_limits (what can be recorded), preflight (what may run).
 * One migration: session (what a file gets), work and mode (its transactions), hints (what its
   statements tell), runner and attempt (running it), baseline (putting back what it changed),
-  indexes, deadlock, sqltext, failure, advice and timelimits (what went wrong).
+  indexes, deadlock, sqltext, outside, failure, advice and timelimits (what went wrong).
 * One at a time: lock, claim, pooled (the claim behind a pooler), polling, queueing, holder,
   exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
   signals, cancelling, silence (whether a connection was cut).
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
-  plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
-  connect_arguments; embedded, cluster, programs.
+  plain_url, database, database_url, connect_causes and connect_errors, opening, ahead; handed_in,
+  other_drivers, connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,

@@ -19,7 +19,7 @@ from bridge.drift import row_of
 from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
-from bridge.literals import literal, quoted
+from bridge.literals import do_block, literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
 from bridge.preflight import Preflight
@@ -103,16 +103,18 @@ class Books:
         wanted = {**ADDED_COLUMNS, **added_columns}
         lacking = ", ".join(f"ADD COLUMN IF NOT EXISTS {n} {kind}" for n, kind in wanted.items())
         self._send(
-            _ADOPT.format(
-                pointer=self._pointer,
-                pointer_name=quoted(self._pointer),
-                ledger=self._ledger.name,
-                ledger_name=quoted(self._ledger.name),
-                width=VERSION_LENGTH,
-                narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
-                lacking=lacking,
-                names=", ".join(quoted(name) for name in wanted),
-                count=len(wanted),
+            do_block(
+                _ADOPT.format(
+                    pointer=self._pointer,
+                    pointer_name=quoted(self._pointer),
+                    ledger=self._ledger.name,
+                    ledger_name=quoted(self._ledger.name),
+                    width=VERSION_LENGTH,
+                    narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
+                    lacking=lacking,
+                    names=", ".join(quoted(name) for name in wanted),
+                    count=len(wanted),
+                )
             )
         )
 
@@ -187,7 +189,7 @@ class Books:
             )
             for question, problem in asked
         )
-        self._send(f"DO $bridge$\nDECLARE\n    found text;\nBEGIN\n{checks}END\n$bridge$")
+        self._send(do_block(f"DECLARE\n    found text;\nBEGIN\n{checks}END"))
 
     def _expected(
         self, start: str | None, steps: Sequence[MigrationStep]
@@ -284,7 +286,6 @@ _MEND = (
 )
 
 _ADOPT = """\
-DO $bridge$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
                 AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
@@ -294,5 +295,4 @@ BEGIN
            AND attname IN ({names}) AND NOT attisdropped) < {count} THEN
         ALTER TABLE {ledger} {lacking};
     END IF;
-END
-$bridge$"""
+END"""

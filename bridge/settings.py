@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge import setting_values as values
 from bridge.config_files import Found, Options, absolute, find_config
+from bridge.decoded import decoded
 from bridge.errors import UsageError
 from bridge.option_names import check_name
 from bridge.plugin import ENVIRONMENT
@@ -161,6 +162,9 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "show_parameters": values.yes_or_no,
 }
 
+#: What names a file, which may be made of any bytes.
+_PATHS = frozenset({"folder", "template"})
+
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
 _SETTABLE = frozenset({"folder", *_PARSERS})
 
@@ -194,6 +198,8 @@ def _settings(
         for value, where in candidates:
             found = None if value is None else _tidy(Found(value, where, here))
             if found is not None:
+                if isinstance(found.value, str) and name not in _PATHS:
+                    decoded(found.value, where)
                 return found
         return _tidy(written)
 

@@ -407,6 +407,14 @@ def test_the_words_about_a_table_that_is_filled() -> None:
         '"VACUUM " + table',
         "VACUUM",
         '"""\n  ALTER SYSTEM SET a = 1"""',
+        '"REINDEX SCHEMA public"',
+        '"CLUSTER"',
+        '"DISCARD ALL"',
+        "\"COMMIT PREPARED 'a'\"",
+        '"ALTER DATABASE a SET TABLESPACE b"',
+        "\"CREATE SUBSCRIPTION a CONNECTION 'host=b' PUBLICATION c\"",
+        '"ALTER SUBSCRIPTION a REFRESH PUBLICATION"',
+        '"DROP SUBSCRIPTION a"',
     ],
 )
 def test_what_refuses_a_transaction_needs_autocommit(sql: str) -> None:
@@ -432,6 +440,8 @@ def test_the_words_about_what_needs_autocommit() -> None:
         'db.connection(execution_options={"isolation_level": "AUTOCOMMIT"})\nsql("VACUUM a")',
         'try:\n    sql("VACUUM a")\nexcept Exception:\n    db.rollback()',
         "sql(\"COMMENT ON TABLE a IS 'VACUUM it'\")",
+        'sql("REINDEX TABLE a; CLUSTER a; DISCARD PLANS")',
+        'sql("ALTER SUBSCRIPTION a SET (slot_name = NONE)")\nsql("DROP SUBSCRIPTION a")',
     ],
 )
 def test_what_does_not_need_autocommit(body: str) -> None:
