@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from bridge.bindings import UNREADABLE, Binding, module_bindings
 from bridge.errors import PlainFileError
 from bridge.glance import first_line, storable
+from bridge.shapes import Shape, in_place_of, other_function
 from bridge.spelling import meant_for
 
 if TYPE_CHECKING:
@@ -90,13 +91,19 @@ def read_header(path: str, stem: str, source: str) -> Header:
         too_deep(path)
 
 
-def defines_upgrade(path: str, source: str) -> bool:
-    """Whether the text has an `upgrade` of its own; an imported one does not make a migration."""
+def shape_of(path: str, source: str) -> Shape:
+    """What the text holds of a migration; an imported `upgrade` does not make one."""
     try:
         bindings = tuple(module_bindings(parse(path, source).body, conditional=False))
     except (RecursionError, MemoryError):
         too_deep(path)
-    return any(_offers(b, "upgrade") and b.kind in ("function", "assigned") for b in bindings)
+    own = [b for b in bindings if _offers(b, "upgrade") and b.kind in ("function", "assigned")]
+    description = last_assigned("description", bindings)
+    return Shape(
+        upgrade=own[-1] if own else None,
+        other=other_function(bindings),
+        described=description is not None and isinstance(description.literal(), str),
+    )
 
 
 def too_deep(path: str) -> NoReturn:
@@ -151,13 +158,23 @@ def function_fault(
             return PlainFileError(path, live[-1].line, str(complaints[-1]))
     # A star import may bring it; only the run can tell.
     elif name == "upgrade" and not any(b.name == "*" for b in bindings):
-        return PlainFileError(
-            path,
-            None,
-            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
-            "a migration, begin its name with `_`.",
-        )
+        return PlainFileError(path, None, _no_upgrade(other_function(bindings)))
     return None
+
+
+def _no_upgrade(other: Binding | None) -> str:
+    """What is told where nothing is called so; `other` is what another runner would call."""
+    if other is None:
+        return (
+            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
+            "a migration, begin its name with `_`."
+        )
+    written = str(in_place_of(other))
+    return (
+        f"this migration defines no `upgrade`, but `{other.name}` in line {other.line}. "
+        f"{written[0].upper()}{written[1:]} (or, if it is not a migration, begin its name with "
+        "`_`)."
+    )
 
 
 def _live(name: str, bindings: Sequence[Binding]) -> list[Binding]:

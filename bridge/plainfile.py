@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from bridge.header import Header
+    from bridge.shapes import Shape
 
 __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 
@@ -154,14 +155,14 @@ class PlainFile:
         object.__setattr__(self, "_header", header)
         return header
 
-    def defines_upgrade(self) -> bool:
-        """Whether the text defines an `upgrade`, whatever the file's name says.
+    def shape(self) -> Shape:
+        """What the text holds of a migration, whatever the file's name says.
 
         Raises PlainFileError if the text cannot be read or is not Python.
         """
-        from bridge.header import defines_upgrade
+        from bridge.header import shape_of
 
-        return defines_upgrade(self.path, self.source())
+        return shape_of(self.path, self.source())
 
     def checksum(self) -> str:
         """The `text_checksum` of the file's text."""

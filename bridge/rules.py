@@ -55,7 +55,9 @@ RULES: Final = {
         Rule("needs-autocommit", _E, style=True),
         Rule("autocommit-other-work", _W, style=True),
         # the names of all
+        Rule("no-migration", _E, refused=True),
         Rule("no-number", _E, refused=True),
+        Rule("never-run", _W),
         Rule("same-name", _E, refused=True),
         Rule("unreadable-name", _E, refused=True),
         Rule("name-too-long", _E, refused=True),
