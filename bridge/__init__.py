@@ -8,7 +8,8 @@ Where to look, from the ground up:
 * What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
-  them), unnumbered and shapes (what would never run), loading (executing one).
+  them), unnumbered and shapes (what would never run),
+  placeholder (what nobody has written yet), loading (executing one).
 * What a database records: ledger (the tables), layout, keys and catalog (as other runners made
   them), state (what was read), line (the order), reconcile and disagreements (what follows),
   drift (files that changed).

@@ -18,6 +18,7 @@ from bridge.header import (
     refuse_misspellings,
     too_deep,
     transaction_of,
+    unwritten,
 )
 from bridge.ignoring import Ignored
 from bridge.rules import Problem, of_error, problem
@@ -68,7 +69,10 @@ def _header_problems(path: str, bindings: Sequence[Binding], source: str) -> Ite
         yield of_error("wrong-upgrade", path, fault)
     elif fault is not None and misspelled is None:
         yield of_error("no-upgrade", path, fault)
-    if fault := function_fault(path, "downgrade", bindings, source):
+    if draft := unwritten(path, "upgrade", bindings, source):
+        yield of_error("not-written", path, draft)
+    undo = function_fault(path, "downgrade", bindings, source)
+    if fault := undo or unwritten(path, "downgrade", bindings, source):
         yield of_error("wrong-downgrade", path, fault)
     for read in (transaction_of, breaking_of):
         if error := _error_of(read, path, bindings):

@@ -74,7 +74,7 @@ def overview_of_files(settings: Settings) -> Overview:
     problems = []
     for file in files:
         try:
-            _ = file.header
+            _ = file.runnable
         except FilesError as error:
             problems.append(str(error))
     migrations = tuple(

@@ -44,6 +44,7 @@ RULES: Final = {
         Rule("unreadable-file", _E, refused=True),
         Rule("no-upgrade", _E, refused=True),
         Rule("wrong-upgrade", _E, refused=True),
+        Rule("not-written", _E, refused=True),
         Rule("wrong-downgrade", _W, style=True),
         Rule("misspelled-name", _E, refused=True),
         Rule("wrong-setting", _E, refused=True),

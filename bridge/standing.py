@@ -205,7 +205,7 @@ def _by_settings(
 def _unreadable_files(line: Line) -> Iterator[str]:
     for entry in line.pending:
         try:
-            _ = entry.file and entry.file.header
+            _ = entry.file and entry.file.runnable
         except FilesError as error:
             yield str(error)
 

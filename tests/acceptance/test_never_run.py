@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.alembic_books import creates, tables
+from support.alembic_books import books, creates, tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -84,3 +84,31 @@ def test_a_first_migration_is_written_beside_a_helper_module(
     else:
         folder_project.alembic("revision", "-m", "first", check=True)
     assert (folder_project.migrations / "001_first.py").exists()
+
+
+def test_no_command_runs_a_new_file_that_nobody_has_written(
+    project: Project, engine: Engine
+) -> None:
+    project.write("001_one", creates("one"))
+    project.eai("migrate", "new", "second", check=True)
+    told = "migrations/002_second.py:12: `upgrade` is not written yet: "
+    for arguments in (
+        ("migrate",),
+        ("migrate", "--sql"),
+        ("migrate", "rehearse", "--yes"),
+        ("migrate", "status", "--check"),
+    ):
+        done = project.eai(*arguments)
+        assert (done.returncode, arguments) == (4, arguments)
+        assert told in done.stderr
+    assert told in project.eai("migrate", "status", "--offline", check=True).stderr
+    check = project.eai("migrate", "check", "--database")
+    assert check.returncode == 4
+    assert check.stdout.count("`upgrade` is not written yet") == 1
+    assert tables(engine) == set()
+    project.eai("migrate", "--to", "001_one", check=True)
+    assert books(engine).applied == ["001_one"]
+    file = project.migrations / "002_second.py"
+    file.write_text(file.read_text().replace("your SQL", "CREATE TABLE second ()", 1))
+    project.eai("migrate", check=True)
+    assert books(engine).applied == ["001_one", "002_second"]
