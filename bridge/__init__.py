@@ -28,8 +28,9 @@ Where to look, from the ground up:
   autogenerate_dialect, configuring, connecting, site, announcing, rights, pointer,
   sealing, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
-* What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
-  check_source, check_names, git_base, checks (all of them together).
+* What the files alone tell: rules, ignoring, constants, flow and wishes (what a file does, and
+  what it wants), check_work, check_argument, check_source, check_names, git_base, checks (all of
+  them together).
 * Use cases: request, migrator, answering and fastpath, standing and looking (where a database
   stands), lock_status (who migrates), overview (both, for a person), asynchronous; downgrading,
   repair, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;

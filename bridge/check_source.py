@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.bindings import UNREADABLE, Binding, module_bindings
+from bridge.check_argument import argument_problems
 from bridge.check_work import work_problems
 from bridge.errors import PlainFileError
 from bridge.flow import events_of
@@ -48,6 +49,7 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
             bindings = tuple(module_bindings(module.body, conditional=False))
             problems = (
                 *_header_problems(path, bindings, source),
+                *_argument_problems(path, source, module, bindings),
                 *_work_problems(path, source, module, bindings, mode),
             )
             return CheckedSource(problems, Ignored.of(source, module))
@@ -103,6 +105,19 @@ def _description_problems(path: str, bindings: Sequence[Binding]) -> Iterator[Pr
     elif not isinstance(value, str) or not value.strip():
         message = f"`description` is {value!r}, which tells a reader nothing."
         yield problem("no-description", path, binding.line, message, mend)
+
+
+def _argument_problems(
+    path: str, source: str, module: ast.Module, bindings: Sequence[Binding]
+) -> Iterator[Problem]:
+    """What a function wants that cannot be called at all is no matter."""
+    broken = {
+        name: function_fault(path, name, bindings, source) is not None
+        for name in ("upgrade", "downgrade")
+    }
+    for name, each in argument_problems(path, module):
+        if not broken[name]:
+            yield each
 
 
 def _work_problems(

@@ -46,6 +46,7 @@ RULES: Final = {
         Rule("wrong-upgrade", _E, refused=True),
         Rule("not-written", _E, refused=True),
         Rule("wrong-downgrade", _W, style=True),
+        Rule("not-a-session", _W, style=True),
         Rule("misspelled-name", _E, refused=True),
         Rule("wrong-setting", _E, refused=True),
         Rule("no-description", _W, style=True),
