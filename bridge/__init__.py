@@ -8,7 +8,8 @@ Where to look, from the ground up:
 * What all may use: errors, findings, decoded, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
-  them), loading (executing one).
+  them), unnumbered and shapes (what would never run), placeholder (what nobody has written yet),
+  loading (executing one).
 * What a database records: ledger (the tables), catalog, table_facts, layout, keys, names and
   filling (as other runners made them), state (what was read), reading and other_tables (how),
   line (the order), drift (files that changed), reconcile and disagreements (what follows),
@@ -28,8 +29,9 @@ Where to look, from the ground up:
   autogenerate_dialect, configuring, connecting, site, announcing, pointer,
   sealing, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
-* What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
-  check_source, check_names, git_base, checks (all of them together).
+* What the files alone tell: rules, ignoring, constants, flow and wishes (what a file does, and
+  what it wants), check_work, check_argument, check_source, check_names, git_base, checks (all of
+  them together).
 * Use cases: request, migrator, answering and fastpath, standing and looking (where a database
   stands), lock_status (who migrates), overview (both, for a person), asynchronous; downgrading,
   repair, mark, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;

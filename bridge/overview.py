@@ -77,7 +77,7 @@ def overview_of_files(settings: Settings) -> Overview:
     findings = []
     for file in files:
         try:
-            _ = file.header
+            _ = file.runnable
         except FilesError as error:
             entry = Entry(file.revision, file.stem, file, None)
             findings.append(unreadable(entry, str(error)))

@@ -181,7 +181,7 @@ def _of_files(
     yield from _late(line, settings, entries)
     for entry in entries:
         try:
-            _ = entry.file and entry.file.header
+            _ = entry.file and entry.file.runnable
         except FilesError as error:
             yield say.unreadable(entry, str(error))
 

@@ -60,7 +60,7 @@ class PlainScriptDirectory(ScriptDirectory):
         #: Told which migrations are about to run, or to be reverted, and may refuse.
         self.announce: Callable[[Direction, Sequence[Entry]], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
-        self.files = folders.scan(settings.folder).files
+        self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
 
     @cached_property
     def line(self) -> Line:
@@ -218,7 +218,7 @@ class PlainScriptDirectory(ScriptDirectory):
             )
             self._refuse_other_folder(version_path)
             # Others may have written files since, and so may this very process.
-            files = folders.scan(self.settings.folder).files
+            files = folders.scan(self.settings.folder, beginning=True).files
             stem = folders.new_stem(files, message or "", self._number_given(revid))
             file = PlainFile(self.settings.folder, stem)
             previous = newest if isinstance(newest, str) else None
@@ -262,6 +262,14 @@ class PlainScriptDirectory(ScriptDirectory):
                 write_new(file.path, source)
         if self.hooks:
             write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
+
+
+def _writes_a_file(config: Config) -> bool:
+    """Whether this is `eai migrate new` or `alembic revision`; another command runs what is there.
+
+    Alembic tells its own commands apart by their options only.
+    """
+    return bool(config.attributes.get("bridge.new")) or hasattr(config.cmd_opts, "rev_id")
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:

@@ -25,7 +25,7 @@ SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
-PIECES = ("advice", "failure", "folder", "timelimits")
+PIECES = ("advice", "failure", "folder", "timelimits", "unnumbered")
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words
 
