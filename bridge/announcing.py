@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bridge.ledger_limits import additions
 from bridge.preflight import Command, Preflight, preflight
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def announce(
     )
     tell(site.reporter, found.warnings)
     found.refuse()
+    if looking and (sentence := additions(state)):
+        site.reporter.note(sentence)
     return found
 
 

@@ -104,6 +104,7 @@ class Ledger:
             certain=layout.tells_order_of(rows),
             # A NULL, which nothing of Alembic's writes, points nowhere.
             pointers=tuple(pointer for pointer in pointers if pointer),
+            blank_pointer=not all(pointers),
             elsewhere=tuple(Elsewhere(**found) for found in catalog.elsewhere or ()),
             key_column=layout.key if layout.names else self.key or "version",
             numeric=layout.numeric(layout.key),
@@ -131,7 +132,7 @@ class Ledger:
                 and version_table is not None
                 and _room_in(version_table) >= VERSION_LENGTH
                 and not layout.lacking
-                and None not in pointers
+                and all(pointers)
             ),
         )
 

@@ -113,6 +113,22 @@ def lacks_columns(state: State, layout: Layout) -> Finding | None:
     )
 
 
+def additions(state: State) -> str | None:
+    """What the first run that writes adds to a table that another runner has made; None if nothing.
+
+    A team may want to know, before it looks at its own table afterwards.
+    """
+    lacking = list(state.layout.lacking)
+    if state.table is None or not lacking or not state.table.owned:
+        return None
+    columns = f"the {'column' if len(lacking) == 1 else 'columns'} {_listed(lacking)}"
+    made = "" if state.pointer_table else f", and makes the table {state.version_table}"
+    return (
+        f"{state.ledger} was made by another runner: the first run adds {columns} to it, records "
+        f"the checksums of the files that are there{made}."
+    )
+
+
 def names_recorded(layout: Layout) -> set[str]:
     """Which of bridge's own columns can be written."""
     return set(layout.columns) & set(ADDED_COLUMNS)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from bridge.database import connect, make_engine
 from bridge.folder import scan
+from bridge.ledger_limits import additions
 from bridge.opening import opened
 from bridge.reading import read_state
 from bridge.site import ledger_of
@@ -50,6 +51,8 @@ def _told(state: State, status: Status) -> list[str]:
     if gone:
         lines.append(f"Without a file: {_names(gone)}.")
     lines += [*status.problems, *status.warnings]
+    if sentence := additions(state):
+        lines.append(sentence)
     if not status.problems:
         pending = status.pending
         lines.append(f"Pending: {_names(pending)}." if pending else "Nothing is pending.")

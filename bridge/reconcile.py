@@ -8,7 +8,7 @@ This module decides; it reads and writes nothing. What it says is in `bridge.dis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge import disagreements as say
 from bridge.drift import respelled
@@ -48,7 +48,13 @@ def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
     Raises LedgerError where going on could run a migration twice or skip one; the error names
     the ways on.
     """
-    state = named(files, state)
+    agreement = _reconciled(files, named(files, state))
+    if state.blank_pointer:
+        agreement = replace(agreement, moves_pointer=True)
+    return agreement
+
+
+def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     refuse_unbelievable(state)
     if not files and (state.rows or (state.ours and state.pointers)):
         raise refused([say.empty_folder(state)])

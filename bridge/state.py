@@ -86,6 +86,8 @@ class State:
     certain: bool
     #: What the version table holds; more than one only if something else wrote it.
     pointers: tuple[str, ...]
+    #: Whether the version table has a row that points nowhere, which Alembic would trip over.
+    blank_pointer: bool = False
     #: Tables of the ledger's name in other schemas, unless the settings name one.
     elsewhere: tuple[Elsewhere, ...] = ()
     #: The schema that the settings name.

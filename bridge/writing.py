@@ -175,6 +175,11 @@ class _Writing:
                     site.ledger.point(site.connection, found.pointer)
                 if checksums and "checksum" in self._layout.columns:
                     site.ledger.record_checksums(site.connection, checksums, self._layout)
+                    rows = tuple(
+                        replace(row, checksum=checksums.get(row.name, row.checksum))
+                        for row in self._state.rows
+                    )
+                    self._state = replace(self._state, rows=rows)
         except LedgerError as error:
             return error
         return None

@@ -376,3 +376,22 @@ def test_a_checksum_of_a_teams_own_is_left_to_the_team(project: Project, kind: s
         (A, theirs, True),
         (B, None, True),
     ]
+
+
+def test_adopted_rows_pass_where_changes_are_refused_until_they_have_a_checksum(
+    project: Project,
+) -> None:
+    books = Books(project)
+    books.files(A, B)
+    books.old_runner()
+    project.ini(extra="drift = refuse\n")
+    books.files(C)
+    status = project.eai("migrate", "status", "--check")
+    assert status.returncode == 3, status.stderr
+    assert "001_a and 002_b were recorded without a checksum" in status.stderr
+    assert books.upgrade() == [C]
+    assert books.reporter.warnings == []  # they have one now
+    change(books, A)
+    books.files(D)
+    with pytest.raises(LedgerError, match="drift = refuse is set"):
+        books.upgrade()

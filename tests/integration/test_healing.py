@@ -785,3 +785,25 @@ def test_a_ledger_error_is_one_of_bridges(books: Books) -> None:
     done = books.project.alembic("upgrade", "head")
     assert done.returncode == 4
     assert str(caught.value) in done.stderr
+
+
+# A version table that says nothing
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_null_in_the_version_table_is_no_pointer_and_is_removed(
+    books: Books, *, rows: bool
+) -> None:
+    if rows:
+        books.old_runner()
+    books.sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(255))",
+        "INSERT INTO alembic_version VALUES (NULL)",
+    )
+    assert books.upgrade() == ([] if rows else [A, B, C])
+    assert books.pointers == [C]
+    assert books.upgrade() == []
+    books.sql("INSERT INTO alembic_version VALUES (NULL)")
+    books.files("004_d")
+    assert books.upgrade() == ["004_d"]
+    assert books.pointers == ["004_d"]
