@@ -58,6 +58,11 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
         told = f"which may be either of {which}: nobody can tell which of them is applied"
     elif is_number:
         told = f"which is the number of {file.stem}.py, but not its name"
+    elif name == file.stem:
+        told = (
+            f"but all its other rows are written as '{state.new_key(name)}' would be, so that the "
+            "runner that made them would run the file again"
+        )
     else:
         told = (
             f"and the folder holds {file.stem}.py: the names differ only in "
@@ -66,7 +71,7 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
     correct = f"correct the row: {state.correction(file.stem, name)}"
     if len(entries) > 1:
         mend = f"Put the whole name into the row, for example: {state.correction(file.stem, name)}"
-    elif is_number or canonical(name) != canonical(file.stem):
+    elif is_number or name == file.stem or canonical(name) != canonical(file.stem):
         mend = f"If it is the same migration, type eai migrate repair, or {correct}"
     else:
         mend = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"

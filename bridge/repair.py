@@ -177,7 +177,9 @@ def _in_form(changes: list[Change], line: Line, state: State) -> list[Change]:
         key, new = entry.row.name, keys.key(entry.stem)
         if entry.stem in stems:
             changes = [
-                replace(each, key=key, new_key=new) if each.stem == entry.stem else each
+                replace(each, key=key, new_key=new, what=f"{each.what}, under the name {new}")
+                if each.stem == entry.stem
+                else each
                 for each in changes
             ]
         else:

@@ -157,7 +157,8 @@ class State:
         form = self.keys.form is Form.STEM or self.form is not None
         if column and form:
             return None
-        stem, key = next(iter(self.recorded.items()))
+        names = self.recorded.items()
+        stem, key = next((pair for pair in names if self.keys.fits(pair[1])), next(iter(names)))
         return (
             f"{self.ledger} is taken for a ledger that names migrations by their {self.keys.form} "
             f"in the column {self.key_column}: '{key}' is {stem}. To settle it, set mirror_key = "
