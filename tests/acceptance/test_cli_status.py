@@ -58,8 +58,8 @@ def test_each_state_is_told_in_one_line_and_nothing_is_written(
     first, *warnings = done.stderr.splitlines()
     assert first.startswith("Database ")
     assert [line.partition(" ")[0] for line in warnings] == ["Warning:", "Warning:"]
-    assert "003_c.py was changed after having been applied" in warnings[0]
-    assert "002_gone: applied to this database, but the file is gone" in warnings[1]
+    assert "002_gone: applied to this database, but the file is gone" in warnings[0]
+    assert "003_c.py was changed after having been applied" in warnings[1]
     assert column(engine, "SELECT schema_migrations::text FROM schema_migrations") == before
 
 
@@ -67,7 +67,13 @@ def test_json_has_the_documented_keys(mixed: Project) -> None:
     done = mixed.eai("migrate", "status", "--json", check=True)
     told = json.loads(done.stdout)
     assert list(told) == [
-        *("current", "up_to_date", "pending", "problems", "warnings", "migrations", "lock")
+        *("current", "up_to_date", "pending", "problems", "warnings", "findings"),
+        *("migrations", "lock"),
+    ]
+    assert [(each["id"], each["migration"]) for each in told["findings"]] == [
+        ("file-missing", "002_gone"),
+        ("changed", "003_c"),
+        ("late", "004_late"),
     ]
     assert (told["current"], told["up_to_date"]) == ("005_e", False)
     assert told["pending"] == ["004_late", "006_f"]
