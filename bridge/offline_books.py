@@ -16,7 +16,7 @@ from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
 from bridge.drift import row_of
-from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
+from bridge.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
 from bridge.literals import do_block, literal, quoted
@@ -89,15 +89,13 @@ class Books:
             return
         self._created = True
         self._connection.execute(CreateTable(self._version_table, if_not_exists=True))
-        added = ",\n    ".join(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items())
         # As `Ledger.ensure` creates it.
-        key = quote(self._ledger.key or "version")
-        self._send(
-            f"CREATE TABLE IF NOT EXISTS {self._ledger.name} (\n"
-            f"    {key} VARCHAR({VERSION_LENGTH}) PRIMARY KEY,\n"
-            "    applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
-            f"    description TEXT,\n    {added}\n)"
-        )
+        columns = [
+            f"{quote(self._ledger.key or 'version')} VARCHAR({VERSION_LENGTH}) PRIMARY KEY",
+            "applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP",
+            "description TEXT",
+            *(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items()),
+        ]
         # What a database lacks that was looked at may have another name: a team's own checksum.
         added_columns = self._found.layout.lacking if self._found else ADDED_COLUMNS
         wanted = {**ADDED_COLUMNS, **added_columns}
@@ -112,6 +110,8 @@ class Books:
                     width=VERSION_LENGTH,
                     narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
                     lacking=lacking,
+                    columns=",\n            ".join(columns),
+                    mark=quoted(CHECKSUM_COMMENT),
                     names=", ".join(quoted(name) for name in wanted),
                     count=len(wanted),
                 )
@@ -287,6 +287,12 @@ _MEND = (
 
 _ADOPT = """\
 BEGIN
+    IF to_regclass({ledger_name}) IS NULL THEN
+        CREATE TABLE {ledger} (
+            {columns}
+        );
+        COMMENT ON COLUMN {ledger}.checksum IS {mark};
+    END IF;
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
                 AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
         ALTER TABLE {pointer} ALTER COLUMN version_num TYPE VARCHAR({width});

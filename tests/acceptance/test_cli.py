@@ -648,6 +648,7 @@ COMMANDS = [
     "migrate downgrade",
     "migrate status",
     "migrate repair",
+    "migrate mark",
     "migrate lock",
     "migrate new",
     "migrate check",

@@ -383,7 +383,7 @@ def test_a_ledger_that_does_not_fit(project: Project, engine: Engine) -> None:
     (project.migrations / "001_a.py").rename(project.migrations / "001_A.py")
     done = project.eai("migrate", "check", "--database")
     assert done.returncode == 4
-    assert "migrations: error: schema_migrations records '001_a' as applied" in done.stdout
+    assert "migrations/001_A.py: error: schema_migrations records '001_a' as" in done.stdout
     assert "[ledger]" in done.stdout
 
     write(project.migrations, "002-b", "002_b")
