@@ -21,6 +21,7 @@ from bridge.failure import Failure, looks_like_success
 from bridge.indexes import invalid_indexes, refuse_invalid_indexes
 from bridge.loading import loaded, refuse_unfinished
 from bridge.plainfile import PlainFile
+from bridge.refusedrecord import Tables
 from bridge.reporting import Direction, Reporter
 from bridge.session import Mode, Watcher, Work, open_session
 
@@ -60,6 +61,8 @@ class Runner:
     #: Called when a file has come to its end: writes the record at once where that can be done,
     #: and says whether it is.
     seal: Callable[[Attempt], bool] = lambda _attempt: False
+    #: The names of the ledger and of the version table.
+    books: tuple[str, str] = ("schema_migrations", "alembic_version")
     #: Of a downgrade that runs next: what sees to it that the record goes no later than the work.
     forgetting: Forgetting | None = None
     #: The attempt that failed last, until the next one begins.
@@ -245,6 +248,7 @@ class Runner:
             done=tuple(self.done),
             command=self.reporter.command,
             show_parameters=self.show_parameters,
+            tables=Tables(*self.books, role=self.baseline.current_user),
             rehearsal=self.rehearsal,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=timelimits.explain(

@@ -73,6 +73,7 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
             autoflush=site.settings.session_autoflush,
             show_parameters=site.settings.show_parameters,
             external=site.external,
+            books=(site.ledger.name, site.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
         _Writing(site, ctx, runner, retrying).run(run_migrations)
