@@ -313,7 +313,7 @@ class Failure:
         """What to type after a downgrade that is recorded, and not at its end."""
         return (
             f"To take it back to its end: {first}see to it that its downgrade() can run again from "
-            f"its beginning, type: eai migrate mark {self.stem} --applied\n"
+            f"its beginning, and type: eai migrate mark {self.stem} --applied\n"
             f"Then {self._to_do()}\n"
             "To apply it again instead: see to it that its upgrade() can run on what is left, and "
             f"{self._upgrade()}"

@@ -892,7 +892,7 @@ def test_what_is_gone_already_has_two_ways_on(
 
 
 BOTH_WAYS = """\
-To take it back to its end: correct the file, see to it that its downgrade() can run again from its beginning, type: eai migrate mark 001_file --applied
+To take it back to its end: correct the file, see to it that its downgrade() can run again from its beginning, and type: eai migrate mark 001_file --applied
 Then type: eai migrate downgrade base
 To apply it again instead: see to it that its upgrade() can run on what is left, and type: eai migrate"""
 

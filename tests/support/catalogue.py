@@ -24,7 +24,7 @@ SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
-PIECES = ("advice", "failure", "folder", "timelimits")
+PIECES = ("advice", "blame", "failure", "folder", "refusedrecord", "timelimits", "work")
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words
 
