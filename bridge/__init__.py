@@ -5,39 +5,42 @@ that imports Alembic in an environment where bridge is installed.
 
 Where to look, from the ground up:
 
-* What all may use: errors, reporting, pausing, plugin (Alembic's entry point).
+* What all may use: errors, findings, decoded, reporting, pausing, plugin (Alembic's entry point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
-  them), loading (executing one).
-* What a database records: ledger (the tables), layout, keys and catalog (as other runners made
-  them), state (what was read), line (the order), reconcile and disagreements (what follows),
-  drift (files that changed).
+  them), unnumbered and shapes (what would never run), placeholder (what nobody has written yet),
+  loading (executing one).
+* What a database records: ledger (the tables), catalog, table_facts, layout, keys, names and
+  filling (as other runners made them), state (what was read), reading and other_tables (how),
+  line (the order), drift (files that changed), reconcile and disagreements (what follows),
+  ledger_limits (what can be recorded), preflight (what may run).
 * One migration: session (what a file gets), work and mode (its transactions), hints (what its
   statements tell), runner and attempt (running it), baseline (putting back what it changed),
-  forgetting (taking back its record), indexes, deadlock, sqltext, failure, blame, advice,
+  forgetting (taking back its record), indexes, deadlock, sqltext, outside, failure, blame, advice,
   refusedrecord and timelimits (what went wrong).
 * One at a time: lock, claim, pooled (the claim behind a pooler), polling, queueing, holder,
   exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
   signals, cancelling, silence (whether a connection was cut).
 * Where and how: settings, setting_values, config_files, option_names, resources; address,
-  plain_url, database, database_url, connect_errors, opening, ahead; handed_in, other_drivers,
-  connect_arguments; embedded, cluster, programs.
+  plain_url, database, database_url, connect_causes and connect_errors, opening, ahead; handed_in,
+  other_drivers, connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
   logs, autogenerate, autogenerate_sql, autogenerate_facts, autogenerate_types, autogenerate_order,
   autogenerate_names, autogenerate_notes, autogenerate_text, autogenerate_defaults,
-  autogenerate_dialect, configuring, connecting, site, announcing, rights, pointer,
+  autogenerate_dialect, configuring, connecting, site, announcing, pointer,
   sealing, writing, online (a live database).
 * SQL scripts: offline, offline_session, offline_driver, offline_books, offline_checks, literals.
-* What the files alone tell: rules, ignoring, constants and flow (what a file does), check_work,
-  check_source, check_names, git_base, checks (all of them together).
+* What the files alone tell: rules, ignoring, constants, flow and wishes (what a file does, and
+  what it wants), check_work, check_argument, check_source, check_names, git_base, checks (all of
+  them together).
 * Use cases: request, migrator, answering and fastpath, standing and looking (where a database
   stands), lock_status (who migrates), overview (both, for a person), asynchronous; downgrading,
-  repair, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;
+  repair, mark, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;
   sent, squawk, own_database, linting; check_database, plain_folders, initialise, recognising.
 * Start-up: starting (`start`), startup (the life of an ASGI application), gate, stopping.
 * The command line: cli, cli_options, cli_check, cli_completion, cli_db, cli_downgrade, cli_init,
-  cli_lint, cli_lock, cli_new, cli_rehearse, cli_repair, cli_status, status_table, command_line,
-  console, json_reporter, screen.
+  cli_lint, cli_lock, cli_mark, cli_new, cli_rehearse, cli_repair, cli_status, status_table,
+  command_line, console, json_reporter, screen.
 * In pytest: testing (fixtures of migrated databases, and tests for a team's migrations).
 
 When it is imported, a module imports from its own group and those above it only.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bridge.decoded import decoded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,7 +49,7 @@ def named(
     """The place that names the database, and the URL as it is written there; None for nowhere.
 
     The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``. An empty variable
-    counts as unset.
+    counts as unset. Raises UsageError for bytes that are no text.
     """
     candidates: tuple[tuple[str, str | URL | None], ...] = (
         (asked_with, database_url),
@@ -58,7 +60,7 @@ def named(
         if isinstance(url, str) and url.strip() in {"", _PLACEHOLDER}:
             continue
         if url is not None:
-            return source, url
+            return source, decoded(url, source) if isinstance(url, str) else url
     return None
 
 

@@ -4,27 +4,100 @@ from __future__ import annotations
 
 from typing import Final
 
-#: One look at the catalog: what is there, the ledger's columns, and the one that numbers its rows.
-#: Its parameters: both tables as SQL names them; the bare name, schema and key of the ledger; and
-#: the greatest atttypmod of a pointer's column that is to be made wider.
-CATALOG: Final = """
-SELECT to_regclass(:ledger) IS NOT NULL AS ledger,
-       to_regclass(:version_table) IS NOT NULL AS version_table,
-       EXISTS (SELECT FROM pg_attribute
-                WHERE attrelid = to_regclass(:version_table) AND attname = 'version_num'
-                  AND atttypmod BETWEEN 5 AND :width) AS narrow,
-       found.*,
-       (SELECT array_agg(nspname::text ORDER BY nspname)
-          FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE CAST(:schema AS text) IS NULL AND to_regclass(:ledger) IS NULL
-           AND relname = :name AND relkind IN ('r', 'p') AND relpersistence <> 't'
-           AND EXISTS (SELECT FROM pg_attribute
-                        WHERE attrelid = pg_class.oid AND attname = :key)) AS elsewhere
-  FROM (SELECT array_agg(attname::text ORDER BY attnum) AS names,
-               array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) AS types,
-               min(attname::text) FILTER (
-                   WHERE attidentity <> '' OR pg_get_expr(adbin, adrelid) LIKE 'nextval(%'
-               ) AS serial
-          FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-         WHERE attrelid = to_regclass(:ledger) AND attnum > 0 AND NOT attisdropped) AS found
+# Whether a policy is for this role, and lets it do with all rows what it is about.
+_FOR_THIS_ROLE: Final = """
+EXISTS (SELECT FROM unnest(polroles) AS role
+         WHERE CASE WHEN role = 0 THEN true ELSE pg_has_role(role, 'USAGE') END)
 """
+_WHOLE: Final = """
+(command = 'a' OR pg_get_expr(polqual, polrelid) = 'true')
+AND (command IN ('r', 'd')
+     OR COALESCE(pg_get_expr(polwithcheck, polrelid), pg_get_expr(polqual, polrelid)) = 'true')
+"""
+
+# A bit of tgtype says that a trigger is for each row; a rule of type 1 makes a view. A table that
+# is published cannot be deleted from unless the row can be told to those who follow.
+_FACTS: Final = f"""
+(SELECT json_build_object(
+    'schema', nspname, 'kind', relkind, 'owned', pg_has_role(relowner, 'USAGE'),
+    'secured', row_security_active(t.oid), 'comment', obj_description(t.oid, 'pg_class'),
+    'rights', ARRAY(
+        SELECT act FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS act
+         WHERE has_table_privilege(t.oid, act)
+            OR act <> 'DELETE' AND has_any_column_privilege(t.oid, act)),
+    'columns', (
+        SELECT json_agg(json_build_object(
+                   'name', attname, 'type', format_type(atttypid, atttypmod),
+                   'not_null', attnotnull OR typnotnull, 'default', pg_get_expr(adbin, adrelid),
+                   'identity', attidentity <> '', 'generated', attgenerated <> '',
+                   'comment', col_description(t.oid, attnum)) ORDER BY attnum)
+          FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+         WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
+    'checks', ARRAY(
+        SELECT ARRAY[conname::text, pg_get_expr(conbin, conrelid)] FROM pg_constraint
+         WHERE conrelid = t.oid AND contype = 'c' ORDER BY conname),
+    'triggers', ARRAY(
+        SELECT tgname::text FROM pg_trigger
+         WHERE tgrelid = t.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 1 = 1
+         UNION ALL
+        SELECT rulename::text FROM pg_rewrite
+         WHERE ev_class = t.oid AND ev_enabled IN ('O', 'A') AND ev_type <> '1'
+         ORDER BY 1),
+    'covered', ARRAY(
+        SELECT act
+          FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+                      ARRAY['r', 'a', 'w', 'd']) AS done(act, command)
+         WHERE (SELECT bool_or(polpermissive AND {_WHOLE})
+                   AND bool_and(polpermissive OR {_WHOLE})
+                  FROM pg_policy
+                 WHERE polrelid = t.oid AND polcmd::text IN (command, '*') AND {_FOR_THIS_ROLE})),
+    'undeletable',
+        CASE WHEN relreplident = 'n' OR relreplident = 'd' AND NOT EXISTS (
+                      SELECT FROM pg_index WHERE indrelid = t.oid AND indisprimary)
+             THEN EXISTS (
+                      SELECT FROM pg_publication_tables AS pub JOIN pg_publication AS p
+                          ON p.pubname = pub.pubname
+                       WHERE schemaname = nspname AND tablename = relname AND pubdelete)
+             ELSE false END,
+    'view_of', (
+        SELECT string_agg(DISTINCT refobjid::regclass::text, ', ')
+          FROM pg_rewrite JOIN pg_depend ON objid = pg_rewrite.oid
+           AND classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
+         WHERE relkind = 'v' AND ev_class = t.oid AND refobjid <> t.oid))
+   FROM pg_class AS t JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE t.oid = to_regclass({{name}}))
+"""  # noqa: S608 - constants
+
+#: One look at the catalog: both tables as they are, where a ledger of that name is besides, and
+#: what this session is. Its parameters: both tables as SQL names them; the bare name and the
+#: schema of the ledger; and the columns of which a ledger has one.
+#: That a database says nothing of a search_path leaves the one that PostgreSQL begins with.
+CATALOG: Final = f"""
+SELECT {_FACTS.format(name=":ledger")} AS ledger,
+       {_FACTS.format(name=":version_table")} AS version_table,
+       CAST(current_schema() AS text) AS here,
+       CAST(session_user AS text) AS role, CAST(current_user AS text) AS acting,
+       EXISTS (SELECT FROM pg_namespace WHERE nspname = session_user) AS own_schema,
+       COALESCE((SELECT substr(setting, 13)
+                   FROM pg_db_role_setting, unnest(setconfig) AS setting
+                  WHERE setrole = 0 AND setting LIKE 'search_path=%'
+                    AND setdatabase IN (0, (SELECT oid FROM pg_database
+                                             WHERE datname = current_database()))
+                  ORDER BY setdatabase DESC LIMIT 1), '"$user", public') AS usual_path,
+       has_schema_privilege((SELECT oid FROM pg_namespace
+                              WHERE nspname = COALESCE(:schema, current_schema())), 'CREATE')
+           AS may_create,
+       pg_is_in_recovery() AS standby,
+       CAST(current_setting('transaction_read_only') AS boolean) AS read_only,
+       CAST(current_setting('default_transaction_read_only') AS boolean) AS reads_by_default,
+       current_setting('server_encoding') AS encoding,
+       (SELECT json_agg(json_build_object(
+                   'schema', nspname, 'usable', has_schema_privilege(n.oid, 'USAGE'),
+                   'filled', relkind = 'p' OR pg_relation_size(c.oid) > 0) ORDER BY nspname)
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+         WHERE CAST(:schema AS text) IS NULL AND relname = :name AND relkind IN ('r', 'p')
+           AND relpersistence <> 't' AND c.oid IS DISTINCT FROM to_regclass(:ledger)
+           AND EXISTS (SELECT FROM pg_attribute
+                        WHERE attrelid = c.oid AND attname = ANY(:keys))) AS elsewhere
+"""  # noqa: S608 - constants

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge import disagreements as say
+from bridge.findings import Severity as Warns
 from bridge.plainfile import PlainFile
-from bridge.rules import Problem, Severity, problem, told
+from bridge.rules import Problem, Severity, problem
 from bridge.standing import Migration, MigrationState, Status, status_for
 
 if TYPE_CHECKING:
@@ -29,21 +30,21 @@ def standing_problems(status: Status, folder: str, settings: Settings) -> Iterat
     """As `database_problems`, of what a database has answered already."""
     for each in status.migrations:
         yield from _of_migration(each, PlainFile(folder, each.version).path, settings)
-    changed = [m.version for m in status.migrations if m.state is MigrationState.CHANGED]
-    late = [m.version for m in status.migrations if m.state is MigrationState.LATE]
-    missing = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
-    known = {say.changed_warning(changed), str(say.changed_refusal(changed))} if changed else set()
-    for sentences in (*status.problems, *status.warnings):
-        is_known = sentences in known or (late and sentences.startswith(f"{late[0]}.py"))
-        if is_known or _of_a_file(sentences, settings.folder):
-            continue  # told above, or by the look into the file
-        gone = next((m for m in missing if sentences.startswith((f"{m}:", f"{m},"))), None)
-        if gone:
-            yield told("file-missing", PlainFile(folder, gone).path, None, sentences)
-            continue
-        found = told("ledger", folder, None, sentences)
-        warning = sentences in status.warnings
-        yield replace(found, severity=Severity.WARNING) if warning else found
+    for finding in status.findings:
+        # A state of a migration is told above, and a bad file by the look into it.
+        if finding.id not in _TOLD:
+            path = (finding.file and PlainFile(folder, Path(finding.file).stem).path) or folder
+            rule = _RULES.get(finding.id, "ledger")
+            if rule == "file-missing" and finding.migration:
+                path = PlainFile(folder, finding.migration).path
+            found = problem(rule, path, None, finding.message, finding.next)
+            warns = finding.severity is Warns.WARNING
+            yield replace(found, severity=Severity.WARNING) if warns else found
+
+
+#: What `_of_migration` tells, or a rule about files.
+_TOLD = frozenset({"late", "changed", "unreadable-file"})
+_RULES = {"file-missing": "file-missing", "newer": "file-missing"}
 
 
 def _of_migration(migration: Migration, path: str, settings: Settings) -> Iterator[Problem]:
@@ -74,7 +75,3 @@ def _of_migration(migration: Migration, path: str, settings: Settings) -> Iterat
             )
             refused = settings.drift == "refuse"
             yield replace(changed, severity=Severity.ERROR) if refused else changed
-
-
-def _of_a_file(sentences: str, folder: str) -> bool:
-    return sentences.startswith(PlainFile(folder, "").path.removesuffix(".py"))

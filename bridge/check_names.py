@@ -9,9 +9,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError
-from bridge.folder import name_faults, next_number, order_disagreements, unnumbered_faults
+from bridge.folder import name_faults, next_number, order_disagreements
 from bridge.plainfile import PlainFile
 from bridge.rules import Problem, problem, told
+from bridge.unnumbered import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ _FAULTS: Final = {
     "not-text": "unreadable-name",
     "alike": "same-name",
     "no-number": "no-number",
+    "no-migration": "no-migration",
+    "never-run": "never-run",
 }
 
 
@@ -30,7 +33,8 @@ def name_problems(
     folder: str, files: Sequence[PlainFile], others: Sequence[str]
 ) -> Iterator[Problem]:
     """What is wrong with the names; `others` are the stems of files without a number."""
-    for fault in (*name_faults(folder, files), *unnumbered_faults(folder, others, files)):
+    found = look_at(folder, others, files)
+    for fault in (*name_faults(folder, files), *found.faults, *found.doubts):
         rule = _FAULTS.get(fault.kind) or ("syntax-error" if fault.line else "unreadable-file")
         yield told(rule, PlainFile(folder, fault.stem).path, fault.line, fault.sentence)
     yield from _order_problems(folder, files)

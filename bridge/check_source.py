@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.bindings import UNREADABLE, Binding, module_bindings
+from bridge.check_argument import argument_problems
 from bridge.check_work import work_problems
 from bridge.errors import PlainFileError
 from bridge.flow import events_of
@@ -18,6 +19,7 @@ from bridge.header import (
     refuse_misspellings,
     too_deep,
     transaction_of,
+    unwritten,
 )
 from bridge.ignoring import Ignored
 from bridge.rules import Problem, of_error, problem
@@ -47,6 +49,7 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
             bindings = tuple(module_bindings(module.body, conditional=False))
             problems = (
                 *_header_problems(path, bindings, source),
+                *_argument_problems(path, source, module, bindings),
                 *_work_problems(path, source, module, bindings, mode),
             )
             return CheckedSource(problems, Ignored.of(source, module))
@@ -68,7 +71,10 @@ def _header_problems(path: str, bindings: Sequence[Binding], source: str) -> Ite
         yield of_error("wrong-upgrade", path, fault)
     elif fault is not None and misspelled is None:
         yield of_error("no-upgrade", path, fault)
-    if fault := function_fault(path, "downgrade", bindings, source):
+    if draft := unwritten(path, "upgrade", bindings, source):
+        yield of_error("not-written", path, draft)
+    undo = function_fault(path, "downgrade", bindings, source)
+    if fault := undo or unwritten(path, "downgrade", bindings, source):
         yield of_error("wrong-downgrade", path, fault)
     for read in (transaction_of, breaking_of):
         if error := _error_of(read, path, bindings):
@@ -99,6 +105,19 @@ def _description_problems(path: str, bindings: Sequence[Binding]) -> Iterator[Pr
     elif not isinstance(value, str) or not value.strip():
         message = f"`description` is {value!r}, which tells a reader nothing."
         yield problem("no-description", path, binding.line, message, mend)
+
+
+def _argument_problems(
+    path: str, source: str, module: ast.Module, bindings: Sequence[Binding]
+) -> Iterator[Problem]:
+    """What a function wants that cannot be called at all is no matter."""
+    broken = {
+        name: function_fault(path, name, bindings, source) is not None
+        for name in ("upgrade", "downgrade")
+    }
+    for name, each in argument_problems(path, module):
+        if not broken[name]:
+            yield each
 
 
 def _work_problems(

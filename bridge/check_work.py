@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bridge.outside import drops_subscription, gives_up_slot, refused_in_transaction
 from bridge.rules import Problem, problem
 from bridge.sqltext import ends_transaction, pieces
 
@@ -18,18 +19,10 @@ _NAME: Final = r"((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))*)"
 _READS: Final = re.compile(r"(SELECT|SHOW|EXPLAIN|TABLE|VALUES)\b", re.IGNORECASE)
 #: Can run again, and has to be committed before its value can be used.
 _ADDS_VALUE: Final = re.compile(r"ALTER\s+TYPE\s.*\bADD\s+VALUE\b", re.IGNORECASE | re.DOTALL)
-#: What PostgreSQL refuses in a transaction block.
-_REFUSES_TRANSACTION: Final = re.compile(
-    r"(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX)\s+CONCURRENTLY\b"
-    r"|REINDEX\b[^;]*\bCONCURRENTLY\b|REINDEX\s+(\([^)]*\)\s*)?(DATABASE|SYSTEM)\b"
-    r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY\b"
-    r"|VACUUM\b|ALTER\s+SYSTEM\b|(CREATE|DROP)\s+(DATABASE|TABLESPACE)\b",
-    re.IGNORECASE,
-)
 #: What else belongs beside it: it is made for that, or does not matter.
 _GOES_WITH_IT: Final = re.compile(
-    r"(SET|RESET|SHOW|SELECT|EXPLAIN|ANALYZE|CLUSTER|REFRESH|CHECKPOINT|DROP\s+INDEX"
-    r"|ALTER\s+TYPE\s.*\bADD\s+VALUE)\b",
+    r"(SET|RESET|SHOW|SELECT|EXPLAIN|ANALYZE|CLUSTER|REINDEX|REFRESH|CHECKPOINT|DISCARD"
+    r"|DROP\s+INDEX|ALTER\s+SUBSCRIPTION|ALTER\s+TYPE\s.*\bADD\s+VALUE)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _CHANGE_OR_FILL: Final = re.compile(
@@ -144,19 +137,23 @@ def _changes_and_fills(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def _without_autocommit(path: str, events: Sequence[Event]) -> Iterator[Problem]:
+    slotless = False
     for event in events:
         sql = event.sql or ""
         if ends_transaction(sql):
             return  # it leaves its transaction by itself
-        needing = next((m[0] for p in pieces(sql) if (m := _REFUSES_TRANSACTION.match(p))), None)
+        needing = None
+        for piece in pieces(sql):
+            slotless = slotless or gives_up_slot(piece)
+            if not (slotless and drops_subscription(piece)):
+                needing = needing or refused_in_transaction(piece)
         # A file that catches the error goes on without the statement, and has its reasons.
         if needing and not event.in_try:
             yield problem(
                 "needs-autocommit",
                 path,
                 event.line,
-                f"{' '.join(needing.split())} refuses to run inside a transaction, and this file "
-                "runs in one.",
+                f"{needing} refuses to run inside a transaction, and this file runs in one.",
                 'Put it into a file of its own with `transaction = "autocommit"`.',
             )
 
@@ -164,7 +161,7 @@ def _without_autocommit(path: str, events: Sequence[Event]) -> Iterator[Problem]
 def _other_work(path: str, events: Sequence[Event]) -> Iterator[Problem]:
     for event in events:
         for piece in pieces(event.sql or ""):
-            if piece and not (_REFUSES_TRANSACTION.match(piece) or _GOES_WITH_IT.match(piece)):
+            if piece and not (refused_in_transaction(piece) or _GOES_WITH_IT.match(piece)):
                 yield problem(
                     "autocommit-other-work",
                     path,

@@ -38,7 +38,7 @@ _ONCE_PER_FILE: Final = frozenset(
 )
 #: A run would not look at a database before these are mended, and cannot tell files apart.
 _BEFORE_A_DATABASE: Final = frozenset(
-    {"no-number", "same-name", "unreadable-name", "name-too-long"}
+    {"no-migration", "no-number", "same-name", "unreadable-name", "name-too-long"}
 )
 
 
@@ -113,6 +113,7 @@ def run_check(
     files = tuple(PlainFile(folder, file.stem) for file in files)
     problems, ignored, texts = _sources(files, settings.transaction)
     problems += name_problems(folder, files, others)
+    ignored |= _ignored_by_helpers(problems)
     if base is not None:
         theirs = read_base(settings.folder, base)
         merged = {file.path for file in files if theirs.fork.get(file.stem) == texts[file.stem]}
@@ -167,6 +168,16 @@ def _sources(
         ignored[file.path] = found.ignored
         texts[file.stem] = text_checksum(source)
     return problems, ignored, texts
+
+
+def _ignored_by_helpers(problems: Iterable[Problem]) -> dict[str, Ignored]:
+    """What the files silence that are told to be no migrations: a helper module may say so."""
+    told = [
+        PlainFile(*os.path.split(p.path.removesuffix(".py")))
+        for p in problems
+        if p.id == "never-run"
+    ]
+    return {file.path: check_source(file.path, file.source()).ignored for file in told}
 
 
 def _is_silenced(problem: Problem, ignore: Collection[str], ignored: Mapping[str, Ignored]) -> bool:

@@ -23,6 +23,7 @@ from bridge.cli_downgrade import downgrade
 from bridge.cli_init import init
 from bridge.cli_lint import lint
 from bridge.cli_lock import lock
+from bridge.cli_mark import mark
 from bridge.cli_new import new
 from bridge.cli_options import META, Options
 from bridge.cli_rehearse import rehearse
@@ -57,6 +58,7 @@ app.add_typer(db, name="db")
 migrate.command(context_settings={"ignore_unknown_options": True})(downgrade)
 migrate.command()(status)
 migrate.command()(repair)
+migrate.command()(mark)
 migrate.command()(lock)
 migrate.command()(new)
 migrate.command()(check)

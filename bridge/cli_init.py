@@ -100,9 +100,9 @@ def _told(setup: Setup, command: str) -> list[str]:
 def _files(folder: Path) -> str:
     from bridge.folder import listed
 
-    files, _ = listed(str(folder))
+    files, others = listed(str(folder))
     if not files:
-        return "no file yet"
+        return "no migration among its files yet" if others else "no file yet"
     first, last = files[0].stem, files[-1].stem
     return f"{first}.py" if len(files) == 1 else f"{len(files)} files, {first}.py to {last}.py"
 

@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 
 def repair(
     ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Only these: names of files without .py, or of rows. All there is, without any.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    adopt: Annotated[
+        bool,
+        typer.Option(
+            "--adopt",
+            help="Note that the ledger is this project's although none of its rows is a file, "
+            "because all files were replaced.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be repaired, and change nothing.")
     ] = False,
@@ -27,15 +43,16 @@ def repair(
 ) -> None:
     """Make the record of applied migrations fit the files as they are now, after asking.
 
-    Files that were renamed after they were applied are recorded under their new names, changed
-    files are accepted as they are, and rows of an adopted table that have no checksum get one.
-    No migration is run. Without a terminal to ask at, --yes has to be given. The exit codes are
-    those of migrate; 1 also if the answer is no.
+    Files that were renamed after they were applied are recorded under their new names, rows that
+    name a file in another way get its name, changed files are accepted as they are, and rows of
+    an adopted table that have no checksum get one. No migration is run. Without a terminal to ask
+    at, --yes has to be given. The exit codes are those of migrate; 1 also if the answer is no.
 
     \b
     Examples:
       eai migrate repair --dry-run
       eai migrate repair --yes
+      eai migrate repair 004_new_feature
     """
     found: list[Change] = []
 
@@ -56,7 +73,7 @@ def repair(
 
         assert request.reporter is not None  # noqa: S101 - `run` has made one
         reporter = request.reporter
-        done = run_repair(request, agree)
+        done = run_repair(request, agree, names=names or (), adopt=adopt)
         if not done and not dry_run:
             reporter.note("Nothing was repaired.")
             raise SystemExit(1)

@@ -14,6 +14,7 @@ import typer
 
 from bridge.cli_options import options_of
 from bridge.command_line import as_long_as_it_is_read, result
+from bridge.findings import Severity
 from bridge.screen import Screen
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _show(found: Overview) -> None:
 
 def _tell(found: Overview, reporter: Reporter) -> None:
     """What is below the table, on standard error."""
-    for each in found.status.problems:
-        reporter.warning(f"An upgrade would be refused. {each}")
-    for each in found.status.warnings:
-        reporter.warning(each)
+    for each in found.status.findings:
+        refused = each.severity is Severity.ERROR
+        if each.id != "late" or refused:  # the table says it
+            said = f"An upgrade would be refused. {each}" if refused else str(each)
+            reporter.warning(said, finding=each.id)

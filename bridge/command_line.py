@@ -125,7 +125,8 @@ def ending(
         screen.rest()
         trace = _traceback_of(error) if verbose else None
         if events is not None and events.on:
-            events.error(str(error), error.exit_code, trace=trace)
+            finding = error.findings[0].id if error.findings else None
+            events.error(str(error), error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
             screen.say(*shown, f"{screen.styled('Error:', Style.RED)} {error}")
@@ -163,9 +164,23 @@ def _traceback_of(error: BridgeError) -> str | None:
 
 def result(*lines: str) -> None:
     """Write what the command was asked for to standard output."""
-    with as_long_as_it_is_read():
+    with as_long_as_it_is_read(), _names_as_they_are():
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _names_as_they_are() -> Iterator[None]:
+    """Let the bytes of a file's name through that are no text, for the program that reads them."""
+    stream: Any = sys.stdout
+    if getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
+        yield
+        return
+    stream.reconfigure(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors="strict")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from types import CodeType
 
 from bridge.glance import head_at_a_glance, storable
 from bridge.header import Header
+from bridge.placeholder import PLACEHOLDER
 from bridge.spelling import meant_for
 
 #: What else a file may say about itself.
@@ -43,6 +44,8 @@ def header_in(code: CodeType, source: str) -> Header | None:
         return None
     if "__main__" in source:
         return None  # a block that never happens
+    if PLACEHOLDER in source:
+        return None  # perhaps a file that nobody has written yet
     has_downgrade = "downgrade" in names
     if not _defines("upgrade", code, source):
         return None

@@ -61,7 +61,7 @@ class ConsoleReporter(Reporter):
     def note(self, sentence: str) -> None:
         self._say(sentence)
 
-    def warning(self, sentence: str) -> None:
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:  # noqa: ARG002
         self.screen.rest()
         self.screen.say(f"{self.screen.styled('Warning:', Style.YELLOW)} {sentence}")
 

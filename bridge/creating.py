@@ -24,7 +24,7 @@ def create(request: Request, message: str, *, autogenerate: bool = False) -> tup
     More than one only if the project's own hooks make several. Raises UsageError, FilesError or
     LedgerError, and then nothing was written.
     """
-    request.attributes["bridge.quiet"] = True
+    request.attributes |= {"bridge.quiet": True, "bridge.new": True}
     try:
         with alembic_here():
             from alembic import command

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from bridge.errors import FilesError
 from bridge.line import Entry, Line, Row
-from bridge.plainfile import PlainFile, name_keys
+from bridge.names import Names, number_of, slug_of
+from bridge.plainfile import PlainFile
 
 #: Whether a file has this checksum, and which one it has.
 Has = Callable[[PlainFile, str], bool]
@@ -21,14 +22,18 @@ Checksum = Callable[[PlainFile], str]
 
 #: An adopted table may have a column of this name for something else.
 _OURS = re.compile(r"[0-9a-f]{64}")
+#: Recorded in place of a checksum where a person has said that no file of the folder is this one.
+NO_FILE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An applied migration whose file is gone, and the pending files that may be it."""
+    """An applied migration whose file is gone or another, and the files that may be it."""
 
     old: Entry
     new: tuple[Entry, ...]
+    #: What of the name is the same, where nothing but the name tells.
+    same: str = ""
 
 
 def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
@@ -46,35 +51,65 @@ def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
     )
 
 
-def renamed(line: Line, checksum: Checksum = PlainFile.checksum) -> tuple[Renamed, ...]:
-    """Applied migrations whose file is gone, and whose very text is in a pending file.
+def renamed(
+    line: Line, checksum: Checksum = PlainFile.checksum, has: Has = PlainFile.has
+) -> tuple[Renamed, ...]:
+    """Applied migrations whose very text is in a pending file, and under their own name no more.
 
-    Reads the pending files, and only if a file is gone.
+    Their file is gone, or has another text now, as in a folder that was numbered anew. Reads the
+    pending files, where anything is recorded that they could be.
     """
-    gone = [entry for entry in line.missing if has_checksum(entry.row)]
-    texts = {
-        entry: _now(entry.file, checksum) for entry in (line.pending if gone else ()) if entry.file
-    }
-    found = (
-        Renamed(old, tuple(new for new, text in texts.items() if text == _then(old)))
-        for old in gone
-    )
-    return tuple(each for each in found if each.new)
+    recorded: dict[str, list[Entry]] = {}
+    for entry in line.applied:
+        if has_checksum(entry.row):
+            recorded.setdefault(_then(entry), []).append(entry)
+    found: dict[Entry, list[Entry]] = {}
+    for new in line.pending if recorded else ():
+        text = _now(new.file, checksum) if new.file else None
+        for old in recorded.get(text or "", ()):
+            if old.file is None or not _is_as_applied(old.file, _then(old), has):
+                found.setdefault(old, []).append(new)
+    return tuple(Renamed(old, tuple(new)) for old, new in found.items())
+
+
+def maybe_renamed(line: Line) -> tuple[Renamed, ...]:
+    """Applied migrations of which only the name is known, and whose file is gone.
+
+    With the pending files that have the same number, or the same words behind it. Each may be that
+    migration under another name; no text tells.
+    """
+    unknown = [entry for entry in line.missing if entry.row and not entry.row.checksum]
+    numbers: dict[int, list[Entry]] = {}
+    slugs: dict[str, list[Entry]] = {}
+    for entry in line.pending if unknown else ():
+        if (number := number_of(entry.stem)) is not None:
+            numbers.setdefault(number, []).append(entry)
+        slugs.setdefault(slug_of(entry.stem), []).append(entry)
+    slugs.pop("", None)
+    found = []
+    for old in unknown:
+        number = number_of(old.stem)
+        by_number = numbers.get(number, []) if number is not None else []
+        new = tuple(dict.fromkeys((*by_number, *slugs.get(slug_of(old.stem), ()))))
+        if new:
+            found.append(Renamed(old, new, "number" if by_number else "words after its number"))
+    return tuple(found)
 
 
 def respelled(line: Line) -> tuple[Renamed, ...]:
-    """Applied migrations whose file is gone, and whose name differs only in spelling from others.
+    """Applied migrations that no file has the exact name of, and pending files that are meant.
 
     As in `bridge.reconcile`, which refuses them; whatever their text is.
     """
-    found = (
-        Renamed(
-            old,
-            tuple(new for new in line.pending if {*name_keys(new.stem)} & {*name_keys(old.stem)}),
-        )
-        for old in line.missing
-    )
-    return tuple(each for each in found if each.new)
+    pending = {entry.stem: entry for entry in line.pending}
+    names = Names.of(entry.stem for entry in line.entries if entry.file is not None)
+    found = []
+    for old in line.missing if pending else ():
+        assert old.row is not None  # noqa: S101 - applied ones have a row
+        meant = [pending[stem] for stem in names.meant_by(old.row.name) if stem in pending]
+        if meant:
+            found.append(Renamed(old, tuple(meant)))
+    return tuple(found)
 
 
 def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:

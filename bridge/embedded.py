@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cluster import LOG, PATIENCE, PORT, SUPERUSER, Cluster, Postmaster
+from bridge.decoded import decoded
 from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.programs import Owner, find_program, programs_for
 
@@ -75,7 +76,7 @@ class EmbeddedServer:
         """The server of the present user; BRIDGE_EMBEDDED_DATA moves its folder."""
         _refuse_windows()
         if chosen := os.environ.get(DATA_VARIABLE):
-            return cls(Path(chosen).expanduser())
+            return cls(_textual(Path(chosen).expanduser(), DATA_VARIABLE))
         return cls(ROOT_DATA if os.geteuid() == 0 else _user_data_dir())
 
     def __enter__(self) -> Self:
@@ -309,8 +310,16 @@ def _user_data_dir() -> Path:
         import platformdirs
     except ImportError:  # the programs may be the system's, and the extra not installed
         base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-        return Path(base).expanduser() / "eai-bridge"
-    return platformdirs.user_data_path("eai-bridge", appauthor=False)
+        folder = Path(base).expanduser() / "eai-bridge"
+    else:
+        folder = platformdirs.user_data_path("eai-bridge", appauthor=False)
+    return _textual(folder, "XDG_DATA_HOME or HOME")
+
+
+def _textual(folder: Path, where: str) -> Path:
+    """The folder, whose path the server writes into its files, and a URL has to hold."""
+    decoded(str(folder), where)
+    return folder
 
 
 def _refuse_windows() -> None:

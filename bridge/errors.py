@@ -7,7 +7,10 @@ so that every module can raise from it.
 from __future__ import annotations
 
 import signal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from bridge.findings import Finding
 
 
 class BridgeError(Exception):
@@ -15,6 +18,8 @@ class BridgeError(Exception):
 
     #: The exit status of a command that ends with this error.
     exit_code: ClassVar[int] = 4
+    #: What was found before anything ran, each with a stable id; none where it is something else.
+    findings: tuple[Finding, ...] = ()
 
 
 class UsageError(BridgeError):

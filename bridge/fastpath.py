@@ -39,10 +39,11 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     row = ask(_query(settings, checksums=unchanged)) if stems else None
     if row is None:
         return False
-    versions, rows, dated, last, pointer, checksums, _ = row
+    versions, rows, dated, last, pointer, checksums, here, _ = row
     # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
     return bool(
-        rows == dated == len(stems)
+        here
+        and rows == dated == len(stems)
         and versions is not None
         and (versions == "/".join(stems) or sorted(versions.split("/")) == stems)
         and pointer == revision_id(last)
@@ -104,7 +105,21 @@ def _query(settings: Settings, *, checksums: bool) -> str:
         pointer=_qualified(schema, settings.version_table),
         key=_quoted(settings.mirror_key or "version"),
         checksums=_CHECKSUMS if checksums else "NULL",
+        here="true" if schema else _here(settings.mirror_table, settings.version_table),
         columns=", ".join(ADDED_COLUMNS),
+    )
+
+
+def _here(*tables: str) -> str:
+    """Whether the tables found are in the schema in which files would make theirs.
+
+    One that is found behind it in the search_path is another schema's. Looked up by name: that
+    costs a tenth of a look at pg_class.
+    """
+    names = [_quoted(table).replace("'", "''") for table in tables]
+    return " AND ".join(
+        f"to_regclass(quote_ident(current_schema()) || '.{name}') = to_regclass('{name}')"
+        for name in names
     )
 
 
@@ -125,6 +140,7 @@ SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
          WHERE latest.applied_at = max(ledger.applied_at)),
        (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
        {checksums},
+       {here},
        (SELECT ({columns}) FROM {ledger} LIMIT 0)
   FROM {ledger} AS ledger
 """

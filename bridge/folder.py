@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from bridge.errors import FilesError, FolderMissing, PlainFileError, UsageError
+from bridge.errors import FilesError, FolderMissing, UsageError
 from bridge.plainfile import PlainFile, name_keys
 
 if TYPE_CHECKING:
@@ -36,11 +36,16 @@ _NUMBERED_FILES: Final = re.compile(r"(?:[0-9][a-z0-9_]{0,254}\.py(?:/|\Z))+")
 _DIGITS: Final = frozenset("0123456789")
 
 
+NameKind = Literal[
+    "too-long", "not-text", "alike", "no-number", "never-run", "no-migration", "unreadable"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class NameFault:
     """A name that keeps the folder from being run."""
 
-    kind: Literal["too-long", "not-text", "alike", "no-number", "unreadable"]
+    kind: NameKind
     #: The file to look at.
     stem: str
     #: The line of it that is not Python, where that is the fault.
@@ -63,8 +68,8 @@ class Folder:
     files: tuple[PlainFile, ...]
 
 
-def scan(folder: str) -> Folder:
-    """Find the migrations of `folder`.
+def scan(folder: str, *, beginning: bool = False) -> Folder:
+    """Find the migrations of `folder`; with `beginning`, to write its first one.
 
     Raises FolderMissing if there is no such folder, FilesError if it cannot be read or holds a
     file that would silently never run or cannot be told from another; all such files are named.
@@ -72,8 +77,11 @@ def scan(folder: str) -> Folder:
     stems = ordinary_stems(folder)
     if stems is not None:
         return Folder(folder, tuple([PlainFile(folder, stem) for stem in stems]))
+    from bridge.unnumbered import look_at  # most folders hold nothing to look at
+
     files, others = listed(folder)
-    faults = [*name_faults(folder, files), *unnumbered_faults(folder, others, files)]
+    found = look_at(folder, others, files, beginning=beginning)
+    faults = [*name_faults(folder, files), *found.faults]
     if faults:
         raise FilesError("\n".join(map(str, faults)))
     return Folder(folder, files)
@@ -192,39 +200,6 @@ def _clash(one: PlainFile, other: PlainFile) -> str:
     )
 
 
-def unnumbered_faults(
-    folder: str, stems: Sequence[str], files: Sequence[PlainFile]
-) -> Iterator[NameFault]:
-    """One fault for each file without a number that defines `upgrade`, or is not Python."""
-    import shlex
-
-    known = tuple(files)
-    for stem in stems:
-        file = PlainFile(folder, stem)
-        try:
-            if not file.defines_upgrade():
-                continue
-        except PlainFileError as error:
-            yield NameFault("unreadable", stem, error.line, file.path, error.sentence)
-            continue
-        unnumbered = (
-            "this file defines `upgrade`, but its name does not begin with a number, so it would "
-            "never run."
-        )
-        try:
-            proposal = PlainFile(folder, f"{next_number(known)}_{stem}")
-        except FilesError as error:
-            yield NameFault("no-number", stem, None, file.path, f"{unnumbered} {error}")
-            continue
-        known = (*known, proposal)
-        rename = shlex.join(["mv", f"{stem}.py", f"{proposal.stem}.py"])
-        told = (
-            f"{unnumbered} Name it: {rename} (or, if it is not a migration, begin its name with "
-            "`_`)."
-        )
-        yield NameFault("no-number", stem, None, file.path, told)
-
-
 def next_number(files: Sequence[PlainFile]) -> str:
     """The number after the greatest one, in the folder's width, that sorts after all others.
 
@@ -270,13 +245,23 @@ def _check_number(files: Sequence[PlainFile], number: str) -> None:
                 "number out to get the next free one."
             )
     for file in files:
-        if (f"{number}_" < file.stem) != (int(number) < int(file.number)):
+        if not is_in_place([file], number):
             raise UsageError(
                 f"A file numbered {number} would be out of place: migrations run in alphabetical "
                 f"order, where {number} and {file.stem}.py stand the other way round than by "
                 f"number. Write the number with {len(file.number)} digits, or leave it out to get "
                 "the next free one."
             )
+
+
+def is_in_place(files: Sequence[PlainFile], number: str) -> bool:
+    """Whether a name with this number stands between the others where its number does."""
+    own = int(number)
+    # Two files may share a number.
+    return all(
+        own == int(file.number) or (f"{number}_" < file.stem) == (own < int(file.number))
+        for file in files
+    )
 
 
 def slugify(message: str) -> str:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as plain_cursor
 
+from bridge import disagreements as say
 from bridge.baseline import literal
-from bridge.errors import MigrationError
 from bridge.layout import quote
 
 if TYPE_CHECKING:
@@ -60,17 +60,11 @@ class Erasure:
         return f"SELECT EXISTS (SELECT FROM {self.ledger.name} WHERE {self._is_the_row})"
 
     @property
-    def done(self) -> str:
-        """Asks whether the row is gone, and whether the pointer is where it is to be."""
-        table, old = self.ledger.version_name, literal(self.old)
-        there = (
-            ""
-            if self.new is None
-            else f" AND EXISTS (SELECT FROM {table} WHERE version_num = {literal(self.new)})"
-        )
+    def left(self) -> str:
+        """Asks whether the row is there, and what the version table says."""
         return (
-            f"SELECT NOT EXISTS (SELECT FROM {self.ledger.name} WHERE {self._is_the_row}), "
-            f"NOT EXISTS (SELECT FROM {table} WHERE version_num = {old}){there}"
+            f"SELECT EXISTS (SELECT FROM {self.ledger.name} WHERE {self._is_the_row}), "
+            f"ARRAY(SELECT version_num::text FROM {self.ledger.version_name})"
         )
 
     @property
@@ -165,15 +159,13 @@ class Forgetting:
     def _write(self, cursor: Any) -> None:
         erasure = self._erasure
         self._sent = True
-        cursor.execute("; ".join([*erasure.statements, erasure.done]))
-        row_is_gone, pointer_has_moved = cursor.fetchone()
-        if not (row_is_gone and pointer_has_moved):
-            ledger = erasure.ledger
-            kept = ledger.version_name if row_is_gone else ledger.name
-            raise MigrationError(
-                f"{kept} did not change when {erasure.key} was to be recorded as not applied: a "
-                "trigger, a rule or a policy on the table may keep it as it is."
-            )
+        cursor.execute("; ".join([*erasure.statements, erasure.left]))
+        row_is_there, pointers = cursor.fetchone()
+        if row_is_there:
+            raise say.not_forgotten(erasure.ledger.name, [erasure.key])
+        if pointers != ([] if erasure.new is None else [erasure.new]):
+            name, wanted = erasure.ledger.version_name, erasure.new or "no revision"
+            raise say.not_kept(name, wanted, pointers)
 
     def _ask(self, cursor: Any) -> _Now:
         cursor.execute(_ASK)

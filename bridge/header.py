@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from bridge.bindings import UNREADABLE, Binding, module_bindings
 from bridge.errors import PlainFileError
 from bridge.glance import first_line, storable
+from bridge.placeholder import PLACEHOLDER, placeholder_in
+from bridge.shapes import Shape, in_place_of, other_function
 from bridge.spelling import meant_for
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class Header:
     #: Why its `downgrade` could not run. Nobody looked at that function before, so it is no
     #: reason to refuse the upgrade.
     downgrade_fault: PlainFileError | None = field(default=None, compare=False)
+    #: Why its `upgrade` is not to run yet: it is as a new file is written. Such a file is listed
+    #: like any other.
+    unwritten: PlainFileError | None = field(default=None, compare=False)
 
     @property
     def longdoc(self) -> str:
@@ -78,25 +83,34 @@ def read_header(path: str, stem: str, source: str) -> Header:
         if fault is not None:
             raise fault
         docstring = storable(ast.get_docstring(module) or "") or None
+        never_undone = unwritten(path, "downgrade", bindings, source)
+        offered = any(_offers(b, "downgrade") for b in _live("downgrade", bindings))
         return Header(
             docstring=docstring,
             description=_description(bindings, docstring, stem),
             transaction=transaction_of(path, bindings),
-            has_downgrade=any(_offers(b, "downgrade") for b in _live("downgrade", bindings)),
+            has_downgrade=offered and never_undone is None,
             breaking=breaking_of(path, bindings),
-            downgrade_fault=function_fault(path, "downgrade", bindings, source),
+            downgrade_fault=never_undone or function_fault(path, "downgrade", bindings, source),
+            unwritten=unwritten(path, "upgrade", bindings, source),
         )
     except (RecursionError, MemoryError):
         too_deep(path)
 
 
-def defines_upgrade(path: str, source: str) -> bool:
-    """Whether the text has an `upgrade` of its own; an imported one does not make a migration."""
+def shape_of(path: str, source: str) -> Shape:
+    """What the text holds of a migration; an imported `upgrade` does not make one."""
     try:
         bindings = tuple(module_bindings(parse(path, source).body, conditional=False))
     except (RecursionError, MemoryError):
         too_deep(path)
-    return any(_offers(b, "upgrade") and b.kind in ("function", "assigned") for b in bindings)
+    own = [b for b in bindings if _offers(b, "upgrade") and b.kind in ("function", "assigned")]
+    description = last_assigned("description", bindings)
+    return Shape(
+        upgrade=own[-1] if own else None,
+        other=other_function(bindings),
+        described=description is not None and isinstance(description.literal(), str),
+    )
 
 
 def too_deep(path: str) -> NoReturn:
@@ -151,13 +165,43 @@ def function_fault(
             return PlainFileError(path, live[-1].line, str(complaints[-1]))
     # A star import may bring it; only the run can tell.
     elif name == "upgrade" and not any(b.name == "*" for b in bindings):
-        return PlainFileError(
-            path,
-            None,
-            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
-            "a migration, begin its name with `_`.",
-        )
+        return PlainFileError(path, None, _no_upgrade(other_function(bindings)))
     return None
+
+
+def _no_upgrade(other: Binding | None) -> str:
+    """What is told where nothing is called so; `other` is what another runner would call."""
+    if other is None:
+        return (
+            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
+            "a migration, begin its name with `_`."
+        )
+    written = str(in_place_of(other))
+    return (
+        f"this migration defines no `upgrade`, but `{other.name}` in line {other.line}. "
+        f"{written[0].upper()}{written[1:]} (or, if it is not a migration, begin its name with "
+        "`_`)."
+    )
+
+
+def unwritten(
+    path: str, name: str, bindings: Sequence[Binding], source: str
+) -> PlainFileError | None:
+    """Why `name` is not to run: nobody has written yet what it does."""
+    line = placeholder_in((binding.node for binding in _live(name, bindings)), source)
+    if line is None:
+        return None
+    instead = (
+        "Write the SQL of this migration in its place, or `pass` if there is nothing to do."
+        if name == "upgrade"
+        else "Write the SQL that undoes this migration in its place, or remove `downgrade`."
+    )
+    return PlainFileError(
+        path,
+        line,
+        f"`{name}` is not written yet: it still has the placeholder `{PLACEHOLDER}` of a new file. "
+        f"{instead}",
+    )
 
 
 def _live(name: str, bindings: Sequence[Binding]) -> list[Binding]:

@@ -67,8 +67,8 @@ class JsonReporter(Reporter):
     def note(self, sentence: str) -> None:
         self.tell("note", message=sentence.strip())
 
-    def warning(self, sentence: str) -> None:
-        self.tell("warning", level="warning", message=sentence)
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:
+        self.tell("warning", level="warning", **_identified(finding), message=sentence)
 
     def started(self, stem: str, description: str, direction: Direction) -> None:
         self._failed = None
@@ -112,9 +112,18 @@ class JsonReporter(Reporter):
         """The last event of a run that has not failed."""
         self.tell("run.finished", exit_code=exit_code, message=self._result, **self._summary())
 
-    def error(self, message: str, exit_code: int, *, trace: str | None = None) -> None:
+    def error(
+        self,
+        message: str,
+        exit_code: int,
+        *,
+        finding: str | None = None,
+        trace: str | None = None,
+    ) -> None:
         """The last event of a run that has failed."""
-        about = {} if self._failed is None else {"migration": self._failed}
+        about = _identified(finding)
+        if self._failed is not None:
+            about["migration"] = self._failed
         shown = {} if trace is None else {"traceback": trace}
         fields: dict[str, Any] = {**about, **shown, **self._summary()}
         self.tell("error", level="error", exit_code=exit_code, message=message, **fields)
@@ -156,6 +165,10 @@ class _LogHandler(logging.Handler):
             shown["traceback"] = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         message = record.getMessage()
         self._reporter.tell("log", level=level, logger=record.name, message=message, **shown)
+
+
+def _identified(finding: str | None) -> dict[str, str]:
+    return {} if finding is None else {"id": finding}
 
 
 def _rounded(seconds: float) -> float:

@@ -1,12 +1,13 @@
-"""What a ledger calls a migration: its stem, its file's name, or its bare number.
+"""What a ledger calls a migration: its stem, its file's name or path, or its bare number.
 
 bridge and the old runner record the stem. Other home-made runners recorded `004_new_feature.py`,
-or `4`, or `004`; their tables are adopted as they are, and go on being written in their way.
-Data in, data out.
+`migrations/004_new_feature.py`, or `4`, or `004`; their tables are adopted as they are, and go on
+being written in their way. A form is understood only where all rows have it. Data in, data out.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,7 @@ class Form(StrEnum):
     STEM = "stem"
     FILE = "file"
     NUMBER = "number"
+    PATH = "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Keys:
     padded: bool = False
     #: The files of each number, for a ledger of numbers.
     by_number: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    #: What stands before and after the stem, for a ledger of file names or paths.
+    before: str = ""
+    after: str = ""
 
     @classmethod
     def recognise(
@@ -38,17 +43,20 @@ class Keys:
     ) -> Keys:
         """Tell from what is recorded; where that says nothing, it is the stem.
 
+        The form in which most rows are files, so that as few as possible are to be corrected.
         `numeric` is whether the column holds numbers, and so can hold nothing else.
         """
-        if not numeric and (not keys or any(file.stem in keys for file in files)):
-            return cls()
-        if not numeric and all(key.endswith(".py") for key in keys):
-            return cls(Form.FILE)
-        if numeric or all(map(_is_number, keys)):
-            by_number = _by_number(files)
-            if not keys or any(int(key) in by_number for key in keys):
-                return cls(Form.NUMBER, any(map(_has_zeros, keys)), by_number)
-        return cls()
+        stems = {file.stem for file in files}
+        if numeric:
+            return cls._of_numbers(keys, files) if _names_any(keys, files) else cls()
+        forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys)]
+        numbers = [key for key in keys if _is_number(key)]
+        if len(numbers) == len(keys) and _names_any(numbers, files):
+            forms.append(cls._of_numbers(keys, files))
+        best = max(forms, key=lambda form: sum(form.stem(key) in stems for key in keys))
+        if best.form is Form.STEM and keys and all(key.endswith(".py") for key in keys):
+            return forms[1]
+        return best
 
     @classmethod
     def told(
@@ -60,19 +68,29 @@ class Keys:
         numeric: bool = False,
     ) -> Keys:
         """As the settings say; raises ValueError, with the key, for one that has another form."""
-        fits = {
-            Form.STEM: lambda _key: not numeric,
-            Form.FILE: lambda key: key.endswith(".py"),
-            Form.NUMBER: _is_number,
-        }[form]
-        wrong = next((key for key in keys if not fits(key)), None)
+        keyed = cls._as_told(form, keys, files, numeric=numeric)
+        only_numbers = numeric and form is not Form.NUMBER
+        wrong = next((key for key in keys if only_numbers or not keyed.fits(key)), None)
         if wrong is not None:
             raise ValueError(wrong)
-        if form is not Form.NUMBER:
-            return cls(form)
-        # As it is in the names of the files, where nothing tells.
-        padded = any(map(_has_zeros, keys)) if keys else not numeric
-        return cls(form, padded, _by_number(files))
+        return keyed
+
+    @classmethod
+    def _as_told(
+        cls, form: Form, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool
+    ) -> Keys:
+        if form is Form.NUMBER:
+            # As it is in the names of the files, where nothing tells.
+            padded = any(map(_has_zeros, filter(_is_number, keys))) if keys else not numeric
+            return cls(form, padded, _by_number(files))
+        if form is Form.FILE:
+            return cls(form, after=".py")
+        if form is Form.PATH:
+            # The folder's own name is what a runner would write, where no row says it.
+            folder = os.path.basename(files[0].folder) if files else ""  # noqa: PTH119 - no object
+            usual = cls(form, before=f"{folder or 'migrations'}/", after=".py")
+            return next(iter(cls._paths(keys)), usual)
+        return cls(form)
 
     @classmethod
     def matching(
@@ -85,26 +103,58 @@ class Keys:
         stems = {file.stem for file in files}
         return found if all(found.stem(key) in stems for key in keys) else None
 
+    @classmethod
+    def _of_numbers(cls, keys: Collection[str], files: Sequence[PlainFile]) -> Keys:
+        return cls(Form.NUMBER, any(map(_has_zeros, keys)), _by_number(files))
+
+    @classmethod
+    def _paths(cls, keys: Collection[str]) -> list[Keys]:
+        """The form of paths in one folder that most of these keys have, if any is a path."""
+        frames: dict[tuple[str, str], int] = {}
+        for key in keys:
+            end = max(key.rfind("/"), key.rfind("\\")) + 1
+            if end and end < len(key):
+                frame = key[:end], ".py" if key.endswith(".py") else ""
+                frames[frame] = frames.get(frame, 0) + 1
+        if not frames:
+            return []
+        before, after = max(frames, key=lambda frame: frames[frame])
+        return [cls(Form.PATH, before=before, after=after)]
+
+    def fits(self, key: str) -> bool:
+        """Whether a key has this form, so that the runner that made the ledger would write it."""
+        if self.form is Form.NUMBER:
+            return _is_number(key)
+        if self.form is Form.STEM:
+            return True
+        stem = key[len(self.before) : len(key) - len(self.after)]
+        # Of a path nothing but the whole frame is this form: without one nobody could write it.
+        framed = bool(stem) and key == f"{self.before}{stem}{self.after}"
+        return framed and (self.form is Form.FILE or bool(self.before))
+
     def stem(self, key: str) -> str:
-        """The stem of what is recorded under this key; the key itself if no file has its number."""
-        if self.form is Form.FILE:
-            return key.removesuffix(".py")
+        """The stem of what is recorded under this key; the key itself if it has another form."""
+        if not self.fits(key):
+            return key
         if self.form is Form.NUMBER:
             return next(iter(self.by_number.get(int(key), (key,))))
-        return key
+        return key[len(self.before) : len(key) - len(self.after)]
 
     def key(self, stem: str) -> str:
         """The key under which the migration of this stem is recorded."""
-        if self.form is Form.FILE:
-            return f"{stem}.py"
         if self.form is Form.NUMBER:
             number = PlainFile("", stem).number
             return number if self.padded else str(int(number))
-        return stem
+        return f"{self.before}{stem}{self.after}"
 
     def shared(self) -> Sequence[Sequence[str]]:
         """The files that a ledger of numbers cannot tell apart, those of each number together."""
         return [stems for stems in self.by_number.values() if len(stems) > 1]
+
+
+def _names_any(keys: Collection[str], files: Sequence[PlainFile]) -> bool:
+    numbers = {int(file.number) for file in files}
+    return not keys or any(int(key) in numbers for key in keys)
 
 
 def _by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:

@@ -10,10 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import LedgerError
 from bridge.line import Row
+
+if TYPE_CHECKING:
+    from bridge.filling import Filling
+    from bridge.table_facts import Table
 
 #: Wide enough for a file's stem, in both tables; Alembic's own default is 32.
 VERSION_LENGTH: Final = 255
@@ -25,8 +29,13 @@ ADDED_COLUMNS: Final = {
     "breaking": "BOOLEAN",
 }
 
+#: Where bridge's checksums are, if a team has a column of that name for its own.
+OWN_CHECKSUM: Final = "bridge_checksum"
+#: The comment by which bridge knows the column that it has made.
+CHECKSUM_COMMENT: Final = "Written by bridge: SHA-256 of the text that was applied."
+
 #: Where home-made runners record what they have applied; the first that is there is meant.
-_KEYS: Final = ("version", "name", "filename", "file_name", "migration", "migration_name")
+KEYS: Final = ("version", "name", "filename", "file_name", "migration", "migration_name")
 
 _TEXT: Final = r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?"
 _NUMBER: Final = "smallint|integer|bigint"
@@ -70,17 +79,30 @@ class Layout:
     serial: str | None = None
     #: The column of names that the settings, or the rows, say; None for one of a usual name.
     told: str | None = None
+    #: Columns that take no NULL.
+    not_null: frozenset[str] = frozenset()
+    #: The defaults of columns, as SQL.
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    #: The comments on columns.
+    comments: Mapping[str, str] = field(default_factory=dict)
+    #: What a row has to say beyond what bridge knows of it, column by column.
+    fillings: tuple[Filling, ...] = ()
+    #: What Python calls the encoding of the database, if that has not all characters.
+    codec: str | None = None
 
     @classmethod
-    def of(
-        cls,
-        names: Sequence[str] | None,
-        types: Sequence[str] | None,
-        serial: str | None,
-        told: str | None = None,
-    ) -> Layout:
-        """The layout that the catalog tells."""
-        return cls(dict(zip(names or (), types or (), strict=True)), serial, told)
+    def of(cls, table: Table | None, told: str | None = None) -> Layout:
+        """The layout of a table as the catalog tells of it."""
+        columns = list(table.columns.values()) if table else []
+        serial = sorted(column.name for column in columns if column.numbers_rows)
+        return cls(
+            {column.name: column.type for column in columns},
+            serial[0] if serial else None,
+            told,
+            frozenset(column.name for column in columns if column.not_null),
+            {column.name: column.default for column in columns if column.default},
+            {column.name: column.comment for column in columns if column.comment},
+        )
 
     @cached_property
     def key(self) -> str | None:
@@ -89,24 +111,25 @@ class Layout:
             return self.told if self.told in self._keylike else None
         if "dirty" in self.names:
             return None  # golang-migrate's: its one row is not a set
-        return next((name for name in _KEYS if name in self._keylike), None)
+        return next((name for name in KEYS if name in self._keylike), None)
 
     @property
     def quoted_key(self) -> str:
         """The name of that column for SQLAlchemy's `text()`."""
-        return quoted(self.key or _KEYS[0])
+        return quoted(self.key or KEYS[0])
 
     @property
     def key_name(self) -> str:
         """The same as SQL has it."""
-        return quote(self.key or _KEYS[0])
+        return quote(self.key or KEYS[0])
 
     @cached_property
     def candidates(self) -> tuple[str, ...]:
         """The columns of which one may hold the names of migrations, if `key` does not."""
         if self.told is not None or "dirty" in self.names:
             return ()
-        own = self._fitting | {self.serial}
+        # A checksum of a team's own names no migration either.
+        own = self._fitting | {self.serial, OWN_CHECKSUM}
         found = tuple(name for name in self._keylike if name not in own)
         return () if found == (self.key,) else found
 
@@ -119,9 +142,44 @@ class Layout:
         return tuple(name for name in self.names if self._fits(name, f"{_TEXT}|{_NUMBER}"))
 
     @cached_property
-    def usable(self) -> frozenset[str]:
-        """Those of bridge's other columns that are there, with a type that fits."""
-        return self._fitting - {str(self.key)}
+    def columns(self) -> Mapping[str, str]:
+        """The columns for the other fields of a Row, as far as they are there with a fitting type.
+
+        By the fields' names.
+        """
+        found = {name: name for name in self._fitting - {"checksum"}}
+        if self.checksum is not None:
+            found["checksum"] = self.checksum
+        return {name: column for name, column in found.items() if column != self.key}
+
+    @cached_property
+    def checksum(self) -> str | None:
+        """The column of bridge's checksums; a team's own of that name is left to the team.
+
+        Without a comment the column beside it tells, which only bridge adds.
+        """
+        if OWN_CHECKSUM in self.names:
+            return OWN_CHECKSUM if self._fits(OWN_CHECKSUM, _FITTING["checksum"]) else None
+        comment = self.comments.get("checksum")
+        made = comment == CHECKSUM_COMMENT or (comment is None and "breaking" in self._fitting)
+        return "checksum" if made and "checksum" in self._fitting else None
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """The columns of bridge's that are not there, each with its type."""
+        found = {name: kind for name, kind in ADDED_COLUMNS.items() if name not in self.names}
+        if "checksum" in self.names and self.checksum is None and OWN_CHECKSUM not in self.names:
+            found[OWN_CHECKSUM] = ADDED_COLUMNS["checksum"]
+        return found
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Columns of bridge's names that are there with a type that does not fit."""
+        return {
+            name: self.names[name]
+            for name in ("execution_ms", "breaking", OWN_CHECKSUM)
+            if name in self.names and not self._fits(name, _FITTING.get(name, _FITTING["checksum"]))
+        }
 
     @cached_property
     def _fitting(self) -> frozenset[str]:
@@ -130,17 +188,17 @@ class Layout:
     @property
     def is_ours(self) -> bool:
         """Whether it has the columns that only bridge adds."""
-        return self.usable.issuperset(ADDED_COLUMNS)
+        return self.columns.keys() >= ADDED_COLUMNS.keys()
 
     @property
     def selected(self) -> str:
         """What to select to get the fields of a Row, and last what the candidates hold, if any."""
         # A padded CHAR loses its blanks as text.
         key = f"{self.quoted_key}::text" if self.key else "''"
-        found = {name: name for name in self.usable}
+        found = dict(self.columns)
         found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
         found |= {"serial": quoted(self.serial)} if self.serial else {}
-        columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:])]
+        columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:-1])]
         if self.candidates:
             texts = ", ".join(f"{quoted(name)}::text" for name in self.candidates)
             columns.append(f"ARRAY[{texts}]")
@@ -164,7 +222,7 @@ class Layout:
             raise LedgerError(
                 f"The table {table} is not a ledger that bridge knows: its columns are "
                 f"{self.described}, and the names of migrations would be "
-                f"in a column named {', '.join(_KEYS[:-1])} or {_KEYS[-1]}. It was left alone. "
+                f"in a column named {', '.join(KEYS[:-1])} or {KEYS[-1]}. It was left alone. "
                 "Name another table with mirror_table = NAME in alembic.ini."
             )
 
@@ -172,6 +230,31 @@ class Layout:
     def described(self) -> str:
         """The names of all columns, for a message."""
         return ", ".join(self.names) or "none at all"
+
+    @property
+    def now(self) -> str:
+        """The time that a new row gets, as SQL.
+
+        What has no time zone has the one that the table's default writes, if it has a default.
+        """
+        naive = self.names.get("applied_at", "").endswith("without time zone")
+        return (naive and self.defaults.get("applied_at")) or "clock_timestamp()"
+
+    def storable(self, description: str | None) -> str | None:
+        """As much of a description as its column holds, in characters that the database has."""
+        if description is None:
+            return None
+        width = re.search(r"\((\d+)\)", self.names.get("description", ""))
+        told = description[: int(width[1])] if width else description
+        return told if self.codec is None else told.encode(self.codec, "replace").decode(self.codec)
+
+    def filled(self, stem: str) -> dict[str, str]:
+        """What the fillings make of the name of a migration, by the names of their parameters."""
+        return {
+            f"filling_{place}": each.of_stem(stem)
+            for place, each in enumerate(self.fillings)
+            if each.of_stem is not None
+        }
 
     def _fits(self, name: str, types: str) -> bool:
         return re.fullmatch(types, self.names.get(name, "")) is not None

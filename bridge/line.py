@@ -35,6 +35,13 @@ class Row:
     execution_ms: int | None = None
     #: Whether it declared that older releases of the application must not start after it.
     breaking: bool = False
+    #: What the ledger calls it, if that is known to be something else.
+    key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        return self.version if self.key is None else self.key
 
     @property
     def revision(self) -> str:
@@ -50,6 +57,11 @@ class Entry:
     stem: str
     file: PlainFile | None
     row: Row | None
+
+    @property
+    def path(self) -> str | None:
+        """Where its file is; None if that is gone."""
+        return None if self.file is None else self.file.path
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,14 @@ def quoted(value: str) -> str:
     return f"'{doubled}'"
 
 
+def do_block(body: str) -> str:
+    """Write a statement that runs this body of PL/pgSQL, whatever texts stand in it."""
+    body = f"\n{body}\n"
+    tags = ("$bridge$", *(f"$bridge{number}$" for number in range(body.count("$"))))
+    tag = next(each for each in tags if each not in body)
+    return f"DO {tag}{body}{tag}"
+
+
 def _text(value: str | bytes) -> str:
     # str() of an Enum that is also a str is not its value.
     return value.decode() if isinstance(value, bytes) else str.__str__(value)

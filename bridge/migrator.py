@@ -92,10 +92,10 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
 
         def look(heads: Any, _context: Any) -> list[Any]:
+            late = {entry.stem for entry in script.line.late}
             for step in script._upgrade_revs(to, heads):  # noqa: SLF001
-                entry = cast("PlainScript", step.revision).entry
-                late = entry in script.line.late
-                planned.append(Planned(entry.stem, step.revision.doc, late))
+                stem = cast("PlainScript", step.revision).entry.stem
+                planned.append(Planned(stem, step.revision.doc, stem in late))
             return []
 
         with EnvironmentContext(config, script, fn=look, dont_mutate=True):

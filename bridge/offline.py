@@ -95,7 +95,8 @@ class _Writing:
         site, script = self._site, self._site.script
         site.on_step = self._on_step
         script.execute = self._execute
-        script.announce = partial(announce, site)
+        state = self._books.state
+        script.announce = partial(announce, site, state, looking=self._found is None)
         if self._found is not None:
             script.follow(self._found.agreement.line)
         # Alembic asks for its steps before the first one, and creates its table in the course

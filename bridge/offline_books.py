@@ -20,10 +20,10 @@ from bridge.forgetting import Erasure
 from bridge.layout import ADDED_COLUMNS, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
-from bridge.literals import literal, quoted
+from bridge.literals import do_block, literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
-from bridge.reconcile import Agreement
+from bridge.preflight import Preflight
 from bridge.site import Site
 from bridge.state import State, named
 
@@ -41,7 +41,7 @@ class Found:
     """What is in the database that a script is for."""
 
     state: State
-    agreement: Agreement
+    agreement: Preflight
     #: The columns of the ledger; no names at all if there is none.
     layout: Layout
 
@@ -56,7 +56,7 @@ class Books:
         self._version_table = version_table
         self._found = found
         self._created = False
-        self._state = found.state if found else _unseen(site)
+        self.state = found.state if found else _unseen(site)
         self._layout = _filled(found.layout if found else Layout(), self._ledger)
 
     def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
@@ -78,7 +78,8 @@ class Books:
         self.create()
         self._check(start, steps)
         if self._found is not None and self._found.agreement.moves_pointer:
-            self._ledger.point(self._connection, self._found.agreement.pointer)
+            pointer = self._found.agreement.pointer
+            self._ledger.point(self._connection, pointer, confirmed=False)
         elif start is not None:
             # A database of the old runner has rows, and no pointer yet.
             self._send(_POINT.format(pointer=self._pointer, start=quoted(start)))
@@ -98,32 +99,35 @@ class Books:
             "    applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
             f"    description TEXT,\n    {added}\n)"
         )
-        lacking = ", ".join(
-            f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in ADDED_COLUMNS.items()
-        )
+        # What a database lacks that was looked at may have another name: a team's own checksum.
+        added_columns = self._found.layout.lacking if self._found else ADDED_COLUMNS
+        wanted = {**ADDED_COLUMNS, **added_columns}
+        lacking = ", ".join(f"ADD COLUMN IF NOT EXISTS {n} {kind}" for n, kind in wanted.items())
         self._send(
-            _ADOPT.format(
-                pointer=self._pointer,
-                pointer_name=quoted(self._pointer),
-                ledger=self._ledger.name,
-                ledger_name=quoted(self._ledger.name),
-                width=VERSION_LENGTH,
-                narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
-                lacking=lacking,
-                names=", ".join(quoted(name) for name in ADDED_COLUMNS),
-                count=len(ADDED_COLUMNS),
+            do_block(
+                _ADOPT.format(
+                    pointer=self._pointer,
+                    pointer_name=quoted(self._pointer),
+                    ledger=self._ledger.name,
+                    ledger_name=quoted(self._ledger.name),
+                    width=VERSION_LENGTH,
+                    narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
+                    lacking=lacking,
+                    names=", ".join(quoted(name) for name in wanted),
+                    count=len(wanted),
+                )
             )
         )
 
     def record_applied(self, row: Row) -> None:
         """Write the row of a migration that this script applies."""
-        row = replace(row, version=self._key(row.version))
-        self._ledger.record_applied(self._connection, row, self._layout)
+        row = replace(row, key=self._key(row.version))
+        self._ledger.record_applied(self._connection, row, self._layout, confirmed=False)
 
     def record_unapplied(self, stems: Collection[str]) -> None:
         """Remove the rows of migrations."""
         keys = [self._key(stem) for stem in stems]
-        self._ledger.record_unapplied(self._connection, keys, self._layout)
+        self._ledger.record_unapplied(self._connection, keys, self._layout, confirmed=False)
 
     def forgetting(self, entry: Entry, before: Entry | None) -> tuple[str, ...]:
         """What records that this migration is taken back, and `before` it is then the last one."""
@@ -158,7 +162,7 @@ class Books:
             )
 
     def _key(self, stem: str) -> str:
-        return self._state.key(stem)
+        return self.state.key(stem)
 
     @property
     def _key_column(self) -> str:
@@ -196,7 +200,7 @@ class Books:
             )
             for question, problem in asked
         )
-        self._send(f"DO $bridge$\nDECLARE\n    found text;\nBEGIN\n{checks}END\n$bridge$")
+        self._send(do_block(f"DECLARE\n    found text;\nBEGIN\n{checks}END"))
 
     def _expected(
         self, start: str | None, steps: Sequence[MigrationStep]
@@ -233,7 +237,7 @@ def _filled(layout: Layout, ledger: Ledger) -> Layout:
     if not layout.names:
         key = ledger.key or "version"
         return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, told=key)
-    added = {name: _FILLED[name] for name in ADDED_COLUMNS if name in _FILLED}
+    added = {name: _FILLED.get(name, _FILLED["checksum"]) for name in layout.lacking}
     names = {**added, **layout.names}
     names.pop("execution_ms", None)
     return replace(layout, names=names)
@@ -293,7 +297,6 @@ _MEND = (
 )
 
 _ADOPT = """\
-DO $bridge$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
                 AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
@@ -303,5 +306,4 @@ BEGIN
            AND attname IN ({names}) AND NOT attisdropped) < {count} THEN
         ALTER TABLE {ledger} {lacking};
     END IF;
-END
-$bridge$"""
+END"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bridge.literals import quoted
+from bridge.literals import do_block, quoted
 
 _CONCURRENTLY = re.compile(r"\bINDEX\b.*\bCONCURRENTLY\b|\bREINDEX\b", re.IGNORECASE | re.DOTALL)
 #: Without a name of its own in the statement the server chooses one; REINDEX names a table.
@@ -24,7 +24,7 @@ def refuse_invalid_indexes(statements: Sequence[str]) -> str:
     `IF NOT EXISTS` takes such an index, which an earlier try has left behind, for done.
     """
     nameless = [statement for statement in statements if _NAMELESS.search(statement)]
-    return _CHECK.format(names=_words(statements), tables=_words(nameless))
+    return do_block(_CHECK.format(names=_words(statements), tables=_words(nameless)))
 
 
 def _words(statements: Sequence[str]) -> str:
@@ -37,7 +37,6 @@ def _words(statements: Sequence[str]) -> str:
 # REINDEX CONCURRENTLY builds beside the old index, under a name with a suffix. An index that
 # somebody is building now is not finished yet, which is something else.
 _CHECK = """\
-DO $bridge$
 DECLARE
     found text;
 BEGIN
@@ -53,5 +52,4 @@ BEGIN
             'EXISTS takes it for done. The migration was not recorded, those before it were. Type '
             'DROP INDEX CONCURRENTLY ' || found || '; then write the script again, for the rest.';
     END IF;
-END
-$bridge$"""
+END"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from alembic.config import Config
@@ -16,13 +17,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.alembic_errors import told_to_alembic, under_command_line
+from bridge.announcing import announce
 from bridge.autogenerate import refuse_if_behind
 from bridge.configuring import configure
 from bridge.connecting import connected
 from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
 from bridge.ledger import sqlstate
 from bridge.logs import reporter_for
-from bridge.reconcile import reconcile
+from bridge.preflight import Command, preflight
 from bridge.revisions import PlainScriptDirectory
 from bridge.signals import Interrupter, interruptible
 from bridge.site import Site
@@ -93,10 +95,14 @@ def _run(site: Site, context: Any, options: dict[str, Any]) -> None:
 
 def _look(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
     """Answer from the ledger, also for a database that has not been adopted yet."""
-    agreement = reconcile(site.script.files, site.read())
-    refuse_if_behind(ctx, agreement.line)
-    site.script.follow(agreement.line)
-    pointer = agreement.line.pointer
+    state = site.read()
+    found = preflight(Command.LOOK, site.script.files, state, site.settings)
+    found.refuse()
+    refuse_if_behind(ctx, found.line)
+    site.script.follow(found.line)
+    # Who asks what would run is told what the run would refuse.
+    site.script.announce = partial(announce, site, state, looking=True)
+    pointer = found.line.pointer
     ctx.opts["dont_mutate"] = True
     ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
     run_migrations()

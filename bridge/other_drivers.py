@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine
 from bridge.connect_arguments import CannotBeCarriedOver, libpq_parameters
 from bridge.database import Database
 from bridge.database_url import DRIVER, normalise
+from bridge.decoded import decoded
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def address_of(engine: Engine, kind: str, environ: Mapping[str, str]) -> Databas
     """
     source = f"the {kind} that was handed in"
     if instead := environ.get(WAY_OUT, "").strip():
-        url = normalise(instead, source=WAY_OUT)
+        url = normalise(decoded(instead, WAY_OUT), source=WAY_OUT)
         named = engine.url.database
         differs = f", which names the database {named}" if named != url.database else ""
         return Database(url, f"{WAY_OUT}, instead of {source}{differs}")

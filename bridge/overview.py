@@ -9,12 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bridge.disagreements import unreadable
 from bridge.errors import FilesError
 from bridge.folder import scan
+from bridge.line import Entry
 from bridge.lock_status import LockStatus, lock_status
 from bridge.looking import looking
 from bridge.opening import opened_once
 from bridge.plainfile import PlainFile
+from bridge.reading import read_state
 from bridge.request import Request
 from bridge.settings import Settings
 from bridge.site import ledger_of
@@ -58,10 +61,10 @@ def overview(request: Request) -> Overview:
     with opened_once(request) as database:
         here = replace(request, database=database, embedded=False)
         with looking(here, settings) as connection:
-            state = ledger_of(settings).read(connection)
+            state = read_state(connection, ledger_of(settings), files)
             lock = lock_status(connection, verbatim=settings.show_parameters)
         # Read and compared with the transaction closed: the files can be many.
-        standing = status_of(files, state, drift=settings.drift, out_of_order=settings.out_of_order)
+        standing = status_of(files, state, settings)
     return Overview(settings.folder, standing, lock)
 
 
@@ -71,17 +74,20 @@ def overview_of_files(settings: Settings) -> Overview:
     Raises FilesError if the folder cannot be read, or holds what would never run.
     """
     files = scan(settings.folder).files
-    problems = []
+    findings = []
     for file in files:
         try:
-            _ = file.header
+            _ = file.runnable
         except FilesError as error:
-            problems.append(str(error))
+            entry = Entry(file.revision, file.stem, file, None)
+            findings.append(unreadable(entry, str(error)))
     migrations = tuple(
         Migration(file.stem, _description(file), MigrationState.UNKNOWN, None, None)
         for file in files
     )
-    return Overview(settings.folder, Status(None, migrations, tuple(problems)), None)
+    problems = tuple(map(str, findings))
+    known = Status(None, migrations, problems, findings=tuple(findings))
+    return Overview(settings.folder, known, None)
 
 
 def _description(file: PlainFile) -> str:

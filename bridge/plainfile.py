@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from bridge.header import Header
+    from bridge.shapes import Shape
 
 __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 
@@ -111,6 +112,14 @@ class PlainFile:
         return self._header or self._parse(self.source())
 
     @property
+    def runnable(self) -> Header:
+        """The header of a file that could run as it stands.
+
+        Raises as `header`, and where nobody has written yet what the file does.
+        """
+        return _written(self.header)
+
+    @property
     def description(self) -> str:
         """The description in the header, for a listing.
 
@@ -128,7 +137,7 @@ class PlainFile:
         """Read the file now, and go by this text from here on.
 
         Its header says how it is run, its checksum is recorded and itself is executed, even if
-        another release puts another text into the file meanwhile. Raises as `header`.
+        another release puts another text into the file meanwhile. Raises as `runnable`.
         """
         from bridge.compiled import compiled, header_in
 
@@ -137,7 +146,7 @@ class PlainFile:
         code = compiled(self.path, source)
         header = header_in(code, source) if code is not None else None
         if header is None:
-            header = self._parse(source)
+            header = _written(self._parse(source))
         object.__setattr__(self, "_header", header)
         object.__setattr__(self, "_code", code)
         object.__setattr__(self, "_held", source)
@@ -154,14 +163,14 @@ class PlainFile:
         object.__setattr__(self, "_header", header)
         return header
 
-    def defines_upgrade(self) -> bool:
-        """Whether the text defines an `upgrade`, whatever the file's name says.
+    def shape(self) -> Shape:
+        """What the text holds of a migration, whatever the file's name says.
 
         Raises PlainFileError if the text cannot be read or is not Python.
         """
-        from bridge.header import defines_upgrade
+        from bridge.header import shape_of
 
-        return defines_upgrade(self.path, self.source())
+        return shape_of(self.path, self.source())
 
     def checksum(self) -> str:
         """The `text_checksum` of the file's text."""
@@ -205,6 +214,12 @@ class PlainFile:
             return _contents(path)
         except OSError as error:
             raise PlainFileError(path, None, _unreadable(error)) from error
+
+
+def _written(header: Header) -> Header:
+    if header.unwritten is not None:
+        raise header.unwritten
+    return header
 
 
 def _contents(path: str) -> bytes:

@@ -95,12 +95,19 @@ def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> 
     """
     if entry.file is None:
         raise LedgerError(_cannot_revert_missing(entry, command))
-    if not entry.file.header.has_downgrade:
+    header = entry.file.header
+    if header.has_downgrade:
+        return
+    if header.downgrade_fault is not None:
         raise IrreversibleError(
-            f"{entry.file.path} has no downgrade(db), so it cannot be reverted. Nothing was run. "
-            "Write one, or downgrade to this migration at the furthest: "
-            f"{command} {entry.revision}"
+            f"{header.downgrade_fault} Nothing was run. You can also downgrade to this migration "
+            f"at the furthest: {command} {entry.revision}"
         )
+    raise IrreversibleError(
+        f"{entry.file.path} has no downgrade(db), so it cannot be reverted. Nothing was run. "
+        "Write one, or downgrade to this migration at the furthest: "
+        f"{command} {entry.revision}"
+    )
 
 
 def _cannot_revert_missing(entry: Entry, command: str = "alembic downgrade") -> str:

@@ -8,10 +8,12 @@ from sqlalchemy import text
 
 from bridge.database import connect, make_engine
 from bridge.folder import scan
+from bridge.ledger_limits import additions
 from bridge.opening import opened
+from bridge.reading import read_state
 from bridge.site import ledger_of
 from bridge.standing import MigrationState, Status, status_of
-from bridge.state import State, named
+from bridge.state import State
 
 if TYPE_CHECKING:
     from bridge.request import Request
@@ -33,11 +35,10 @@ def recognise(request: Request) -> list[str]:
         try:
             with connect(engine, database, wait=settings.wait_for_server) as connection:
                 connection.execute(text("SET TRANSACTION READ ONLY"))
-                state = ledger_of(settings).read(connection)
+                state = read_state(connection, ledger_of(settings), files)
         finally:
             engine.dispose()
-    state = named(files, state)
-    status = status_of(files, state)
+    status = status_of(files, state, settings)
     return [f"In the {database.describe()}:", *(f"  {line}" for line in _told(state, status))]
 
 
@@ -50,6 +51,8 @@ def _told(state: State, status: Status) -> list[str]:
     if gone:
         lines.append(f"Without a file: {_names(gone)}.")
     lines += [*status.problems, *status.warnings]
+    if sentence := additions(state):
+        lines.append(sentence)
     if not status.problems:
         pending = status.pending
         lines.append(f"Pending: {_names(pending)}." if pending else "Nothing is pending.")

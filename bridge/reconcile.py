@@ -8,12 +8,17 @@ This module decides; it reads and writes nothing. What it says is in `bridge.dis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge import disagreements as say
-from bridge.line import Line, build_line, in_applied_order
-from bridge.plainfile import PlainFile, name_keys
+from bridge.drift import respelled
+from bridge.findings import Finding, refused
+from bridge.line import Entry, Line, build_line, in_applied_order
+from bridge.plainfile import PlainFile
 from bridge.state import State, named
+
+#: What may be looked at without row level security hiding any of it.
+_READ = ("SELECT",)
 
 __all__ = ["Agreement", "State", "line_of", "reconcile", "reconcile_for_stamp"]
 
@@ -27,7 +32,7 @@ class Agreement:
     pointer: str | None
     #: Whether it has to be changed to say that.
     moves_pointer: bool
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 def line_of(files: Sequence[PlainFile], state: State) -> Line:
@@ -43,28 +48,95 @@ def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
     Raises LedgerError where going on could run a migration twice or skip one; the error names
     the ways on.
     """
-    state = named(files, state)
+    agreement = _reconciled(files, named(files, state))
+    if state.blank_pointer:
+        agreement = replace(agreement, moves_pointer=True)
+    return agreement
+
+
+def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
+    refuse_unbelievable(state)
     if not files and (state.rows or (state.ours and state.pointers)):
-        raise say.empty_folder(state)
+        raise refused([say.empty_folder(state)])
     _refuse_twins(files, state)
-    _refuse_renames(files, state)
     line = line_of(files, state)
+    if spelled := misspelled(line, state):
+        raise refused(spelled)
     unknown = tuple(pointer for pointer in state.pointers if pointer not in line.by_revision)
-    if state.rows and not state.ours and all(entry.file is None for entry in line.applied):
-        raise say.foreign_ledger(state)
+    if _is_foreign(line, state):
+        raise refused([say.foreign_ledger(state)])
     if unknown and not state.ours:
-        raise say.foreign_version_table(state, unknown)
+        raise refused([say.foreign_version_table(state, unknown)])
     if unknown and not state.rows:
-        raise say.lost_without_trace(state, unknown)
+        raise refused([say.lost_without_trace(state, unknown)])
     if unknown:
         return _rows_win(line, say.drifted(state, unknown, line.pointer))
     if state.rows:
         return _with_rows(line, state)
     if state.pointers:
         return _without_rows(line, state)
-    if not state.exists and state.elsewhere:
-        raise say.elsewhere(state)
+    _refuse_other_ledgers(state)
     return Agreement(line=line, pointer=None, moves_pointer=False)
+
+
+def refuse_unbelievable(state: State) -> None:
+    """Raise LedgerError where what was read may not be what is recorded, or not of this schema."""
+    tables = (
+        (state.ledger, state.table, "mirror_table"),
+        (state.version_table, state.pointer_table, "version_table"),
+    )
+    for name, table, setting in tables:
+        if table is None:
+            continue
+        if table.other_kind is not None:
+            raise refused([say.not_a_table(name, table, setting)])
+        if state.schema is None and state.session.here not in {None, table.schema}:
+            raise refused([say.other_schema(state, table, name)])
+    hiding = [(name, table) for name, table, _ in tables if table and table.hides(*_READ)]
+    if hiding:
+        raise refused([say.hidden_rows(state, name, _READ) for name, _ in hiding])
+
+
+def _refuse_other_ledgers(state: State) -> None:
+    """Nothing is recorded here; refuse where something is recorded at another place."""
+    others = [each for each in state.elsewhere if each.filled or not state.exists]
+    if others:
+        raise refused([say.elsewhere(state, others)])
+    if state.other_table is not None:
+        raise refused([say.other_table(state)])
+
+
+def _is_foreign(line: Line, state: State) -> bool:
+    """Whether rows are there, and none of them is a file of this folder.
+
+    In a ledger of bridge's own they may be a history that was squashed: then all files come after
+    them, and none can have run here under its own name.
+    """
+    if not state.rows or state.adopted or any(entry.file for entry in line.applied):
+        return False
+    last = max(entry.stem for entry in line.applied)
+    return not state.ours or any(entry.stem < last for entry in line.pending)
+
+
+def misspelled(line: Line, state: State) -> list[Finding]:
+    """Rows whose names are not those of pending files, and that a person would read as them.
+
+    And rows that have the name of a file, but not in the form in which this ledger names all
+    others, so that the runner that made it would run the file again.
+    """
+    found = [
+        say.names_differ(state, each.old.row.name, each.new)
+        for each in respelled(line)
+        if each.old.row is not None
+    ]
+    keys = state.keys
+    in_form = {row.version for row in state.rows if keys is None or keys.fits(row.name)}
+    files: dict[str, Entry] = {entry.stem: entry for entry in line.applied if entry.file}
+    return found + [
+        say.names_differ(state, row.name, [files[row.version]])
+        for row in state.rows
+        if row.version in files and row.version not in in_form
+    ]
 
 
 def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool) -> Agreement:
@@ -74,6 +146,7 @@ def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool
     is refused, because whatever is not in the folder is forgotten.
     """
     state = named(files, state)
+    refuse_unbelievable(state)
     if purge:
         stems = {file.stem for file in files}
         rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
@@ -100,10 +173,10 @@ def _without_rows(line: Line, state: State) -> Agreement:
     first = line.entries[0].revision
     if state.exists and state.pointers == (first,):
         return _rows_win(line, say.removed(state, first))
-    raise say.lost(state, _furthest(line, state.pointers))
+    raise refused([say.lost(state, _furthest(line, state.pointers))])
 
 
-def _rows_win(line: Line, *warnings: str) -> Agreement:
+def _rows_win(line: Line, *warnings: Finding) -> Agreement:
     return Agreement(line=line, pointer=line.pointer, moves_pointer=True, warnings=warnings)
 
 
@@ -118,20 +191,5 @@ def _refuse_twins(files: Sequence[PlainFile], state: State) -> None:
     for row in state.rows:
         other = seen.setdefault(row.revision, row.version)
         if other != row.version:
-            raise say.twins(state, other, row.version, row.version if other in stems else other)
-
-
-def _refuse_renames(files: Sequence[PlainFile], state: State) -> None:
-    """A row and a file that differ only in spelling are one migration under two names."""
-    stems = {file.stem for file in files}
-    recorded = {row.version for row in state.rows}
-    orphans = {
-        key: row.version
-        for row in state.rows
-        if row.version not in stems
-        for key in name_keys(row.version)
-    }
-    for file in files if orphans else ():
-        old = next((orphans[key] for key in name_keys(file.stem) if key in orphans), None)
-        if old is not None and file.stem not in recorded:
-            raise say.renamed(state, old, file.stem)
+            gone = row.version if other in stems else other
+            raise refused([say.twins(state, other, row.version, gone)])

@@ -11,7 +11,6 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, text
@@ -28,7 +27,6 @@ from bridge.rehearsal_script import FileScript
 from bridge.reporting import Direction, PassingReporter, Reporter
 from bridge.request import Request
 from bridge.settings import Settings
-from bridge.site import Site, ledger_of
 from bridge.work import CHECK_COMMIT
 
 if TYPE_CHECKING:
@@ -133,8 +131,6 @@ class _Rehearsing:
         from alembic.runtime.environment import EnvironmentContext
         from alembic.script import ScriptDirectory
 
-        from bridge.announcing import announce
-
         found = Rehearsal(())
         with alembic_here():
             config = self._request.alembic_config()
@@ -144,7 +140,6 @@ class _Rehearsing:
 
             def rehearse_steps(heads: Any, _context: Any) -> list[Any]:
                 nonlocal found
-                script.announce = partial(announce, self._site(script))
                 steps = script._upgrade_revs(to, heads)  # noqa: SLF001
                 files = [cast("Any", step.revision).entry.file for step in steps]
                 found = self._run_files(files, script.settings)
@@ -153,16 +148,6 @@ class _Rehearsing:
             with EnvironmentContext(config, script, fn=rehearse_steps, dont_mutate=True):
                 script.run_env()
         return found
-
-    def _site(self, script: PlainScriptDirectory) -> Site:
-        return Site(
-            script=script,
-            settings=script.settings,
-            connection=self._connection,
-            ledger=ledger_of(script.settings),
-            reporter=self._watch,
-            external=True,
-        )
 
     def _run_files(self, files: list[PlainFile], settings: Settings) -> Rehearsal:
         from bridge.runner import Runner

@@ -1,7 +1,8 @@
 """`eai migrate repair`: make the ledger say what is in the folder, where only a person can tell.
 
 It records checksums that are missing, accepts files that were changed after they were applied,
-and follows files that were renamed. It runs no migration and changes no file.
+follows files that were renamed, and writes names in the form of the others. It runs no migration
+and changes no file.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from bridge.drift import Renamed, changed, has_checksum, renamed, respelled
-from bridge.errors import FilesError, LedgerError, TryAgain
+from bridge.drift import Renamed, changed, has_checksum, maybe_renamed, renamed, respelled
+from bridge.errors import FilesError, LedgerError, TryAgain, UsageError
 from bridge.exclusive import exclusively
+from bridge.findings import refused
 from bridge.layout import Layout
-from bridge.line import Entry, Row
+from bridge.ledger_limits import addition
+from bridge.line import Entry, Line, Row
 from bridge.migrator import alembic_here
 from bridge.plainfile import PlainFile, revision_id
-from bridge.reconcile import line_of, reconcile
+from bridge.preflight import Command, preflight
+from bridge.reconcile import line_of
 from bridge.request import Request
 from bridge.site import Site
 from bridge.state import State
@@ -42,24 +45,32 @@ class Change:
     what: str
     #: Whether it is breaking, to be recorded with the text; None if what is recorded is right.
     breaking: bool | None = None
+    #: What the ledger calls it, and is to call it; None where that stays.
+    key: str | None = None
+    new_key: str | None = None
 
 
 #: Told every change; says whether to make them.
 Agree = Callable[[Sequence[Change]], bool]
 
 
-def run_repair(request: Request, agree: Agree) -> bool:
+def run_repair(
+    request: Request, agree: Agree, *, names: Collection[str] = (), adopt: bool = False
+) -> bool:
     """Make the changes that `planned` finds, if `agree` says so; returns what it said.
 
-    With nothing to change it is not asked, and the answer is True. No lock is held while it
-    thinks. Raises LedgerError where ledger and folder disagree in a way that this does not mend,
-    and TryAgain if something else changed them meanwhile; nothing was changed then.
+    `names` are those of files or rows, to which it is restricted. With `adopt`, a ledger of which
+    no row is a file is noted to be this project's. With nothing to change it is not asked, and the
+    answer is True. No lock is held while it thinks. Raises LedgerError where ledger and folder
+    disagree in a way that this does not mend, and TryAgain if something else changed them
+    meanwhile; nothing was changed then.
     """
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
     agreed: list[bool] = []
-    request.attributes["bridge.instead"] = lambda site: agreed.append(_repair(site, agree))
+    wanted = _Wanted(tuple(names), adopt=adopt)
+    request.attributes["bridge.instead"] = lambda site: agreed.append(_repair(site, wanted, agree))
     with alembic_here():
         config = request.alembic_config()
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
@@ -68,25 +79,111 @@ def run_repair(request: Request, agree: Agree) -> bool:
     return agreed == [True]
 
 
-def planned(files: Sequence[PlainFile], state: State) -> tuple[Change, ...]:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a person has asked for."""
+
+    #: Files or rows; all of them, if it is empty.
+    names: tuple[str, ...]
+    adopt: bool
+
+
+def planned(
+    files: Sequence[PlainFile], state: State, *, names: Collection[str] = ()
+) -> tuple[Change, ...]:
     """What there is to repair; `state` is a named one. Reads the files that are applied.
 
-    Raises LedgerError where several files may be the one that was renamed.
+    With `names`, only for these files or rows; a file that may be one that was recorded without a
+    checksum is taken for it only then. Raises LedgerError where several files may be the one that
+    was renamed, and UsageError for a name of which there is nothing to repair.
     """
     line = line_of(files, state)
     moved = {each.old.stem: each for each in (*respelled(line), *renamed(line))}
-    new = [_only(each, moved.values()) for each in moved.values()]
-    renames = [_rename(each.old, entry) for each, entry in zip(moved.values(), new, strict=True)]
-    accepted = [
+    if names:
+        moved |= {each.old.stem: each for each in maybe_renamed(line) if _is_named(each, names)}
+        moved = {stem: each for stem, each in moved.items() if _is_named(each, names)}
+    new = _matched(moved.values(), names)
+    changes = [_rename(old, entry, state) for old, entry in new]
+    changes += _chained(line, new, state)
+    handled = {change.stem for change in changes}
+    changes += [
         _accept(entry, "changed after it was applied: the present text is accepted")
         for entry in changed(line)
+        if entry.stem not in handled
     ]
-    adopted = [
+    changes += [
         _accept(entry, "adopted without a checksum: that of the present text is recorded")
         for entry in line.applied
         if entry.file and not has_checksum(entry.row)
     ]
-    return tuple(sorted((*renames, *accepted, *adopted), key=lambda change: change.stem))
+    changes = _in_form(changes, line, state)
+    if names:
+        changes = [each for each in changes if {each.stem, each.new_stem, each.key} & {*names}]
+        told = {name for each in changes for name in (each.stem, each.new_stem, each.key)}
+        if nothing := [name for name in names if name not in told]:
+            raise UsageError(
+                f"There is nothing to repair about {', '.join(nothing)}. Nothing was repaired. "
+                "Names are those of files without .py, or of rows; eai migrate repair --dry-run "
+                "lists what there is."
+            )
+    return tuple(sorted(changes, key=lambda change: change.stem))
+
+
+def _is_named(each: Renamed, names: Collection[str]) -> bool:
+    recorded = each.old.row.name if each.old.row else each.old.stem
+    return bool({each.old.stem, recorded, *(entry.stem for entry in each.new)} & {*names})
+
+
+def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[Entry, Entry]]:
+    """Each migration with the one file that it is now; a person may have named which."""
+    pairs = []
+    for each in moved:
+        told = [entry for entry in each.new if entry.stem in names]
+        one = replace(each, new=tuple(told)) if len(told) == 1 else each
+        pairs.append((each.old, _only(one, moved)))
+    return pairs
+
+
+def _chained(line: Line, moved: Sequence[tuple[Entry, Entry]], state: State) -> list[Change]:
+    """What else was renamed where the name of one migration was given to the text of another.
+
+    From each migration that has moved away, on to the one whose text its file has now.
+    """
+    texts = {entry.row.checksum: entry for entry in line.applied if entry.row}
+    changes: list[Change] = []
+    seen = {old.stem for old, _ in moved}
+    for old, _ in moved:
+        freed: Entry | None = old
+        while freed is not None and freed.file is not None:
+            with suppress(FilesError):
+                before = texts.get(freed.file.checksum())
+                if before is None or before.stem in seen:
+                    break
+                seen.add(before.stem)
+                changes.append(_rename(before, freed, state))
+                freed = before
+                continue
+            break
+    return changes
+
+
+def _in_form(changes: list[Change], line: Line, state: State) -> list[Change]:
+    """The same, with rows whose name is not written as all others are."""
+    keys = state.keys
+    stems = {change.stem for change in changes}
+    for entry in line.applied:
+        if keys is None or entry.row is None or entry.file is None or keys.fits(entry.row.name):
+            continue
+        key, new = entry.row.name, keys.key(entry.stem)
+        if entry.stem in stems:
+            changes = [
+                replace(each, key=key, new_key=new) if each.stem == entry.stem else each
+                for each in changes
+            ]
+        else:
+            what = f"recorded as {key!r}: written as the others are"
+            changes.append(Change(entry.stem, entry.stem, None, what, key=key, new_key=new))
+    return changes
 
 
 def repaired(state: State, changes: Sequence[Change]) -> State:
@@ -99,16 +196,17 @@ def repaired(state: State, changes: Sequence[Change]) -> State:
         if change is not None:
             checksum = change.checksum or row.checksum
             breaking = row.breaking if change.breaking is None else change.breaking
+            key = row.name if change.new_key is None else change.new_key
             row = replace(  # noqa: PLW2901
-                row, version=change.new_stem, checksum=checksum, breaking=breaking
+                row, version=change.new_stem, checksum=checksum, breaking=breaking, key=key
             )
         rows.append(row)
     pointers = tuple(ids.get(pointer, pointer) for pointer in state.pointers)
     return replace(state, rows=tuple(rows), pointers=pointers)
 
 
-def _repair(site: Site, agree: Agree) -> bool:
-    changes = _look(site)
+def _repair(site: Site, wanted: _Wanted, agree: Agree) -> bool:
+    changes = _look(site, wanted)
     if not site.external:
         site.connection.rollback()  # a person may think for long
     if not changes:
@@ -121,7 +219,7 @@ def _repair(site: Site, agree: Agree) -> bool:
         reporter=site.reporter,
         in_transaction=site.external,
     ):
-        if _look(site) != changes:
+        if _look(site, wanted) != changes:
             raise TryAgain(
                 "The ledger or the files have changed since this was asked. Nothing was "
                 "repaired. Run the same command again."
@@ -132,54 +230,83 @@ def _repair(site: Site, agree: Agree) -> bool:
     return True
 
 
-def _look(site: Site) -> tuple[Change, ...]:
+def _look(site: Site, wanted: _Wanted) -> tuple[Change, ...]:
     """What there is to repair in a database that is in order otherwise."""
     files, state = site.script.files, site.read()
-    changes = planned(files, state)
-    reconcile(files, repaired(state, changes))
+    if wanted.adopt and not state.adopted:
+        adopted = replace(state, adopted=True)
+        preflight(Command.REPAIR, files, adopted, site.settings, steps=()).refuse()
+        return (Change(state.ledger, state.ledger, None, _ADOPTED),)
+    changes = planned(files, state, names=wanted.names)
+    mended = repaired(state, changes)
+    found = preflight(Command.REPAIR, files, mended, site.settings, steps=())
+    # What was not asked for stays as it is, and stays refused where it was.
+    left = [f for f in found.refusals if not (wanted.names and f.id == "names-differ")]
+    if left:
+        raise refused(left)
     return changes
+
+
+_ADOPTED = "noted to be this project's ledger, although none of its rows is a file"
 
 
 def _record(site: Site, changes: Sequence[Change]) -> None:
     connection, ledger = site.connection, site.ledger
     state = site.read()
-    pointer = reconcile(site.script.files, repaired(state, changes)).pointer
+    if changes[0].what == _ADOPTED:
+        ledger.adopt(connection, state.table.comment if state.table else None)
+        return
+    pointer = line_of(site.script.files, repaired(state, changes)).pointer
     layout = ledger.ensure(connection)
-    if "checksum" not in layout.usable and any(change.checksum for change in changes):
-        raise _no_checksums(ledger.name, layout)
-    amend = partial(ledger.amend, connection, layout=layout)
-    for change in changes:
-        key = state.key(change.new_stem) if change.new_stem != change.stem else None
-        breaking = change.breaking if "breaking" in layout.usable else None
-        amend(state.key(change.stem), renamed=key, checksum=change.checksum, breaking=breaking)
+    if "checksum" not in layout.columns and any(change.checksum for change in changes):
+        raise _no_checksums(state, layout)
+    for change in _in_order(changes):
+        key = change.new_key
+        if key is None and change.new_stem != change.stem:
+            key = state.new_key(change.new_stem)
+        ledger.amend(
+            connection,
+            change.key or state.key(change.stem),
+            layout,
+            renamed=key,
+            checksum=change.checksum,
+            breaking=change.breaking if "breaking" in layout.columns else None,
+        )
     if state.pointers and state.pointers != (pointer,):
         ledger.widen_version_table(connection, longest=len(pointer or ""))
         ledger.point(connection, pointer)
 
 
-def _no_checksums(table: str, layout: Layout) -> LedgerError:
-    if "checksum" in layout.names:
-        return LedgerError(
-            f"The column checksum of {table} is of the type {layout.names['checksum']}, which does "
-            "not hold bridge's checksums. Nothing was repaired. If it is not needed for something "
-            f"else, type this once as the table's owner: ALTER TABLE {table} ALTER COLUMN checksum "
-            "TYPE VARCHAR(64);"
-        )
+def _in_order(changes: Sequence[Change]) -> list[Change]:
+    """So that no name is given to a row before the one that has it has got another."""
+    left, ordered = {change.stem: change for change in changes}, []
+    while left:
+        free = [c for c in left.values() if c.new_stem == c.stem or c.new_stem not in left]
+        ordered += [left.pop(change.stem) for change in free or list(left.values())]
+    return ordered
+
+
+def _no_checksums(state: State, layout: Layout) -> LedgerError:
+    names = " and ".join({**layout.lacking, **layout.unusable})
     return LedgerError(
-        f"{table} has no column for bridge's checksums, and this role may not add it. Nothing was "
-        f"repaired. Type this once as the table's owner: ALTER TABLE {table} ADD COLUMN checksum "
-        "VARCHAR(64);"
+        f"{state.ledger} has no column for bridge's checksums, and this role may not add it; what "
+        f"it lacks is {names}. Nothing was repaired. Type this once as the table's owner: "
+        f"{addition(state.ledger, layout)}"
     )
 
 
-def _rename(old: Entry, new: Entry) -> Change:
+def _rename(old: Entry, new: Entry, state: State) -> Change:
     checksum = new.file.checksum() if new.file else None
-    same = old.row is not None and old.row.checksum == checksum
+    recorded = old.row.name if old.row else old.stem
     what = f"renamed: it is {new.stem} now"
-    if same:
-        return Change(old.stem, new.stem, None, what)
-    accepted = f"{what}, and its present text is accepted"
-    return _accepting(Change(old.stem, new.stem, checksum, accepted), new.file, old.row)
+    change = Change(old.stem, new.stem, None, what, key=recorded, new_key=state.new_key(new.stem))
+    if old.row is not None and old.row.checksum == checksum:
+        return change
+    if old.row is not None and not has_checksum(old.row):
+        what = f"taken for {new.stem}, whose present text is recorded"
+    else:
+        what = f"{what}, and its present text is accepted"
+    return _accepting(replace(change, checksum=checksum, what=what), new.file, old.row)
 
 
 def _accept(entry: Entry, what: str) -> Change:

@@ -45,8 +45,11 @@ class Reporter:
     def note(self, sentence: str) -> None:
         """Something that was found out, and is in order."""
 
-    def warning(self, sentence: str) -> None:
-        """Something a person should know, although the run goes on."""
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:
+        """Something a person should know, although the run goes on.
+
+        `finding` is its id where it was found before anything ran (see bridge.findings).
+        """
 
     def started(self, stem: str, description: str, direction: Direction) -> None:
         """A migration begins."""
@@ -86,8 +89,8 @@ class PassingReporter(Reporter):
     def note(self, sentence: str) -> None:
         self._inner.note(sentence)
 
-    def warning(self, sentence: str) -> None:
-        self._inner.warning(sentence)
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:
+        self._inner.warning(sentence, finding=finding)
 
     def started(self, stem: str, description: str, direction: Direction) -> None:
         self._inner.started(stem, description, direction)
@@ -123,7 +126,7 @@ class LogReporter(Reporter):
     def note(self, sentence: str) -> None:
         log.info("%s", sentence)
 
-    def warning(self, sentence: str) -> None:
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:  # noqa: ARG002
         log.warning("%s", sentence)
 
     def started(self, stem: str, description: str, direction: Direction) -> None:

@@ -57,10 +57,10 @@ class PlainScriptDirectory(ScriptDirectory):
         self.settings = settings
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
-        #: Told which migrations an upgrade is about to run, and may refuse.
-        self.announce: Callable[[Sequence[Entry]], None] | None = None
+        #: Told which migrations are about to run, or to be reverted, and may refuse.
+        self.announce: Callable[[Direction, Sequence[Entry]], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
-        self.files = folders.scan(settings.folder).files
+        self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
 
     @cached_property
     def line(self) -> Line:
@@ -151,7 +151,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 if entry.file is not None:
                     entry.file.hold()  # a bad file is refused before any is run
             if self.announce is not None:
-                self.announce(entries)
+                self.announce(Direction.UPGRADE, entries)
         return steps
 
     def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
@@ -180,6 +180,8 @@ class PlainScriptDirectory(ScriptDirectory):
                 command = attributes.get("bridge.downgrade_command", "alembic downgrade")
                 refuse_irreversible(entry, command=command)
             _refuse_others(entries, attributes.get("bridge.agreed"))
+            if self.announce is not None:
+                self.announce(Direction.DOWNGRADE, entries)
         return steps
 
     def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
@@ -216,7 +218,7 @@ class PlainScriptDirectory(ScriptDirectory):
             )
             self._refuse_other_folder(version_path)
             # Others may have written files since, and so may this very process.
-            files = folders.scan(self.settings.folder).files
+            files = folders.scan(self.settings.folder, beginning=True).files
             stem = folders.new_stem(files, message or "", self._number_given(revid))
             file = PlainFile(self.settings.folder, stem)
             previous = newest if isinstance(newest, str) else None
@@ -260,6 +262,14 @@ class PlainScriptDirectory(ScriptDirectory):
                 write_new(file.path, source)
         if self.hooks:
             write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
+
+
+def _writes_a_file(config: Config) -> bool:
+    """Whether this is `eai migrate new` or `alembic revision`; another command runs what is there.
+
+    Alembic tells its own commands apart by their options only.
+    """
+    return bool(config.attributes.get("bridge.new")) or hasattr(config.cmd_opts, "rev_id")
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:

@@ -13,7 +13,7 @@ from bridge.address import URL_VARIABLES
 from bridge.connecting import asked_for, connected
 from bridge.logs import reporter_for
 from bridge.migrator import alembic_here
-from bridge.reconcile import reconcile
+from bridge.preflight import Command, preflight
 from bridge.request import Request
 from bridge.site import Site
 
@@ -60,14 +60,12 @@ def _look(config: Config, script: PlainScriptDirectory) -> Found | None:
         site = Site.of(script, connection, reporter)
         try:
             state = site.read()
-            agreement = reconcile(script.files, state)
-            layout = site.ledger.layout(connection)
+            found = preflight(Command.LOOK, script.files, state, settings)
+            found.refuse()
         finally:
             if not site.external:
                 connection.rollback()
-    for warning in agreement.warnings:
-        reporter.warning(warning)
-    return Found(state, agreement, layout)
+    return Found(state, found, state.layout)
 
 
 def _is_named(config: Config, settings: Settings) -> bool:

@@ -36,11 +36,13 @@ _TRIED_AGAIN = ("22", "23", "25", "26", "3F", "42", "55")
 _SAVEPOINT = "bridge_record"
 
 # One statement after the other, up to the first error. The limit for waits on locks is the file's,
-# and the row is not the file's any more.
+# and the row is not the file's any more. Last, what both tables say then: a trigger may have kept
+# a record back, or changed it.
 _EXECUTE = """
 EXECUTE {name}_move (%(new)s, %(old)s);
 SET LOCAL lock_timeout = {before};
-EXECUTE {name}_add ({given})
+EXECUTE {name}_add ({given});
+EXECUTE {name}_told (%(key)s, %(new)s)
 """
 
 # The row comes from the pointer that has moved, so that it is there if exactly one has.
@@ -49,13 +51,16 @@ PREPARE {name}_move (text, text) AS
 UPDATE {version_table} SET version_num = $1 WHERE version_num = $2 AND {fits};
 PREPARE {name}_add ({types}) AS
 INSERT INTO {ledger} ({columns})
-SELECT {values} FROM {version_table} WHERE version_num = $1 RETURNING {told};
+SELECT {values} FROM {version_table} WHERE version_num = $1;
+PREPARE {name}_told (text, text) AS
+SELECT {told} FROM {ledger} WHERE {key}::text = $1
+   AND ARRAY(SELECT version_num::text FROM {version_table}) = ARRAY[$2];
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Two statements of the session, by the beginning of their names."""
+    """Three statements of the session, by the beginning of their names."""
 
     name: str
     #: What prepares and what executes them, for psycopg2.
@@ -66,7 +71,7 @@ class _Prepared:
 class Sealing:
     """Writes the records of the migrations of one run, which come one after the other.
 
-    The session prepares the two statements once: to plan them takes longer than to execute them.
+    The session prepares its statements once: to plan them takes longer than to execute them.
     """
 
     def __init__(self, connection: Connection, ledger: Ledger, layout: Layout) -> None:
@@ -121,7 +126,9 @@ class Sealing:
         connection = self._connection
         if self._prepared and not (connection.closed or connection.invalidated):
             names = [texts.name for texts in self._prepared.values()]
-            told = "; ".join([f"DEALLOCATE {name}_move; DEALLOCATE {name}_add" for name in names])
+            told = "; ".join(
+                f"DEALLOCATE {name}_{part}" for name in names for part in ("move", "add", "told")
+            )
             with suppress(DBAPIError):  # of a session that is gone, or has forgotten all of them
                 connection.exec_driver_sql(told)
             connection.rollback()
@@ -144,21 +151,21 @@ class Sealing:
         return _Prepared(name, _driver(self._preparing(name, fits, given)), execute)
 
     def _preparing(self, name: str, fits: str, given: Sequence[str]) -> str:
-        ledger, kinds = self._ledger, self._layout.names
+        ledger, layout = self._ledger, self._layout
+        kinds = {name: layout.names[column] for name, column in layout.columns.items()}
         places = {value: f"${place}" for place, value in enumerate(given, 1)}
-        types = {"new": "text", "latest": "text", "key": kinds[self._layout.key or "version"]}
-        sources = ledger.sources(
-            self._layout, parameter=places.__getitem__, latest=places["latest"]
-        )
+        types = {"new": "text", "latest": "text", "key": layout.names[layout.key or "version"]}
+        sources = ledger.sources(layout, parameter=places.__getitem__, latest=places["latest"])
         return _PREPARE.format(
             name=name,
             fits=fits,
-            types=", ".join(types.get(value) or kinds[value] for value in given),
+            types=", ".join(types.get(v) or kinds.get(v, "text") for v in given),
             version_table=ledger.version_name,
             ledger=ledger.name,
             columns=", ".join(sources),
             values=", ".join(sources.values()),
             told="applied_at::text" if "applied_at" in sources else "NULL",
+            key=layout.key_name,
         )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge import setting_values as values
 from bridge.config_files import Found, Options, absolute, find_config
+from bridge.decoded import decoded
 from bridge.errors import UsageError
 from bridge.option_names import check_name
 from bridge.plugin import ENVIRONMENT
@@ -33,7 +34,7 @@ OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
 Startup = Literal["upgrade", "check", "off"]
 LogFormat = Literal["text", "json"]
-MirrorKeyForm = Literal["stem", "file", "number"]
+MirrorKeyForm = Literal["stem", "file", "number", "path"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ class Settings:
     drift: Drift = "warn"
     #: The table that records the set of applied migrations. Default: "schema_migrations".
     mirror_table: str = "schema_migrations"
+    #: Whether anything says so: then no table of another name is looked for.
+    mirror_table_is_told: bool = False
     #: Its column for the names of migrations; None for "version", or what is recognised.
     mirror_key: str | None = None
     #: Their form in it; None to recognise it.
@@ -142,7 +145,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "drift": values.one_of("warn", "refuse"),
     "mirror_table": values.name,
     "mirror_key": values.column,
-    "mirror_key_form": values.one_of("stem", "file", "number"),
+    "mirror_key_form": values.one_of("stem", "file", "number", "path"),
     "version_table": values.name,
     "version_table_schema": values.name,
     "target_metadata": values.object_name,
@@ -158,6 +161,9 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "lint_exclude": values.words,
     "show_parameters": values.yes_or_no,
 }
+
+#: What names a file, which may be made of any bytes.
+_PATHS = frozenset({"folder", "template"})
 
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
 _SETTABLE = frozenset({"folder", *_PARSERS})
@@ -192,6 +198,8 @@ def _settings(
         for value, where in candidates:
             found = None if value is None else _tidy(Found(value, where, here))
             if found is not None:
+                if isinstance(found.value, str) and name not in _PATHS:
+                    decoded(found.value, where)
                 return found
         return _tidy(written)
 
@@ -206,6 +214,7 @@ def _settings(
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
         **given,
+        mirror_table_is_told="mirror_table" in given,
         own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from bridge.keys import Form
 from bridge.ledger import Ledger
+from bridge.reading import read_state
 from bridge.reporting import Reporter
 from bridge.settings import Settings
-from bridge.state import State, named
+from bridge.state import State
 
 if TYPE_CHECKING:
     from bridge.revisions import PlainScriptDirectory
@@ -56,7 +57,7 @@ class Site:
         Says what was made of a ledger that another runner has made, the first time. Raises
         LedgerError if nothing can be made of it.
         """
-        state = named(self.script.files, self.ledger.read(self.connection))
+        state = read_state(self.connection, self.ledger, self.script.files)
         if sentence := state.recognised:
             if not self._told:
                 self.reporter.note(sentence)
@@ -78,4 +79,5 @@ def ledger_of(settings: Settings) -> Ledger:
         settings.version_table_schema,
         settings.mirror_key,
         Form(settings.mirror_key_form) if settings.mirror_key_form else None,
+        settings.mirror_table_is_told,
     )

@@ -7,27 +7,27 @@ a team's own is not run; the tables are those that the settings name.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from bridge import disagreements as say
-from bridge.drift import changed, renamed
-from bridge.errors import FilesError, LedgerError
+from bridge.errors import FilesError
+from bridge.findings import Finding
 from bridge.folder import scan
 from bridge.handed_in import usable
-from bridge.line import Entry, Line
+from bridge.line import Entry
 from bridge.looking import looking
 from bridge.plainfile import PlainFile
-from bridge.reconcile import line_of, reconcile
+from bridge.preflight import Command, preflight
+from bridge.reading import read_state
 from bridge.reporting import LogReporter
 from bridge.request import Request
-from bridge.settings import Drift, OutOfOrder
+from bridge.settings import Settings
 from bridge.site import ledger_of
-from bridge.state import State, named
+from bridge.state import State
 
 if TYPE_CHECKING:
     from bridge.handed_in import HandedIn
@@ -86,6 +86,8 @@ class Status:
     problems: tuple[str, ...] = ()
     #: What a person should know although an upgrade would run.
     warnings: tuple[str, ...] = ()
+    #: The same with ids, files and what to type, problems first.
+    findings: tuple[Finding, ...] = ()
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -106,6 +108,7 @@ class Status:
             "pending": list(self.pending),
             "problems": list(self.problems),
             "warnings": list(self.warnings),
+            "findings": [each.to_json() for each in self.findings],
             "migrations": [each.to_json() for each in self.migrations],
         }
 
@@ -141,97 +144,43 @@ def status_for(request: Request) -> Status:
     # Before anything is connected to: what is wrong with the folder needs no database.
     files = scan(settings.folder).files
     with looking(request, settings) as connection:
-        state = ledger_of(settings).read(connection)
-    return status_of(files, state, drift=settings.drift, out_of_order=settings.out_of_order)
+        state = read_state(connection, ledger_of(settings), files)
+    return status_of(files, state, settings)
 
 
-def status_of(
-    files: Sequence[PlainFile],
-    state: State,
-    *,
-    drift: Drift = "warn",
-    out_of_order: OutOfOrder = "run",
-) -> Status:
+def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> Status:
     """What these files and this state of a database mean together.
 
-    Reads the files that are applied, for their checksums, and the headers of those pending.
-    Raises LedgerError if nobody can tell what the ledger calls the migrations.
+    Reads the files that are applied, for their checksums, and those pending. Raises LedgerError if
+    nobody can tell what the ledger calls the migrations.
     """
-    state = named(files, state)
-    line = line_of(files, state)
-    differing = changed(line)
-    problems = [
-        *_refusals(files, state, line),
-        *_by_settings(line, differing, drift=drift, out_of_order=out_of_order),
-        *_unreadable_files(line),
-    ]
+    found = preflight(Command.UPGRADE, files, state, settings, looking=True)
+    line, late, changed = found.line, set(found.line.late), set(found.changed)
+    warnings = tuple(map(_not_now, found.warnings))
     return Status(
         current=line.pointer,
-        migrations=tuple(_migration(entry, line, differing) for entry in line.entries),
-        problems=tuple(problems),
-        warnings=tuple(_warnings(files, state, line, () if drift == "refuse" else differing)),
+        migrations=tuple(_migration(entry, late, changed) for entry in line.entries),
+        problems=tuple(map(str, found.refusals)),
+        warnings=tuple(str(each) for each in warnings if each.id != "late"),
+        findings=(*found.refusals, *warnings),
     )
 
 
-def _refusals(files: Sequence[PlainFile], state: State, line: Line) -> Iterator[str]:
-    """What no setting allows."""
-    try:
-        reconcile(files, state)
-    except LedgerError as error:
-        yield str(error)
-    else:
-        for each in renamed(line):
-            yield str(say.same_text(state, each.old.stem, each.new[0].stem))
-        if line.breaking:
-            yield str(say.breaking(state, _stems(line.breaking)))
+def _not_now(finding: Finding) -> Finding:
+    """What the next run does about it, where that changes the database."""
+    if finding.id not in {"pointer-moved", "rerun"}:
+        return finding
+    return replace(finding, next="(The next run does that; nothing was changed now.)")
 
 
-def _by_settings(
-    line: Line, differing: Sequence[Entry], *, drift: Drift, out_of_order: OutOfOrder
-) -> Iterator[str]:
-    """What the settings want refused."""
-    if differing and drift == "refuse":
-        yield str(say.changed_refusal(_stems(differing)))
-    if line.late and out_of_order == "refuse":
-        names = ", ".join(f"{stem}.py" for stem in _stems(line.late))
-        last = max(entry.stem for entry in line.applied if entry.file is not None)
-        came, them = ("comes", "it") if len(line.late) == 1 else ("come", "them")
-        yield (
-            f"{names} {came} late: {last} was applied already, and out_of_order = refuse is set. "
-            f"Give {them} a number after {last}, or set out_of_order = run."
-        )
-
-
-def _unreadable_files(line: Line) -> Iterator[str]:
-    for entry in line.pending:
-        try:
-            _ = entry.file and entry.file.header
-        except FilesError as error:
-            yield str(error)
-
-
-def _warnings(
-    files: Sequence[PlainFile], state: State, line: Line, differing: Sequence[Entry]
-) -> Iterator[str]:
-    with suppress(LedgerError):  # it is among the problems
-        for each in reconcile(files, state).warnings:
-            yield f"{each} (The next run does that; nothing was changed now.)"
-    if differing:
-        yield say.changed_warning(_stems(differing))
-    if line.holes:
-        yield say.hole(_stems(line.holes))
-    if line.newer:
-        yield say.newer(_stems(line.newer))
-
-
-def _migration(entry: Entry, line: Line, differing: Sequence[Entry]) -> Migration:
+def _migration(entry: Entry, late: Collection[Entry], changed: Collection[Entry]) -> Migration:
     row = entry.row
     if row is None:
-        state = MigrationState.LATE if entry in line.late else MigrationState.PENDING
+        state = MigrationState.LATE if entry in late else MigrationState.PENDING
     elif entry.file is None:
         state = MigrationState.MISSING
     else:
-        state = MigrationState.CHANGED if entry in differing else MigrationState.APPLIED
+        state = MigrationState.CHANGED if entry in changed else MigrationState.APPLIED
     return Migration(
         version=entry.stem,
         description=_description(entry),
@@ -248,7 +197,3 @@ def _description(entry: Entry) -> str:
     with suppress(FilesError):
         return entry.file.header.description if entry.file else entry.stem
     return entry.stem
-
-
-def _stems(entries: Sequence[Entry]) -> list[str]:
-    return [entry.stem for entry in entries]

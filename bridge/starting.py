@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import Interrupted, LedgerError, Pending
+from bridge.errors import Interrupted, Pending
+from bridge.findings import Severity, refused
 from bridge.migrator import run_upgrade
 from bridge.reporting import LogReporter, Reporter, log
 from bridge.request import Report, Request
@@ -125,10 +126,13 @@ def _skip(reporter: Reporter) -> Report:
 
 
 def _accept(found: Status, reporter: Reporter) -> Report:
-    for warning in found.warnings:
-        reporter.warning(warning)
-    if found.problems:
-        raise LedgerError("\n".join(found.problems))
+    for each in found.findings:
+        if each.severity is Severity.WARNING and each.id != "late":
+            reporter.warning(str(each), finding=each.id)
+    # This process is not to write: whether its role could is for the one that does.
+    problems = [f for f in found.findings if f.severity is Severity.ERROR and f.id != "rights"]
+    if problems:
+        raise refused(problems)
     if found.pending:
         raise Pending(pending_sentence(found.pending))
     return Report(())

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy.dialects import postgresql
-
 from bridge.errors import LedgerError
 from bridge.keys import Form, Keys
-from bridge.layout import Layout
+from bridge.layout import Layout, quote
 from bridge.line import Row
 from bridge.plainfile import PlainFile
+from bridge.table_facts import Column, Table
 
 #: How much of a ledger that was not recognised is shown: rows, and characters of a value.
 _SHOWN_ROWS = 3
 _SHOWN_LENGTH = 40
-
-quote = postgresql.dialect(paramstyle="named").identifier_preparer.quote  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,47 @@ class Candidate:
     keys: Sequence[str | None]
     #: Whether it holds numbers.
     numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A table of the ledger's name in another schema of the database."""
+
+    schema: str
+    #: Whether this role may use that schema.
+    usable: bool = True
+    #: Whether it has, or had, any row.
+    filled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a connection is, as far as it matters to what is recorded."""
+
+    #: The schema in which files make their tables; None if the search_path names none.
+    here: str | None = "public"
+    #: The same for a session of this database that nobody has told a search_path.
+    usual: str | None = "public"
+    #: The role, as SQL has it.
+    role: str = "app"
+    #: Whether this role may make tables where the two tables belong.
+    may_create: bool = True
+    #: Whether the server is one that only follows another.
+    standby: bool = False
+    #: Whether the transaction may write nothing at all, and whether those after it may not.
+    read_only: bool = False
+    reads_by_default: bool = False
+    #: The encoding of the database, as PostgreSQL calls it.
+    encoding: str = "UTF8"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A constraint of the ledger that would refuse the row of a migration."""
+
+    stem: str
+    #: The constraint with its expression, or the database's own words.
+    told: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +86,24 @@ class State:
     certain: bool
     #: What the version table holds; more than one only if something else wrote it.
     pointers: tuple[str, ...]
-    #: Other schemas of this database that hold a table of the ledger's name.
-    elsewhere: tuple[str, ...] = ()
+    #: Whether the version table has a row that points nowhere, which Alembic would trip over.
+    blank_pointer: bool = False
+    #: Tables of the ledger's name in other schemas, unless the settings name one.
+    elsewhere: tuple[Elsewhere, ...] = ()
+    #: The schema that the settings name.
+    schema: str | None = None
+    #: Both tables as the catalog tells of them; None for one that is not there.
+    table: Table | None = None
+    pointer_table: Table | None = None
+    session: Session = field(default_factory=Session)
+    #: Whether a person has said that the ledger is this project's, although no row is a file.
+    adopted: bool = False
+    #: Another table, where the ledger is empty, that holds the name of the first file.
+    other_table: str | None = None
+    #: Columns that must have a value, and of which nobody can tell which.
+    unfilled: tuple[Column, ...] = ()
+    #: Rows that would be refused.
+    rejected: tuple[Rejected, ...] = ()
     #: The ledger's column for the names of migrations; None if its name does not tell.
     key_column: str | None = "version"
     #: Whether the settings say so.
@@ -80,7 +134,19 @@ class State:
         """What the ledger calls a migration."""
         if stem in self.recorded:
             return self.recorded[stem]  # numbers may be padded in one row and not in another
+        return self.new_key(stem)
+
+    def new_key(self, stem: str) -> str:
+        """What the ledger would call a migration that is recorded now."""
         return self.keys.key(stem) if self.keys else stem
+
+    def correction(self, stem: str, name: str) -> str:
+        """The SQL that gives the row of `name` the name of this file, for a person to type."""
+        column = quote(self.key_column or "version")
+        return (
+            f"UPDATE {self.ledger} SET {column} = {_literal(self.new_key(stem))} "  # noqa: S608
+            f"WHERE {column} = {_literal(name)};"
+        )
 
     @property
     def recognised(self) -> str | None:
@@ -114,13 +180,15 @@ def named(files: Sequence[PlainFile], state: State) -> State:
             "them is applied. Nothing was changed. Give all but one of them another number, or "
             f"put whole names into {state.ledger}."
         )
-    stems = [keys.stem(row.version) for row in state.rows]
-    recorded = {stem: row.version for stem, row in zip(stems, state.rows, strict=True)}
-    rows = tuple(
-        row if row.version == stem else replace(row, version=stem)
-        for row, stem in zip(state.rows, stems, strict=True)
+    rows = tuple(replace(row, version=keys.stem(row.name), key=row.name) for row in state.rows)
+    # A name in the form of the others goes before one that a person has written beside it.
+    in_form_last = sorted(rows, key=lambda row: keys.fits(row.name))
+    return replace(
+        state,
+        rows=rows,
+        keys=keys,
+        recorded={row.version: row.name for row in in_form_last},
     )
-    return replace(state, rows=rows, keys=keys, recorded=recorded)
 
 
 def _recognised(files: Sequence[PlainFile], state: State) -> tuple[State, Keys]:
@@ -178,8 +246,8 @@ def _unrecognised(state: State, fitting: Sequence[str]) -> LedgerError:
     return LedgerError(
         f"The table {state.ledger} is not a ledger that bridge knows: its columns are "
         f"{state.columns}, and {why}. {samples(state)} Nothing was changed. If this is the "
-        "ledger, set mirror_key = COLUMN in alembic.ini, and mirror_key_form = stem, file or "
-        "number; if not, name another table with mirror_table = NAME."
+        "ledger, set mirror_key = COLUMN in alembic.ini, and mirror_key_form = stem, file, "
+        "path or number; if not, name another table with mirror_table = NAME."
     )
 
 
@@ -202,4 +270,14 @@ def _shown(value: str | None) -> str:
 
 
 def _literal(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
+    """As a person types it; what a screen would not show is written as its number."""
+    text = "'" + name.replace("'", "''") + "'"
+    if name.isprintable():
+        return text
+    shown = text.replace("\\", "\\\\")
+    return "E" + "".join(each if each.isprintable() else _escape(each) for each in shown)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - \u has four

@@ -38,13 +38,16 @@ _GAP = 2
 #: Rich takes about a millisecond for each row; more than these are drawn without it.
 _MANY = 300
 _HEADS = ("Version", "State", "Applied (UTC)", "Took", "Description")
+#: In place of that where the ledger's column has no time zone, so that nobody knows which it is.
+_AS_STORED = "Applied (as stored)"
 _VERSION, _STATE, _AT, _TOOK, _DESCRIPTION = range(5)
 
 
 def plain_lines(migrations: Sequence[Migration], encoding: str = "utf-8") -> list[str]:
     """One line for each: version, state, when applied, how long it took, description.
 
-    The columns are aligned, and at least two spaces apart; times are in UTC.
+    The columns are aligned, and at least two spaces apart. Times end with Z, for UTC; one without
+    is as it is stored, in a column that has no time zone.
     """
     rows = [_cells(each, encoding, at=_iso(each.applied_at)) for each in migrations]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
@@ -129,15 +132,16 @@ def _table(migrations: Sequence[Migration], width: int, encoding: str) -> tuple[
     from rich.text import Text
 
     rows = [_cells(each, encoding, at=_readable(each.applied_at)) for each in migrations]
-    widths = _widths(rows)
+    heads = _heads(migrations)
+    widths = _widths(heads, rows)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     shown = _columns_that_fit(widths, width)
     for number in shown:
         if number == _DESCRIPTION:
-            table.add_column(_HEADS[number], overflow="fold")
+            table.add_column(heads[number], overflow="fold")
         else:
             least = widths[number]
-            table.add_column(_HEADS[number], no_wrap=True, min_width=least, overflow="ignore")
+            table.add_column(heads[number], no_wrap=True, min_width=least, overflow="ignore")
     for each, row in zip(migrations, rows, strict=True):
         styles = {_VERSION: "", _STATE: _NAMES[_STYLES[each.state]], _DESCRIPTION: ""}
         # Text, and not str: a description is no markup.
@@ -156,11 +160,18 @@ def _columns_that_fit(widths: Sequence[int], width: int) -> list[int]:
     return shown
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+def _heads(migrations: Sequence[Migration]) -> tuple[str, ...]:
+    """The heads of the columns; a time without its zone is not called UTC."""
+    times = [each.applied_at for each in migrations if each.applied_at is not None]
+    zoned = all(isinstance(at, datetime) and at.tzinfo is not None for at in times)
+    return _HEADS if zoned else tuple(_AS_STORED if h == _HEADS[_AT] else h for h in _HEADS)
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """How many cells of a terminal each column needs."""
     from rich.cells import cell_len
 
-    return [max(map(cell_len, column)) for column in zip(_HEADS, *rows, strict=True)]
+    return [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
 
 
 def _iso(at: date | None) -> str:

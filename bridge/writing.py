@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,20 +12,21 @@ from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
 from bridge import disagreements as say
-from bridge.announcing import announce, refuse_drift, warn_of_missing
+from bridge.announcing import announce, tell
 from bridge.attempt import Attempt
 from bridge.drift import row_of
-from bridge.errors import BridgeError, LedgerError, UsageError
+from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.exclusive import exclusively
+from bridge.findings import refused
 from bridge.forgetting import Erasure, Forgetting
 from bridge.ledger import sqlstate
+from bridge.ledger_limits import read_only, rights
 from bridge.line import Entry, Row
 from bridge.plainfile import PlainFile
 from bridge.pointer import Pointer
-from bridge.reconcile import Agreement, reconcile, reconcile_for_stamp
+from bridge.preflight import Command, Preflight, preflight
 from bridge.reporting import Direction
 from bridge.retrying import Retrying
-from bridge.rights import Rights
 from bridge.runner import Runner
 from bridge.sealing import Sealing
 from bridge.session import Mode, Watcher
@@ -35,6 +37,7 @@ from bridge.state import State
 _BOOKS = "and its bookkeeping tables would have to be written"
 #: The SQLSTATE of a second row with one key.
 _UNIQUE_VIOLATION = "23505"
+_NOTHING_YET = object()
 
 
 def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
@@ -94,6 +97,8 @@ class _Writing:
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
+        #: What Alembic has stamped; a trigger of the table may have made something else of it.
+        self._stamped: Any = _NOTHING_YET
 
     def run(self, run_migrations: Callable[[], None]) -> None:
         site = self._site
@@ -130,87 +135,110 @@ class _Writing:
         """
         site = self._site
         self._state = site.read()
-        agreement = self._decide(self._state)
-        self._line = line = agreement.line
-        for warning in agreement.warnings:
-            site.reporter.warning(warning)
-        warn_of_missing(site.reporter, line)
-        if not self._purging:
-            refuse_drift(site.settings, self._state, line)
+        found = self._decide(self._state)
+        self._line = line = found.line
         site.script.follow(line)
         self._pointer = Pointer(self._ctx, site.connection, site.ledger, line.pointer)
-        self._rights = Rights.of(
-            site.connection, ledger=self._state.ledger, version_table=self._state.version_table
-        )
-        self._hindrance = self._keep_books(agreement)
-        if self._hindrance is not None and self._stamping:
-            raise self._hindrance
-        if not self._stamping:
+        self._hindrance = self._keep_books(found)
+        if self._stamping:
+            tell(site.reporter, found.warnings)
+            if self._hindrance is not None:
+                raise self._hindrance
+        else:
             # Under the lock the line knows, and Alembic need not ask again.
             pointer = line.pointer
             self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
         if self._hindrance is not None:
             self._ctx.opts["dont_mutate"] = True  # until something is to be run
 
-    def _keep_books(self, agreement: Agreement) -> BridgeError | None:
+    def _keep_books(self, found: Preflight) -> BridgeError | None:
         """Put both tables in order, or say why that cannot be done here."""
-        site, rights = self._site, self._rights
-        if rights.read_only:
-            there = self._state.exists and rights.version_table is not None
-            if there and not (agreement.moves_pointer or self._stamping):
+        site, state = self._site, self._state
+        if state.session.read_only:
+            there = state.exists and state.pointer_table is not None
+            if there and not (found.moves_pointer or self._stamping):
                 return None
-            return rights.read_only_refusal(_BOOKS)
-        if agreement.moves_pointer and (refusal := rights.pointer_refusal()):
-            return refusal
-        state = self._state
-        if state.complete and state.layout.key == state.key_column and not agreement.moves_pointer:
-            self._layout = state.layout
+            return refused([read_only(state, _BOOKS)])
+        if found.moves_pointer and (lacking := [*rights(state, set(), {"INSERT", "DELETE"})]):
+            return refused(lacking)
+        self._layout = state.layout
+        checksums = self._checksums(found)
+        if state.complete and not (found.moves_pointer or checksums):
             return None
         try:
             with site.connection.begin_nested():
-                self._layout = site.ledger.ensure(site.connection)
-                longest = max((len(e.revision) for e in agreement.line.entries), default=0)
+                self._complete()
+                longest = max((len(e.revision) for e in found.line.entries), default=0)
                 site.ledger.widen_version_table(site.connection, longest=longest)
                 with site.ledger.creating():
                     # Alembic creates this table too late for a pointer to be put into it.
                     self._ctx._ensure_version_table()  # noqa: SLF001
-                if agreement.moves_pointer:
-                    site.ledger.point(site.connection, agreement.pointer)
+                if found.moves_pointer:
+                    site.ledger.point(site.connection, found.pointer)
+                if checksums and "checksum" in self._layout.columns:
+                    site.ledger.record_checksums(site.connection, checksums, self._layout)
+                    rows = tuple(
+                        replace(row, checksum=checksums.get(row.name, row.checksum))
+                        for row in self._state.rows
+                    )
+                    self._state = replace(self._state, rows=rows)
         except LedgerError as error:
             return error
         return None
 
-    def _announce(self, entries: Sequence[Entry]) -> None:
+    def _complete(self) -> None:
+        """Make the ledger, or add what it lacks, and go by what it has then."""
+        state = self._state
+        now = self._site.ledger.ensure(self._site.connection)
+        known = state.layout
+        self._layout = replace(now, fillings=known.fillings, codec=known.codec)
+        if now.lacking and state.table is not None:
+            # Somebody holds the table: it is used as it is, and what it lacks is told.
+            state = replace(state, table=replace(state.table, owned=False))
+        self._state = replace(state, layout=self._layout)
+
+    def _checksums(self, found: Preflight) -> dict[str, str]:
+        """The present texts of applied files of which no checksum is recorded, if it can be.
+
+        Nothing else is known of them, and a later change or another name is noticed from then on.
+        """
+        table = self._state.table
+        if self._stamping or table is None or "UPDATE" not in table.rights:
+            return {}
+        if table.hides("UPDATE") or table.undeletable:
+            return {}
+        checksums = {}
+        for entry in found.line.applied:
+            if entry.file is not None and entry.row is not None and not entry.row.checksum:
+                with suppress(FilesError):
+                    checksums[entry.row.name] = entry.file.checksum()
+        return checksums
+
+    def _announce(self, direction: Direction, entries: Sequence[Entry]) -> None:
         """What is to be known, or refused, before the first of these migrations is run."""
-        if self._line.breaking:
-            raise say.breaking(self._state, [entry.stem for entry in self._line.breaking])
-        self._refuse_forbidden(Direction.UPGRADE, entries)
-        announce(self._site, entries)
+        announce(self._site, self._state, direction, entries)
+        if entries and self._hindrance is not None:
+            raise self._hindrance
 
-    def _decide(self, state: State) -> Agreement:
-        files = self._site.script.files
-        if not self._stamping:
-            return reconcile(files, state)
-        if len(to_tuple(self._ctx.opts["destination_rev"], default=())) > 1:
-            raise UsageError(
-                "Plain files form one line, so a database stands at one revision: name one to "
-                "stamp. Nothing was changed."
-            )
-        return reconcile_for_stamp(files, state, purge=self._purging)
-
-    def _refuse_forbidden(self, direction: Direction, entries: Sequence[Entry]) -> None:
-        """What could be run but not recorded, or could not even be run."""
-        refusal = self._rights.refusal(direction, [e.stem for e in entries]) or self._hindrance
-        if entries and refusal is not None:
-            raise refusal
+    def _decide(self, state: State) -> Preflight:
+        command = Command.LOOK
+        if self._stamping:
+            if len(to_tuple(self._ctx.opts["destination_rev"], default=())) > 1:
+                raise UsageError(
+                    "Plain files form one line, so a database stands at one revision: name one to "
+                    "stamp. Nothing was changed."
+                )
+            command = Command.PURGE if self._purging else Command.STAMP
+        files, settings = self._site.script.files, self._site.settings
+        found = preflight(command, files, state, settings, steps=())
+        found.refuse()
+        return found
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
-        entry = self._line.by_revision[file.revision]
-        self._refuse_forbidden(direction, [entry])
         self._commit()
         self._sealed = False
         if direction is Direction.DOWNGRADE:
-            self._take_back(file, entry)
+            self._take_back(file)
             return
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
@@ -219,8 +247,8 @@ class _Writing:
         else:
             self._pointer.moves_to(file.revision)
 
-    def _take_back(self, file: PlainFile, entry: Entry) -> None:
-        *earlier, _ = self._line.up_to(entry.revision)
+    def _take_back(self, file: PlainFile) -> None:
+        *earlier, entry = self._line.up_to(file.revision)
         erasure = Erasure(
             ledger=self._site.ledger,
             layout=self._layout,
@@ -251,10 +279,12 @@ class _Writing:
         )
         return self._sealed
 
-    def _on_step(self, *, step: MigrationInfo, **_told: Any) -> None:
+    def _on_step(self, *, step: MigrationInfo, **told: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""
         if step.is_stamp:
-            return  # recorded when it is done: Alembic calls for each of its steps, or for none
+            # Recorded when it is done: Alembic calls for each of its steps, or for none.
+            self._stamped = next(iter(told["heads"]), None)
+            return
         if step.is_upgrade:
             self._runner.finish(self._record_attempt)
         else:
@@ -262,17 +292,17 @@ class _Writing:
 
     def _record_attempt(self, attempt: Attempt) -> None:
         if not self._sealed:
-            self._record(row_of(attempt.file, attempt.milliseconds()))
+            row = row_of(attempt.file, attempt.milliseconds())
+            self._record(row, pointer=attempt.file.revision)
 
     def _recorded(self, row: Row) -> Row:
         """The row as the ledger has it."""
-        key = self._state.key(row.version)
-        return row if key == row.version else replace(row, version=key)
+        return replace(row, key=self._state.key(row.version))
 
-    def _record(self, row: Row) -> None:
-        site = self._site
+    def _record(self, row: Row, *, pointer: str | None = None) -> None:
+        site, recorded = self._site, self._recorded(row)
         try:
-            site.ledger.record_applied(site.connection, self._recorded(row), self._layout)
+            site.ledger.record_applied(site.connection, recorded, self._layout, pointer=pointer)
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION:
                 raise
@@ -290,6 +320,8 @@ class _Writing:
         """Make the ledger hold exactly the stamped revision and its ancestors in the line."""
         site = self._site
         heads = self._ctx.get_current_heads()
+        if self._stamped is not _NOTHING_YET:
+            site.ledger.confirm_pointer(site.connection, self._stamped)
         wanted = self._line.up_to(heads[0] if heads else None)
         state = site.read()
         recorded = {row.version for row in state.rows}

@@ -14,7 +14,7 @@ def upgrade(db):
     """Apply this migration."""
     from sqlalchemy import text
 
-    ${upgrades or 'db.execute(text("SELECT 1"))  # your SQL in place of this'}
+    ${upgrades or 'db.execute(text("your SQL"))'}
     db.commit()
 
 
@@ -22,5 +22,5 @@ def downgrade(db):
     """Undo what upgrade() did."""
     from sqlalchemy import text
 
-    ${downgrades or 'db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()'}
+    ${downgrades or 'db.execute(text("your SQL"))  # or remove downgrade()'}
     db.commit()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from bridge.database import Database, connect, make_engine, normalise
+from bridge.decoded import decoded
 from bridge.embedded import EmbeddedServer
 from bridge.errors import BridgeError, UsageError
 
@@ -64,7 +65,7 @@ def opened_databases(project: Project, run: str, *, reuse: bool) -> Iterator[Dat
 
 def _server(stack: ExitStack) -> Database:
     if given := os.environ.get(VARIABLE, "").strip():
-        return Database(normalise(given, source=VARIABLE), VARIABLE)
+        return Database(normalise(decoded(given, VARIABLE), source=VARIABLE), VARIABLE)
     usual = EmbeddedServer.default().data_dir
     folder = usual.with_name(f"{usual.name}-tests")
     server = stack.enter_context(EmbeddedServer(folder, options=_FAST))

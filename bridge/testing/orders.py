@@ -103,7 +103,8 @@ class Growing:
                 text = read_migration(str(self.source), self.ref, stem)
                 (self.place / f"{stem}.py").write_bytes(text)
             there |= new
-            yield str(self.place)
+            if there:  # else there is nothing to run, which is told of a folder of helper modules
+                yield str(self.place)
 
     def _link(self, names: Iterator[str] | Sequence[str]) -> None:
         for name in names:

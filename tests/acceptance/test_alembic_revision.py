@@ -111,10 +111,30 @@ def test_revision_writes_the_next_plain_file_without_a_database(folder_project: 
     ]
 
 
-def test_a_written_file_runs_as_it_is_in_both_directions(project: Project, engine: Engine) -> None:
+def test_a_new_file_runs_in_each_direction_once_that_is_written(
+    project: Project, engine: Engine
+) -> None:
     project.alembic("revision", "-m", "first", check=True)
+    file = project.migrations / "001_first.py"
+    untouched = file.read_text()
+    assert project.alembic("history", "--verbose", check=True).stdout.count("001_first") > 1
+    refused = project.alembic("upgrade", "head")
+    assert refused.returncode == 4
+    assert f"{file}:12: `upgrade` is not written yet: " in refused.stderr
+    assert tables(engine) == set()
+    file.write_text(untouched.replace("your SQL", "CREATE TABLE first ()", 1))
     project.alembic("upgrade", "head", check=True)
     assert books(engine).applied == ["001_first"]
+    refused = project.alembic("downgrade", "base")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(
+        f"{file}:20: `downgrade` is not written yet: it still has the placeholder `your SQL` of a "
+        "new file. Write the SQL that undoes this migration in its place, or remove `downgrade`. "
+        "Nothing was run. You can also downgrade to this migration at the furthest: alembic "
+        "downgrade 001_first\n"
+    )
+    assert books(engine).applied == ["001_first"]
+    file.write_text(file.read_text().replace("your SQL", "DROP TABLE first"))
     project.alembic("downgrade", "base", check=True)
     assert books(engine).applied == []
 

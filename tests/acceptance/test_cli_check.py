@@ -136,6 +136,22 @@ def test_nothing_is_wrong_and_nothing_is_asked(folder_project: Project) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_function_that_was_written_for_a_cursor(project: Project) -> None:
+    write(project.migrations, "001_a", text=GOOD.replace("db", "connection"))
+    write(project.migrations, "002_b", text=GOOD.replace("db.commit()", "db.fetchone()"))
+    done = project.eai("migrate", "check")
+    assert done.stdout.startswith(
+        "migrations/002_b.py:6: warning: `upgrade` gets a SQLAlchemy Session, which has no "
+        "`fetchone`: that is of a cursor of the driver. [not-a-session]\n"
+    )
+    assert done.stdout.endswith("Checked 2 migrations in migrations: 1 warning.\n")
+    assert done.returncode == 0
+    failed = project.eai("migrate")
+    assert failed.returncode == 1
+    assert "001_a  done in" in failed.stderr + failed.stdout
+    assert "has no attribute 'fetchone'" in failed.stderr
+
+
 def test_names_that_are_not_text_can_be_told(folder_project: Project) -> None:
     name = os.fsencode(folder_project.migrations) + b"/001_\xff.py"
     Path(os.fsdecode(name)).write_text(GOOD)

@@ -85,6 +85,15 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path) == written
 
 
+def test_files_of_another_shape_are_not_called_none(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.migrations.mkdir()
+    project.write("v001_users", "def up(conn):\n    pass\n")
+    done = project.eai("migrate", "init", check=True)
+    assert "The migrations are in migrations: no migration among its files yet.\n" in done.stdout
+    assert project.eai("migrate", "check").returncode == 4
+
+
 def test_a_folder_of_old_plain_files_and_what_its_database_records(
     tmp_path: Path, engine: Engine
 ) -> None:

@@ -256,6 +256,25 @@ def test_the_script_of_every_kind_of_file_does_what_a_run_does(
     assert migrate(steps, scripted) == []
 
 
+def test_a_name_may_hold_what_ends_a_block_of_the_script(
+    folder_project: Project, create_database: Callable[[], URL]
+) -> None:
+    scripted, again = create_database(), create_database()
+    names = ["001_$bridge$", "002_a$bridge$b$bridge0$"]
+    folder_project.ini(extra="mirror_table = books$bridge$\n")
+    for name in names:
+        write(
+            folder_project,
+            name,
+            f"        def upgrade(db):\n            run(db, 'SELECT {name[:3]}')\n",
+        )
+    psql(scripted, sql(folder_project, "upgrade", "head"))
+    assert migrate(folder_project, scripted) == []
+    psql(again, sql(folder_project, "upgrade", "head"))
+    complaint = psql(again, sql(folder_project, "upgrade", "head"), check=False)
+    assert "This script begins at base" in complaint
+
+
 def test_the_script_of_a_downgrade_does_what_a_downgrade_does(
     steps: Project, create_database: Callable[[], URL], dump: Callable[[URL], str]
 ) -> None:

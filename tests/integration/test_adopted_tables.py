@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import closing
 
 import psycopg2
@@ -210,7 +211,8 @@ def test_rows_of_another_form_than_the_one_told_are_refused(
 UNKNOWN = (
     "The table schema_migrations is not a ledger that bridge knows: its columns are {}, and {} "
     "Nothing was changed. If this is the ledger, set mirror_key = COLUMN in alembic.ini, and "
-    "mirror_key_form = stem, file or number; if not, name another table with mirror_table = NAME."
+    "mirror_key_form = stem, file, path or number; if not, name another table with mirror_table = "
+    "NAME."
 )
 
 
@@ -273,7 +275,7 @@ def test_another_applications_ledger_is_shown_where_another_column_could_be_mean
     assert message.endswith(
         " Its first rows: version '1.0', script 'V1__users.sql'. If one of these columns names "
         "this application's migrations, say which with mirror_key = COLUMN, and how with "
-        "mirror_key_form = stem, file or number."
+        "mirror_key_form = stem, file, path or number."
     )
 
 
@@ -309,3 +311,40 @@ def test_a_script_for_an_adopted_database_is_written_in_its_way(books: Books) ->
         connection.cursor().execute(out.getvalue())
     assert holds(books, '"Script"') == ["001_a.py", "002_b.py", "003_c.py"]
     assert books.upgrade() == []
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("definition", "earlier", "form"),
+    [
+        # What the default writes is what the rows before have.
+        ("timestamp DEFAULT (now() AT TIME ZONE 'utc')", "2024-01-01 10:00:00", None),
+        ("timestamptz NOT NULL", "2024-01-01 10:00:00+00", None),
+        ("text NOT NULL", "2024-01-01T10:00:00Z", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        ("text NOT NULL", "2024-01-01 10:00:00.123456", r"\d{4}-\d\d-\d\d [\d:]{8}\.\d{6}"),
+    ],
+)
+def test_a_time_is_written_in_the_form_of_the_rows_before(
+    books: Books, definition: str, earlier: str, form: str | None
+) -> None:
+    """Also where the session is in another time zone than the rows."""
+    books.sql(
+        f"CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at {definition})",
+        f"INSERT INTO schema_migrations VALUES ('001_a', '{earlier}')",
+        f'ALTER DATABASE "{books.engine.url.database}" SET TimeZone = "Asia/Tokyo"',
+    )
+    assert books.upgrade() == [B, C]
+    assert books.upgrade() == []
+    rows = books.sql("SELECT applied_at::text FROM schema_migrations WHERE version = '003_c'")
+    ((written,),) = rows
+    if form is not None:
+        assert re.fullmatch(form, written)
+    else:
+        kind = definition.split(maxsplit=1)[0]
+        now = "now() AT TIME ZONE 'utc'" if kind == "timestamp" else "now()"
+        close = f"abs(extract(epoch FROM applied_at - ({now}))) < 600"
+        assert books.sql(f"SELECT {close} FROM schema_migrations WHERE version = '003_c'") == [
+            (True,)
+        ]

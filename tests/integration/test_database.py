@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,10 @@ from sqlalchemy import text
 
 from bridge.database import Database, connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
+from support.tls import EXPIRED, KEY, LASTING, TlsServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import URL
@@ -130,3 +134,139 @@ def test_what_is_not_postgresql_is_final() -> None:
         with pytest.raises(UsageError, match="what answers there is not a PostgreSQL server"):
             connect(make_engine(url), Database(url, "DATABASE_URL"), wait=60)
         server.join()
+
+
+WAY = "the server does not authenticate in the way that was asked for"
+TLS = "the server and this client do not agree about encryption"
+SETTING = "the server refuses a setting that the session is to start with"
+
+
+@pytest.mark.parametrize(
+    ("query", "fact"),
+    [
+        ({"channel_binding": "require", "sslmode": "disable"}, WAY),
+        ({"require_auth": "gss"}, WAY),
+        ({"sslmode": "prefer", "sslrootcert": "system"}, TLS),
+        ({"sslmode": "prefer", "sslnegotiation": "direct"}, TLS),
+        ({"options": "-cnowhere=1"}, SETTING),
+        ({"options": "-cwork_mem=x"}, SETTING),
+        ({"options": "-cwork_mem=1"}, SETTING),
+        ({"options": "-cmax_connections=7"}, SETTING),
+        ({"options": "-cwork_mem"}, SETTING),
+        ({"options": "-Z"}, SETTING),
+        ({"options": "-csession_preload_libraries=nowhere"}, SETTING),
+        ({"replication": "bogus"}, SETTING),
+        ({"client_encoding": "nope"}, SETTING),
+        ({"client_encoding": "MULE_INTERNAL"}, SETTING),
+        ({"keepalives": "x"}, "a parameter of the URL is not one that can be used"),
+    ],
+)
+def test_what_the_server_or_libpq_will_never_take_is_final(
+    database_url: URL, query: dict[str, str], fact: str
+) -> None:
+    url = normalise(database_url.update_query_dict(query))
+    assert fact in refused_at_once(url)
+
+
+def refused_at_once(url: URL) -> str:
+    waits: list[str] = []
+    with pytest.raises(UsageError) as caught:
+        connect(
+            make_engine(url),
+            Database(url, "DATABASE_URL"),
+            wait=60,
+            on_wait=lambda sentence, _waited: waits.append(sentence),
+        )
+    assert waits == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fact"),
+    [
+        ("PGOPTIONS", "-cnowhere=1", SETTING),
+        ("PGREQUIREAUTH", "gss", WAY),
+        ("PGCHANNELBINDING", "nope", "a parameter of the URL is not one that can be used"),
+        ("PGSERVICE", "nowhere", "the service that is to say where the database is"),
+    ],
+)
+def test_a_variable_of_libpq_that_can_never_be_followed_is_final(
+    database_url: URL, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fact: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert fact in refused_at_once(normalise(database_url))
+
+
+@pytest.mark.parametrize("text", ["[shop", "[shop]\nnonsense\n", "[shop]\nservice=other\n"])
+def test_a_service_file_that_cannot_be_read_is_final(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    file = tmp_path / "services"
+    file.write_text(text)
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    url = normalise("postgresql:///?service=shop")
+    assert "the service that is to say where the database is cannot be used" in refused_at_once(url)
+    file.unlink()
+    assert str(file) in refused_at_once(url)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it becomes a user without a name")
+def test_a_user_without_a_name_is_told_to_write_the_role_into_the_url() -> None:
+    code = (
+        "import os, sys\n"
+        "from bridge.database import Database, connect, make_engine, normalise\n"
+        "from bridge.errors import UsageError\n"
+        "url = normalise('postgresql://127.0.0.1:1/app')\n"
+        "engine = make_engine(url)\n"
+        "import psycopg2\n"
+        "try:\n    os.setuid(61234)\n"
+        "except PermissionError:\n    sys.exit(9)\n"
+        "try:\n    connect(engine, Database(url, 'DATABASE_URL'), wait=60)\n"
+        "except UsageError as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    if done.returncode == 9:
+        pytest.skip("only root can become another user")
+    assert "no role is named, and the user that this process runs as has no name" in done.stdout
+    assert "Write the role into the URL" in done.stdout
+
+
+@pytest.fixture
+def tls_server() -> Iterator[TlsServer]:
+    with TlsServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "said"),
+    [
+        (EXPIRED, EXPIRED, "certificate verify failed"),
+        (LASTING, EXPIRED, "certificate verify failed"),
+        (LASTING, LASTING, 'does not match host name "127.0.0.1"'),
+        (LASTING, "", "could not read root certificate file"),
+    ],
+    ids=["expired", "of an unknown authority", "of another host", "without an authority"],
+)
+def test_a_certificate_that_is_not_trusted_is_final(
+    tls_server: TlsServer, tmp_path: Path, certificate: str, trusted: str, said: str
+) -> None:
+    root = tmp_path / "root.crt"
+    root.write_text(trusted)
+    tls_server.show(certificate)
+    url = tls_server.url(sslmode="verify-full", sslrootcert=str(root))
+    found = refused_at_once(normalise(url))
+    assert TLS in found
+    assert said in found
+
+
+def test_a_key_that_others_may_read_is_final(tls_server: TlsServer, tmp_path: Path) -> None:
+    own, key = tmp_path / "own.crt", tmp_path / "own.key"
+    own.write_text(LASTING)
+    key.write_text(KEY)
+    key.chmod(0o644)
+    tls_server.show(LASTING)
+    url = tls_server.url(sslmode="require", sslcert=str(own), sslkey=str(key))
+    found = refused_at_once(normalise(url))
+    assert TLS in found
+    assert "has group or world access" in found

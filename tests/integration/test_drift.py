@@ -345,27 +345,53 @@ def test_a_role_that_may_not_add_the_column_is_told_what_to_type(project: Projec
         books.sql(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
     message = str(caught.value)
     assert message == (
-        "schema_migrations has no column for bridge's checksums, and this role may not add it. "
-        "Nothing was repaired. Type this once as the table's owner: ALTER TABLE "
-        "schema_migrations ADD COLUMN checksum VARCHAR(64);"
+        "schema_migrations has no column for bridge's checksums, and this role may not add it; "
+        "what it lacks is checksum and execution_ms and breaking. Nothing was repaired. Type this "
+        "once as the table's owner: ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64), "
+        "ADD COLUMN execution_ms INTEGER, ADD COLUMN breaking BOOLEAN;"
     )
     books.sql(message.rpartition("owner: ")[2])
     assert len(repair(books)) == 1
 
 
-def test_a_column_of_that_name_that_holds_no_checksums_is_named(project: Project) -> None:
+@pytest.mark.parametrize("kind", ["CHAR(32)", "TEXT", "VARCHAR(64)"])
+def test_a_checksum_of_a_teams_own_is_left_to_the_team(project: Project, kind: str) -> None:
+    """Also one that looks like bridge's."""
     books = Books(project)
     books.files(A)
     books.old_runner()
-    books.sql("ALTER TABLE schema_migrations ADD checksum CHAR(32)")
-    with pytest.raises(LedgerError) as caught:
-        repair(books)
-    message = str(caught.value)
-    assert message == (
-        "The column checksum of schema_migrations is of the type character(32), which does not "
-        "hold bridge's checksums. Nothing was repaired. If it is not needed for something else, "
-        "type this once as the table's owner: ALTER TABLE schema_migrations ALTER COLUMN checksum "
-        "TYPE VARCHAR(64);"
+    theirs = "d" * (32 if kind == "CHAR(32)" else 64)
+    books.sql(
+        f"ALTER TABLE schema_migrations ADD checksum {kind}",
+        f"UPDATE schema_migrations SET checksum = '{theirs}'",
     )
-    books.sql(message.rpartition("owner: ")[2])
+    books.files(B)
+    assert books.upgrade() == [B]
+    assert books.reporter.warnings == []
+    assert repair(books) == []
+    change(books, A)
     assert len(repair(books)) == 1
+    ours = "bridge_checksum IS NOT NULL"
+    assert books.table("schema_migrations", f"version, checksum, {ours}") == [
+        (A, theirs, True),
+        (B, None, True),
+    ]
+
+
+def test_adopted_rows_pass_where_changes_are_refused_until_they_have_a_checksum(
+    project: Project,
+) -> None:
+    books = Books(project)
+    books.files(A, B)
+    books.old_runner()
+    project.ini(extra="drift = refuse\n")
+    books.files(C)
+    status = project.eai("migrate", "status", "--check")
+    assert status.returncode == 3, status.stderr
+    assert "001_a and 002_b were recorded without a checksum" in status.stderr
+    assert books.upgrade() == [C]
+    assert books.reporter.warnings == []  # they have one now
+    change(books, A)
+    books.files(D)
+    with pytest.raises(LedgerError, match="drift = refuse is set"):
+        books.upgrade()

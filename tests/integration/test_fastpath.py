@@ -538,7 +538,7 @@ def test_a_table_that_the_old_runner_made_anew_is_adopted_though_the_pointer_agr
     assert upgrade(current).applied == ()
     assert fast(current, engine)
     with engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(checksum) FROM schema_migrations")) == 0
+        assert connection.scalar(text("SELECT count(checksum) FROM schema_migrations")) == 3
 
 
 def test_a_row_that_was_deleted_is_run_again_also_when_it_is_the_last(

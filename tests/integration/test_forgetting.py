@@ -203,15 +203,19 @@ CREATE TRIGGER keep BEFORE {} FOR EACH ROW EXECUTE FUNCTION keep()
 
 
 @pytest.mark.parametrize(
-    ("table", "event"), [("schema_migrations", "DELETE"), ("alembic_version", "UPDATE")]
+    ("table", "event", "told"),
+    [
+        ("schema_migrations", "DELETE", "The rows of 002_second were deleted from schema_migr"),
+        ("alembic_version", "UPDATE", "alembic_version"),
+    ],
 )
 @pytest.mark.parametrize("commits", ["", "db.commit()\nrun(db, 'SELECT 1')"])
 def test_a_table_that_keeps_what_it_has_fails_the_downgrade(
-    books: Books, table: str, event: str, commits: str
+    books: Books, table: str, event: str, told: str, commits: str
 ) -> None:
     applied(books, f"run(db, undo)\n{commits}")
     books.sql(KEEPS.format(f"{event} ON {table}"))
-    with pytest.raises(MigrationError, match=f"{table} did not change when 002_second was to be"):
+    with pytest.raises(MigrationError, match=told):
         books.downgrade("-1")
     assert left(books) == BOTH
 
@@ -232,6 +236,6 @@ run(db, "SELECT 1")
 """,
     )
     books.sql(KEEPS.format("DELETE ON schema_migrations"))
-    with pytest.raises(MigrationError, match="schema_migrations did not change"):
+    with pytest.raises(MigrationError, match="were deleted from schema_migrations"):
         books.downgrade("-1")
     assert left(books) == BOTH

@@ -245,7 +245,8 @@ def test_another_environments_version_table_is_refused(books: Books, ledger: str
     if ledger != "none":
         books.old_runner()
     if ledger == "empty":
-        books.sql("TRUNCATE schema_migrations")
+        # The log of what ran holds the name of the first file, as another ledger would.
+        books.sql("TRUNCATE schema_migrations", "DROP TABLE ran")
     books.sql("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
     books.sql("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
     message = books.refused(books.upgrade)
@@ -266,7 +267,9 @@ def test_another_applications_ledger_is_refused(books: Books, tmp_path: Path) ->
         "schema_migrations records 2 migrations, the last of them 02_orders, and none of them is a "
         "file of this folder: it looks like another application's ledger. Nothing was changed. "
         "Give this application a table of its own with mirror_table = NAME (and version_table = "
-        "NAME) in alembic.ini, or correct version_locations if the folder is the wrong one."
+        "NAME) in alembic.ini, or correct version_locations if the folder is the wrong one. If it "
+        "is this project's own ledger, whose files were all replaced, type: eai migrate repair "
+        "--adopt."
     )
     assert books.refused(books.stamp, "head") == message
 
@@ -277,8 +280,8 @@ def test_a_wrong_search_path_is_refused(books: Books) -> None:
     books.sql("ALTER TABLE alembic_version SET SCHEMA app")
     message = books.refused(books.upgrade)
     assert message.startswith(
-        "This connection finds no schema_migrations, but the schema app of the same database holds "
-        "one: most likely the search_path is not the usual one"
+        "This connection finds no schema_migrations in public, but the schema app of the same "
+        "database holds one: most likely the search_path is not the usual one"
     )
     books.project.ini(extra="version_table_schema = app\n")
     assert books.upgrade() == []
@@ -782,3 +785,25 @@ def test_a_ledger_error_is_one_of_bridges(books: Books) -> None:
     done = books.project.alembic("upgrade", "head")
     assert done.returncode == 4
     assert str(caught.value) in done.stderr
+
+
+# A version table that says nothing
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_null_in_the_version_table_is_no_pointer_and_is_removed(
+    books: Books, *, rows: bool
+) -> None:
+    if rows:
+        books.old_runner()
+    books.sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(255))",
+        "INSERT INTO alembic_version VALUES (NULL)",
+    )
+    assert books.upgrade() == ([] if rows else [A, B, C])
+    assert books.pointers == [C]
+    assert books.upgrade() == []
+    books.sql("INSERT INTO alembic_version VALUES (NULL)")
+    books.files("004_d")
+    assert books.upgrade() == ["004_d"]
+    assert books.pointers == ["004_d"]

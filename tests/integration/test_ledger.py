@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from bridge.errors import LedgerError
 from bridge.ledger import Ledger, sqlstate
 from bridge.line import Row, in_applied_order
+from bridge.state import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -501,11 +502,15 @@ def test_a_ledger_in_another_schema_is_seen_where_none_is_found(connection: Conn
     run(connection, "CREATE TABLE one.schema_migrations (version TEXT)")
     run(connection, "CREATE TABLE two.schema_migrations (version TEXT)")
     run(connection, "CREATE TABLE three.schema_migrations (id INT)")
-    assert LEDGER.read(connection).elsewhere == ("one", "two")
+    run(connection, "INSERT INTO two.schema_migrations VALUES ('001_a')")
+    assert LEDGER.read(connection).elsewhere == (
+        Elsewhere("one", filled=False),
+        Elsewhere("two", filled=True),
+    )
     assert Ledger(schema="public").read(connection).elsewhere == ()
     assert Ledger(table="others").read(connection).elsewhere == ()
     run(connection, "SET search_path = two")
-    assert LEDGER.read(connection).elsewhere == ()
+    assert [each.schema for each in LEDGER.read(connection).elsewhere] == ["one"]
 
 
 def test_a_temporary_table_of_another_session_is_not_a_ledger(

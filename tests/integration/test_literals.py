@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import math
+import re
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ from psycopg2.extras import (
     register_uuid,
 )
 
-from bridge.literals import NoLiteralError, literal
+from bridge.literals import NoLiteralError, do_block, literal, quoted
+from bridge.sqltext import terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +146,24 @@ def test_scalars_are_what_the_driver_sends(cursor: Any, value: Any) -> None:
 @given(value=TEXT)
 def test_texts_come_back_as_they_were(cursor: Any, value: str) -> None:
     cursor.execute(f"SELECT {literal(value)}")
+    assert cursor.fetchone() == (value,)
+
+
+#: Among them those in which a tag ends, or nearly.
+DOLLARS = st.lists(st.sampled_from(["$bridge$", "$bridge0$", "$bridge1$", "$bridge", "$", "a"]))
+
+
+@many
+@given(value=st.one_of(TEXT, DOLLARS.map("".join)))
+def test_a_block_may_hold_any_text(cursor: Any, value: str) -> None:
+    # Once in a constant, and once as the very end of the body.
+    block = do_block(
+        f"BEGIN PERFORM set_config('bridge.seen', {quoted(value)}, false); END --"
+        + re.sub(r"[\r\n]", "", value)
+    )
+    assert terminated(block) == f"{block};"
+    cursor.execute(block)
+    cursor.execute("SELECT current_setting('bridge.seen')")
     assert cursor.fetchone() == (value,)
 
 

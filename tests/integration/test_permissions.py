@@ -219,8 +219,9 @@ def test_a_role_with_just_the_rights_that_are_needed_migrates(books: Books, role
 def test_a_role_that_cannot_create_the_tables_is_told(books: Books, role: Role) -> None:
     assert str(role.refused()) == (
         "The tables schema_migrations and alembic_version cannot be created by this role: "
-        "permission denied for schema public. Nothing was run. Grant it USAGE and CREATE on the "
-        "schema, or set MIGRATION_DATABASE_URL to a role that has them."
+        "it may not create tables in the schema public. Nothing was run. Type this once as the "
+        f"schema's owner: GRANT USAGE, CREATE ON SCHEMA public TO {role.name}; or set "
+        "MIGRATION_DATABASE_URL to a role that has them."
     )
 
 
@@ -239,10 +240,10 @@ def test_a_role_that_cannot_use_the_schema_is_told(books: Books, role: Role) -> 
     books.sql(f"REVOKE USAGE ON SCHEMA public FROM {role.name}")
     assert str(role.refused()) == (
         "This connection finds no schema_migrations, but the schema public of the same database "
-        "holds one: most likely the search_path is not the usual one, or this role may not use "
-        "that schema (GRANT USAGE ON SCHEMA public), and every migration would run again in "
-        "another schema. Nothing was changed. Set version_table_schema = public in alembic.ini to "
-        "use that one, or set it to the schema in which a new one is wanted."
+        "holds one: most likely the search_path is not the usual one, and every migration would "
+        "run again in another schema. Nothing was changed. This role may not use it: GRANT USAGE "
+        f"ON SCHEMA public TO {role.name}; Only if the tables are there, in public, set: "
+        "version_table_schema = public."
     )
     books.project.ini(extra="version_table_schema = public\n")
     assert str(role.refused()).startswith(

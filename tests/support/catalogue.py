@@ -19,12 +19,22 @@ from pathlib import Path
 
 import bridge
 from bridge.errors import BridgeError, UsageError
+from bridge.findings import MEANINGS
 
 SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
-PIECES = ("advice", "blame", "failure", "folder", "refusedrecord", "timelimits", "work")
+PIECES = (
+    "advice",
+    "blame",
+    "failure",
+    "folder",
+    "refusedrecord",
+    "timelimits",
+    "unnumbered",
+    "work",
+)
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words
 
@@ -96,6 +106,9 @@ class _Module:
             if not isinstance(node, ast.Call):
                 continue
             name = _last_name(node.func)
+            if node.args and _text(node.args[0]) in MEANINGS:  # found before anything runs
+                texts = [_text(part) or _UNKNOWN for part in node.args[1:]]
+                yield f"{name}, {_text(node.args[0])}", " ".join(texts)
             if name in codes and node.args:
                 kind = f"{name}, exit code {codes[name]}"
                 texts = list(self._texts(node.args[-1]))

@@ -16,7 +16,7 @@ class Recording(Reporter):
         self.done: list[str] = []
         self.not_done: list[str] = []
 
-    def warning(self, sentence: str) -> None:
+    def warning(self, sentence: str, *, finding: str | None = None) -> None:
         self.warnings.append(sentence)
 
     def note(self, sentence: str) -> None:

@@ -14,7 +14,7 @@ def upgrade(db):
     """Apply this migration."""
     from sqlalchemy import text
 
-    db.execute(text("SELECT 1"))  # your SQL in place of this
+    db.execute(text("your SQL"))
     db.commit()
 
 
@@ -22,6 +22,6 @@ def downgrade(db):
     """Undo what upgrade() did."""
     from sqlalchemy import text
 
-    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
+    db.execute(text("your SQL"))  # or remove downgrade()
     db.commit()
 '''

@@ -86,6 +86,16 @@ def told(source: str, *, mode: str = "default") -> list[tuple[str, int | None]]:
             "Add `def upgrade(db):` to it, or, if it is not a migration, begin its name with `_`.",
         ),
         (
+            DESCRIPTION + "async def up(conn): pass\n",
+            "no-upgrade",
+            None,
+            "this migration defines no `upgrade`, but `up` in line 2.",
+            (
+                "Write `def upgrade(db):` in place of `async def up(conn):` (or, if it is not a "
+                "migration, begin its name with `_`)."
+            ),
+        ),
+        (
             DESCRIPTION + "upgrade = 3\n",
             "wrong-upgrade",
             2,
@@ -407,6 +417,14 @@ def test_the_words_about_a_table_that_is_filled() -> None:
         '"VACUUM " + table',
         "VACUUM",
         '"""\n  ALTER SYSTEM SET a = 1"""',
+        '"REINDEX SCHEMA public"',
+        '"CLUSTER"',
+        '"DISCARD ALL"',
+        "\"COMMIT PREPARED 'a'\"",
+        '"ALTER DATABASE a SET TABLESPACE b"',
+        "\"CREATE SUBSCRIPTION a CONNECTION 'host=b' PUBLICATION c\"",
+        '"ALTER SUBSCRIPTION a REFRESH PUBLICATION"',
+        '"DROP SUBSCRIPTION a"',
     ],
 )
 def test_what_refuses_a_transaction_needs_autocommit(sql: str) -> None:
@@ -432,6 +450,8 @@ def test_the_words_about_what_needs_autocommit() -> None:
         'db.connection(execution_options={"isolation_level": "AUTOCOMMIT"})\nsql("VACUUM a")',
         'try:\n    sql("VACUUM a")\nexcept Exception:\n    db.rollback()',
         "sql(\"COMMENT ON TABLE a IS 'VACUUM it'\")",
+        'sql("REINDEX TABLE a; CLUSTER a; DISCARD PLANS")',
+        'sql("ALTER SUBSCRIPTION a SET (slot_name = NONE)")\nsql("DROP SUBSCRIPTION a")',
     ],
 )
 def test_what_does_not_need_autocommit(body: str) -> None:
@@ -606,6 +626,30 @@ def test_all_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path) -> Non
         "Name it: mv widgets.py 07_widgets.py (or, if it is not a migration, begin its name with "
         "`_`)."
     )
+
+
+def test_a_folder_of_files_of_another_shape_is_one_error(tmp_path: Path) -> None:
+    for name in ("v001_a", "v002_b"):
+        (tmp_path / f"{name}.py").write_text("def up(conn): pass\n")
+    checked = check_folder(tmp_path, ignore=["no-migration"])
+    (problem,) = checked.problems
+    assert (problem.id, Path(problem.path).name) == ("no-migration", "v001_a.py")
+    assert problem.mend == (
+        "Name it: mv v001_a.py 001_a.py, and write `def upgrade(db):` in place of `def up(conn):`, "
+        "and so on with the others."
+    )
+    assert (checked.files, checked.exit_code) == (0, 4)
+
+
+def test_a_file_that_never_runs_can_say_that_it_should_not(tmp_path: Path) -> None:
+    (tmp_path / "001_a.py").write_text(GOOD)
+    helper = tmp_path / "v2_compat.py"
+    helper.write_text("WORDS = ()\n")
+    (problem,) = check_folder(tmp_path).problems
+    assert (problem.id, problem.severity, problem.line) == ("never-run", Severity.WARNING, None)
+    assert check_folder(tmp_path, ignore=["never-run"]).problems == ()
+    helper.write_text("# bridge: ignore never-run\nWORDS = ()\n")
+    assert check_folder(tmp_path).problems == ()
 
 
 def test_a_name_that_is_not_text(tmp_path: Path) -> None:

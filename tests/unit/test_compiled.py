@@ -49,6 +49,8 @@ OTHERS = [
     "def downgrade(db): ...\ndowngrade = None\n",
     "transacton = 'atomic'\n",
     "def upgrad(db): ...\n",
+    "def upgrade(db):\n    db.execute(text('your SQL'))\n",
+    "def downgrade(db):\n    db.execute(text('your SQL'))\n",
     "upgrade = None\n",
     "del upgrade\n",
     "\uff55pgrade = None\n",

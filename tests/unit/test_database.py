@@ -446,7 +446,8 @@ REFUSED = 'connection to server at "db.example" (10.0.0.1), port 5432 failed: '
         ("server does not support SSL, but SSL was required", "do not agree about encryption"),
         ("SSL error: certificate verify failed", "do not agree about encryption"),
         ("received invalid response to SSL negotiation: H", "is not a PostgreSQL server"),
-        ('definition of service "x" not found', "a parameter of the URL is not one"),
+        ('definition of service "x" not found', "the service that is to say where"),
+        ('invalid channel_binding value: "x"', "a parameter of the URL is not one"),
         ("FATAL:  Passwort-Authentifizierung für Benutzer »u« fehlgeschlagen", "the password"),
         ("FATAL:  le rôle « deploy » n'existe pas", "the role does not exist on that server"),
         ("FATAL:  no existe la base de datos «app»", "the database does not exist"),
@@ -551,7 +552,7 @@ def test_waiting_ends_after_its_time_and_tells_at_once() -> None:
         ("schema=public", "a parameter of the URL is", 'invalid connection option "schema"'),
         ("channel_binding=x", "a parameter of the URL is", 'invalid channel_binding value: "x"'),
         ("sslmode=x", "do not agree about encryption", 'invalid sslmode value: "x"'),
-        ("service=nowhere", "a parameter of the URL is", 'of service "nowhere" not found'),
+        ("service=nowhere", "the service that is to say", 'of service "nowhere" not found'),
     ],
 )
 def test_a_parameter_that_libpq_does_not_know_is_a_usage_error(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.drift import changed, renamed, respelled
+from bridge.drift import NO_FILE, changed, maybe_renamed, renamed, respelled
 from bridge.errors import PlainFileError
 from bridge.line import Row, build_line
 from bridge.plainfile import PlainFile
@@ -82,8 +82,41 @@ def test_several_files_of_one_text_are_all_named() -> None:
     assert pairs(found) == [(A, ["003_x", "004_y"]), (B, ["003_x", "004_y"])]
 
 
-def test_no_file_is_read_if_none_is_gone() -> None:
-    assert renamed(line({A: ONE}, A, B, C), disk()) == ()
+def test_no_pending_file_is_read_where_nothing_is_recorded_that_it_could_be() -> None:
+    assert renamed(line({}, A, B, C), disk()) == ()
+    assert renamed(line({A: None}, A, B, C), disk()) == ()
+
+
+def test_a_pending_file_with_the_text_of_one_that_has_another_now_is_a_renamed_one() -> None:
+    """In a folder that was numbered anew each name is taken by another text."""
+    numbered = line({A: ONE, B: TWO}, A, B, C)
+    found = renamed(numbered, disk(c=TWO), has(a=ONE, b=THREE))
+    assert pairs(found) == [(B, [C])]
+    assert renamed(numbered, disk(c=TWO), has(a=ONE, b=TWO)) == ()
+
+
+@pytest.mark.parametrize(
+    ("gone", "pending", "same"),
+    [
+        ("002_seed", "002_seed_plans", "number"),
+        ("002_seed", "2_other", "number"),
+        ("002_seed", "007_seed", "words after its number"),
+        ("002_add-plans", "007_Add_Plans", "words after its number"),
+        ("seed", "007_seed", "words after its number"),
+        ("002_seed", "007_other", None),
+        ("002", "007", None),
+    ],
+)
+def test_of_a_row_without_a_checksum_a_part_of_the_name_tells_who_may_be_it(
+    gone: str, pending: str, same: str | None
+) -> None:
+    adopted = line({A: None, gone: None}, A, pending)
+    assert [(e.old.stem, stems(e.new), e.same) for e in maybe_renamed(adopted)] == (
+        [(gone, [pending], same)] if same else []
+    )
+    # With a checksum the text tells, and so does a person who has said that it is another one.
+    for known in (ONE, NO_FILE):
+        assert maybe_renamed(line({A: None, gone: known}, A, pending)) == ()
 
 
 def test_an_applied_file_of_the_same_text_is_no_renamed_one() -> None:

@@ -239,8 +239,9 @@ def test_a_helper_module_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_without_a_number_is_not_executed(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
-    folder = fill(tmp_path, "helpers.py", text=f"open({str(marker)!r}, 'w')\nraise SystemExit\n")
-    assert stems(folder) == []
+    folder = fill(tmp_path, "001_a.py")
+    fill(tmp_path, "helpers.py", text=f"open({str(marker)!r}, 'w')\nraise SystemExit\n")
+    assert stems(folder) == ["001_a"]
     assert not marker.exists()
 
 

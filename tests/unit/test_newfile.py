@@ -49,7 +49,8 @@ def test_any_message_becomes_a_file_that_says_it(message: str | None, descriptio
     source.encode()
     header = read_header("x.py", "001_x", source)
     assert header.description == description
-    assert header.has_downgrade
+    assert header.unwritten
+    assert "`downgrade` is not written yet" in str(header.downgrade_fault)
     told = (message or "").strip() or UNTOLD
     assert (ast.get_docstring(ast.parse(source), clean=False) or "").split() == [
         "Migration:",
@@ -65,7 +66,7 @@ def test_a_literal_is_read_back_as_it_was(text: str) -> None:
 
 @given(st.text())
 def test_no_message_breaks_the_file(message: str) -> None:
-    assert read_header("x.py", "001_x", rendered(message)).has_downgrade
+    assert read_header("x.py", "001_x", rendered(message)).unwritten
 
 
 def test_generated_code_takes_the_place_of_the_examples() -> None:
@@ -81,7 +82,7 @@ def downgrade(db):
     \"\"\"Undo what upgrade() did.\"\"\"
     from sqlalchemy import text
 
-    db.execute(text("SELECT 1"))  # your SQL, or remove downgrade()
+    db.execute(text("your SQL"))  # or remove downgrade()
     db.commit()
 """
         in source

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bridge.git_base import GitBase
-from bridge.testing.orders import orders_of
+from bridge.testing.orders import Order, folders, orders_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def base(fork: str, tip: str) -> GitBase:
@@ -38,3 +43,13 @@ def test_a_file_that_was_deleted_here_takes_no_part() -> None:
 
 def test_without_a_new_file_there_is_nothing_to_order() -> None:
     assert orders_of("12", base("12", "123")).new == ()
+
+
+def test_a_round_without_a_migration_has_nothing_to_run(tmp_path: Path) -> None:
+    """A folder of helper modules alone would be refused."""
+    for name in ("001_a.py", "helpers.py"):
+        (tmp_path / name).write_text("")
+    order = Order("all files are new", (frozenset(), frozenset({"001_a"})))
+    with folders(str(tmp_path), order, (), "main") as growing:
+        rounds = [sorted(path.name for path in growing.place.iterdir()) for _ in growing]
+    assert rounds == [["001_a.py", "helpers.py"]]

@@ -174,7 +174,7 @@ def test_reading_the_header_executes_nothing(tmp_path: Path) -> None:
     )
     file = write(tmp_path, text)
     assert file.header.description == "harmless"
-    assert file.defines_upgrade()
+    assert file.shape().upgrade
     assert len(file.checksum()) == 64
     assert not marker.exists()
     assert "no_such_module_anywhere" not in sys.modules
@@ -415,7 +415,7 @@ def test_a_file_nested_too_deeply_is_an_error_and_no_traceback(tmp_path: Path, t
         "several shorter ones."
     )
     with pytest.raises(PlainFileError, match="nested too deeply"):
-        PlainFile(str(tmp_path), "004_new_feature").defines_upgrade()
+        PlainFile(str(tmp_path), "004_new_feature").shape()
 
 
 def test_too_many_parentheses_are_pythons_own_complaint(tmp_path: Path) -> None:
@@ -571,7 +571,35 @@ def test_whether_a_file_can_be_taken_back(tmp_path: Path, text: str, has_downgra
     ],
 )
 def test_whether_any_file_defines_upgrade(tmp_path: Path, text: str, expected: bool) -> None:
-    assert write(tmp_path, text, "helper").defines_upgrade() is expected
+    assert (write(tmp_path, text, "helper").shape().upgrade is not None) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def up(conn): pass", "up"),
+        ("async def forwards(db): pass", "forwards"),
+        ("def run(db): pass\ndef apply(db): pass\ndef up(db): pass", "up"),
+        ("if x:\n    def migrate(db): pass", "migrate"),
+        ("up = make()", None),
+        ("from helpers import up", None),
+        ("class up: pass", None),
+        ("class A:\n    def up(self): pass", None),
+        ("if __name__ == '__main__':\n    def run(): pass", None),
+        ("", None),
+    ],
+)
+def test_what_another_runner_would_call(tmp_path: Path, text: str, expected: str | None) -> None:
+    other = write(tmp_path, text, "helper").shape().other
+    assert (other and other.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("description = 'x'", True), ("description = make()", False), ("descriptions = 'x'", False)],
+)
+def test_whether_any_file_describes_itself(tmp_path: Path, text: str, expected: bool) -> None:
+    assert write(tmp_path, text, "helper").shape().described is expected
 
 
 # transaction and breaking

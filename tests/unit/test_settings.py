@@ -86,6 +86,7 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "out_of_order": "run",
         "drift": "warn",
         "mirror_table": "schema_migrations",
+        "mirror_table_is_told": False,
         "mirror_key": None,
         "mirror_key_form": None,
         "version_table": "alembic_version",
@@ -726,7 +727,7 @@ def test_the_column_of_names_may_have_any_name_that_postgresql_takes(home: Path)
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("mirror_key_form = name", "'name'; it must be one of stem, file, number."),
+        ("mirror_key_form = name", "'name'; it must be one of stem, file, number, path."),
         ("drift = fail", "'fail'; it must be one of warn, refuse."),
         ('mirror_key = a"b', "it must be a name of at most 63 bytes, without quotes."),
     ],

@@ -13,7 +13,9 @@ import pytest
 from bridge.errors import LedgerError
 from bridge.line import Row
 from bridge.plainfile import PlainFile
-from bridge.standing import MigrationState, Status, status_of
+from bridge.settings import Settings
+from bridge.standing import MigrationState, Status
+from bridge.standing import status_of as status_in
 from bridge.state import State
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ def state(files: Folder, *recorded: str, at: str | None = None, **given: Any) ->
     )
 
 
+def status_of(files: Folder, found: State, **settings: Any) -> Status:
+    return status_in(files, found, Settings(folder="", **settings))
+
+
 def states(found: Status) -> dict[str, str]:
     return {each.version: str(each.state) for each in found.migrations}
 
@@ -88,8 +94,8 @@ def test_late_files_are_pending_and_stand_where_they_will_run(
     refused = status_of(files, state(files, A, C), out_of_order="refuse")
     (told,) = refused.problems
     assert told == (
-        "002_b.py comes late: 003_c was applied already, and out_of_order = refuse is set. Give "
-        "it a number after 003_c, or set out_of_order = run."
+        "002_b.py comes late: 003_c was applied already, and out_of_order = refuse is set. Nothing "
+        "was run. Give it a number after 003_c, or set out_of_order = run."
     )
 
 
@@ -235,6 +241,7 @@ def test_the_form_for_json_is_the_documented_one(folder: Callable[..., Folder]) 
         "pending": [B],
         "problems": [],
         "warnings": [],
+        "findings": [],
         "migrations": [
             {
                 "version": A,

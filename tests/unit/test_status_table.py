@@ -59,6 +59,17 @@ def test_times_are_in_utc_as_far_as_they_are_known(at: date, told: str) -> None:
     assert told in plain_lines([migration("001_a", at=at)])[0]
 
 
+def test_a_time_without_its_zone_is_never_called_utc() -> None:
+    for at, told in (
+        (AT.replace(tzinfo=None), "2026-03-01 09:30:05  "),
+        (date(2026, 3, 1), "2026-03-01  "),
+    ):
+        head, *rows = drawn(migration("001_a", at=at)).splitlines()
+        assert "Applied (as stored)" in head
+        assert "UTC" not in head
+        assert told in "".join(rows)
+
+
 def test_long_durations_are_told_in_seconds_and_minutes() -> None:
     took = [plain_lines([migration("1_a", ms=ms)])[0].split("  ")[3] for ms in (0, 1500, 125_000)]
     assert took == ["0 ms", "1.5 s", "2 min 5 s"]

@@ -1,0 +1,24 @@
+"""Texts from outside of Python: variables and arguments, whose bytes may be no text at all."""
+
+from __future__ import annotations
+
+import sys
+
+from bridge.errors import UsageError
+
+
+def decoded(value: str, where: str) -> str:
+    """The value, if its bytes were text; `where` is what a message calls it.
+
+    Python stands a lone surrogate for each byte that it could not decode, and whatever is to
+    encode it later fails. Raises UsageError, which never shows the value: it may be a URL. Not for
+    the path of a file, which may be made of any bytes.
+    """
+    if not any("\ud800" <= character <= "\udfff" for character in value):
+        return value
+    encoding = sys.getfilesystemencoding().upper()
+    raise UsageError(
+        f"{where} holds bytes that are not text in {encoding}. (It is not shown: it may hold a "
+        f"password.) Nothing was started. Write it in {encoding}; in a URL such a character can "
+        "also be percent-encoded, as %C3%A9 for é."
+    )

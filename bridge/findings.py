@@ -1,0 +1,145 @@
+"""What is known to be wrong before anything runs: each a stable id, sentences, a file and a row.
+
+Refusals and warnings are data until a command has decided what to do with them. The ids are
+documented and stay as they are: people write them into scripts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.errors import BridgeError, LedgerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Every id, and what it means.
+MEANINGS: Final = {
+    # what cannot be believed
+    "hidden-rows": "row level security hides rows of one of the two tables from this role",
+    "not-a-table": "one of the two tables is a view, or something else that is no table",
+    "other-schema": "a ledger is in another schema than the one in which files make their tables",
+    "other-table": "another table holds the name of the first file, and the ledger is empty",
+    "empty-folder": "something is recorded, and the folder holds no migration",
+    # names
+    "names-differ": "a row is a file under another spelling of its name",
+    "two-rows": "two rows have one revision id",
+    "renamed": "a pending file has the very text that is recorded under another name",
+    "maybe-renamed": "a row without a checksum has no file, and a pending file may be it",
+    "unstorable-name": "the ledger cannot hold the name of a file",
+    # rows and pointer
+    "foreign-ledger": "no row is a file of this folder",
+    "foreign-version-table": "the version table is that of another Alembic environment",
+    "lost-ledger": "the version table says that something ran, and no row says what",
+    "rerun": "the first row was removed, and its migration runs again",
+    "pointer-moved": "the version table says something else than the rows, which are believed",
+    # files
+    "breaking": "a migration that this folder lacks says that older releases cannot work",
+    "late": "a pending file sorts before one that was applied",
+    "changed": "a file was changed after it was applied",
+    "file-missing": "the file of an applied migration is gone from the middle of the folder",
+    "newer": "a migration was applied that comes after the last file of this folder",
+    "unreadable-file": "a pending file cannot be run as it stands",
+    "no-checksum": "drift = refuse is set, and an applied row has no checksum to compare with",
+    # what can be recorded
+    "rights": "this role may not write one of the two tables, or make them",
+    "read-only": "this connection may only read",
+    "required-column": "the ledger wants a value that bridge does not know",
+    "refused-row": "a constraint of the ledger refuses the row that would be written",
+    "no-delete": "the ledger is published without a replica identity, so that nothing is deleted",
+    "trigger": "a trigger or a rule of the table sees, and may change, what is recorded",
+    "lacks-columns": "the ledger lacks columns of bridge's, and this role may not add them",
+    "breaking-unrecorded": "a pending file says breaking = True, which this ledger cannot record",
+    "drift-unrecorded": "drift = refuse is set, and this ledger cannot record checksums",
+}
+
+
+class Severity(StrEnum):
+    """What follows from a finding."""
+
+    #: An upgrade is refused.
+    ERROR = "error"
+    #: A person should know; the run goes on.
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was found before anything ran."""
+
+    #: One of MEANINGS.
+    id: str
+    severity: Severity
+    #: What is wrong.
+    message: str
+    #: What to do, with what to type; empty where nothing is to be done.
+    next: str = ""
+    #: The migration, by the name that is recorded or that of its file; None where it is not one.
+    migration: str | None = None
+    #: The path of the file to look at.
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next}" if self.next else self.message
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form; its keys stay as they are."""
+        return {
+            "id": self.id,
+            "severity": str(self.severity),
+            "migration": self.migration,
+            "file": self.file,
+            "message": self.message,
+            "next": self.next,
+        }
+
+
+def refusal(
+    id_: str,
+    message: str,
+    next_: str = "",
+    *,
+    migration: str | None = None,
+    file: str | None = None,
+) -> Finding:
+    """A finding for which nothing may run."""
+    return Finding(
+        id=id_,
+        severity=Severity.ERROR,
+        message=message,
+        next=next_,
+        migration=migration,
+        file=file,
+    )
+
+
+def warning(
+    id_: str,
+    message: str,
+    next_: str = "",
+    *,
+    migration: str | None = None,
+    file: str | None = None,
+) -> Finding:
+    """A finding that a person should know, although the run goes on."""
+    return Finding(
+        id=id_,
+        severity=Severity.WARNING,
+        message=message,
+        next=next_,
+        migration=migration,
+        file=file,
+    )
+
+
+def refused(findings: Sequence[Finding]) -> BridgeError:
+    """The error for these refusals, one or more of them, in their own words.
+
+    A connection that cannot write is a matter of how it was configured, not of the ledger.
+    """
+    kind = UsageError if findings[0].id == "read-only" else LedgerError
+    error = kind("\n".join(map(str, findings)))
+    error.findings = tuple(findings)
+    return error

@@ -1,0 +1,331 @@
+"""What the two tables can hold, and this role may write, told before anything runs.
+
+Data in, data out: the facts are from the catalog. What it finds out is what would else be found out
+after the work, when it cannot be recorded any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from bridge.disagreements import hidden_rows
+from bridge.errors import FilesError
+from bridge.findings import Finding, refusal, warning
+from bridge.layout import ADDED_COLUMNS, Layout
+from bridge.line import Entry
+from bridge.reporting import Direction
+from bridge.state import State
+from bridge.table_facts import Column, Table
+
+#: What recording takes, on the ledger and on the version table. Alembic moves its pointer with an
+#: UPDATE, but an INSERT from base, and a DELETE to it.
+NEEDED: Final = {
+    Direction.UPGRADE: ({"INSERT"}, {"INSERT", "UPDATE"}),
+    Direction.DOWNGRADE: ({"DELETE"}, {"UPDATE", "DELETE"}),
+}
+#: How many migrations a message names; the rest are counted.
+_NAMED = 3
+
+
+def limits(state: State, direction: Direction, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Why these migrations could not be recorded, and what of them could not be."""
+    if not entries:
+        return
+    yield from rights(state, *NEEDED[direction])
+    yield from _missing_tables(state)
+    if direction is Direction.DOWNGRADE:
+        yield from _deleting(state)
+        return
+    yield from _names(state, entries)
+    yield from _columns(state)
+    yield from _rejected(state, entries)
+    yield from _lacking(state, entries)
+    yield from _triggers(state)
+
+
+def rights(state: State, ledger: set[str], version_table: set[str]) -> Iterator[Finding]:
+    """Which of the two tables this role may not write as it has to, or not in every row."""
+    tables = (
+        (state.ledger, state.table, ledger),
+        (state.version_table, state.pointer_table, version_table),
+    )
+    lacking = [
+        f"{_listed(sorted(needed - table.rights))} on {name}"
+        for name, table, needed in tables
+        if table is not None and needed - table.rights
+    ]
+    if lacking:
+        both = f"{state.ledger} and {state.version_table}"
+        yield refusal(
+            "rights",
+            "This role may not write what a run records: it has no right to "
+            f"{', and none to '.join(lacking)}. Nothing was run.",
+            f"Grant it SELECT, INSERT, UPDATE and DELETE on {both}, or set "  # noqa: S608
+            "MIGRATION_DATABASE_URL to a role that has them.",
+        )
+    for name, table, needed in tables:
+        if table is not None and table.hides(*needed):
+            yield hidden_rows(state, name, sorted(needed - table.covered))
+
+
+def read_only(state: State, task: str) -> Finding:
+    """Why nothing can be written here; `task` is what was to be, after a comma."""
+    what = (
+        "This server is a standby (a replica), which takes no changes"
+        if state.session.standby
+        else "This connection may only read (default_transaction_read_only is on, for the "
+        "role, the database or the server; some hosts set it when a disk is full)"
+    )
+    return refusal(
+        "read-only",
+        f"{what}, {task}. Nothing was run.",
+        "It needs the primary, and a role that may write "
+        "there: set MIGRATION_DATABASE_URL to its address. If the primary changes between "
+        "servers, name them all, and add target_session_attrs: "
+        "postgresql://role@host1,host2/database?target_session_attrs=read-write",
+    )
+
+
+def something_to_run(entries: Sequence[Entry]) -> str:
+    """The task that a connection cannot do that only reads."""
+    stems = [entry.stem for entry in entries]
+    more = len(stems) - _NAMED
+    named = ", ".join(stems[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"and there is something to run: {named}"
+
+
+def lacks_columns(state: State, layout: Layout) -> Finding | None:
+    """What an adopted ledger lacks that cannot be added, and what does not hold without it."""
+    unusable = layout.unusable
+    lacking = {**layout.lacking, **dict.fromkeys(unusable)}
+    if not lacking or not layout.names:
+        return None
+    names = list(lacking)
+    without = [what for name, what in _WITHOUT if not names_recorded(layout) >= {name}]
+    return warning(
+        "lacks-columns",
+        f"{state.ledger} has no {'column' if len(names) == 1 else 'columns'} "
+        f"{_listed(names)}{' of a type that bridge can use' if unusable else ''}, and this role "
+        f"may not add {'it' if len(names) == 1 else 'them'}: {'; '.join(without)}.",
+        f"Type this once as the table's owner: {addition(state.ledger, layout)}",
+    )
+
+
+def additions(state: State) -> str | None:
+    """What the first run that writes adds to a table that another runner has made; None if nothing.
+
+    A team may want to know, before it looks at its own table afterwards.
+    """
+    lacking = list(state.layout.lacking)
+    if state.table is None or not lacking or not state.table.owned:
+        return None
+    columns = f"the {'column' if len(lacking) == 1 else 'columns'} {_listed(lacking)}"
+    made = "" if state.pointer_table else f", and makes the table {state.version_table}"
+    return (
+        f"{state.ledger} was made by another runner: the first run adds {columns} to it, records "
+        f"the checksums of the files that are there{made}."
+    )
+
+
+def names_recorded(layout: Layout) -> set[str]:
+    """Which of bridge's own columns can be written."""
+    return set(layout.columns) & set(ADDED_COLUMNS)
+
+
+def addition(ledger: str, layout: Layout) -> str:
+    """The statement that gives a ledger the columns that it lacks, for a person to type."""
+    parts = [f"ADD COLUMN {name} {kind}" for name, kind in layout.lacking.items()]
+    parts += [
+        f"ALTER COLUMN {name} TYPE {ADDED_COLUMNS.get(name, ADDED_COLUMNS['checksum'])} USING NULL"
+        for name in layout.unusable
+    ]
+    return f"ALTER TABLE {ledger} {', '.join(parts)};"
+
+
+_WITHOUT: Final = (
+    ("checksum", "files that are renamed or changed after they were applied are not noticed"),
+    ("execution_ms", "how long a migration took is not recorded"),
+    ("breaking", "breaking = True cannot be recorded, so a file that says it is refused"),
+)
+
+
+def _missing_tables(state: State) -> Iterator[Finding]:
+    """A table that is not there, and that this role may not make."""
+    missing = [
+        name
+        for name, table in (
+            (state.ledger, state.table),
+            (state.version_table, state.pointer_table),
+        )
+        if table is None
+    ]
+    if missing and not state.session.may_create and (state.schema or state.session.here):
+        schema = state.schema or state.session.here
+        yield refusal(
+            "rights",
+            f"The {'table' if len(missing) == 1 else 'tables'} {_listed(missing)} cannot be "
+            f"created by this role: it may not create tables in the schema {schema}. Nothing was "
+            "run.",
+            f"Type this once as the schema's owner: GRANT USAGE, CREATE ON SCHEMA {schema} TO "
+            f"{state.session.role}; or set MIGRATION_DATABASE_URL to a role that has them.",
+        )
+
+
+def _deleting(state: State) -> Iterator[Finding]:
+    for name, table in (
+        (state.ledger, state.table),
+        (state.version_table, state.pointer_table),
+    ):
+        if table is not None and table.undeletable:
+            yield refusal(
+                "no-delete",
+                f"{name} is part of a publication and has no replica identity, so PostgreSQL "
+                "refuses to delete what a downgrade has to forget. Nothing was run.",
+                "Type this once as the table's owner: ALTER TABLE "
+                f"{name} REPLICA IDENTITY FULL; or give the table a primary key.",
+            )
+
+
+def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Files whose names the ledger cannot hold, whole and in the characters of the database."""
+    column = state.table.columns.get(state.key_column or "") if state.table else None
+    width = column.width if column else None
+    codec = state.layout.codec
+    for entry in entries:
+        key = state.new_key(entry.stem)
+        if width is not None and len(key) > width:
+            yield refusal(
+                "unstorable-name",
+                f"{key} has {len(key)} characters, and {state.ledger}.{state.key_column} holds "
+                f"{width}. Nothing was run.",
+                f"Type this once as the table's owner: ALTER TABLE {state.ledger} ALTER COLUMN "
+                f"{state.key_column} TYPE VARCHAR(255);",
+                migration=entry.stem,
+                file=entry.path,
+            )
+        if codec is not None and not _encodable(key, codec):
+            yield refusal(
+                "unstorable-name",
+                f"The name {key} has a character that this database cannot hold: its encoding is "
+                f"{state.session.encoding}. Nothing was run.",
+                "Give the file a name in plain letters and digits.",
+                migration=entry.stem,
+                file=entry.path,
+            )
+
+
+def _encodable(text: str, codec: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _columns(state: State) -> Iterator[Finding]:
+    for column in state.unfilled:
+        yield refusal(
+            "required-column",
+            f"{state.ledger}.{column.name} must have a value, and bridge does not know which: it "
+            "has no default, and neither its name nor the other rows tell. So a migration could "
+            "run, but not be recorded. Nothing was run.",
+            f"Type this once as the table's owner: {_mend(state, column)}",
+        )
+
+
+def _mend(state: State, column: Column) -> str:
+    alter = f"ALTER TABLE {state.ledger} ALTER COLUMN {column.name}"
+    if column.type in {"smallint", "integer", "bigint"}:
+        next_one = f"(SELECT COALESCE(max({column.name}), 0) + 1 FROM {state.ledger})"  # noqa: S608
+        return (
+            f"{alter} ADD GENERATED BY DEFAULT AS IDENTITY; SELECT "
+            f"setval(pg_get_serial_sequence('{state.ledger}', '{column.name}'), {next_one}, false);"
+        )
+    return f"{alter} DROP NOT NULL; or give it a default: {alter} SET DEFAULT '...';"
+
+
+def _rejected(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
+    pending = {entry.stem: entry for entry in entries}
+    for each in state.rejected:
+        entry = pending.get(each.stem)
+        if entry is not None:
+            yield refusal(
+                "refused-row",
+                f"{state.ledger} would refuse the row of {each.stem}: {each.told}. So it could "
+                "run, but not be recorded. Nothing was run.",
+                "Change or drop that constraint of the table, or the name of the file.",
+                migration=each.stem,
+                file=entry.path,
+            )
+
+
+def _lacking(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Columns that bridge may not add; what depends on them is refused."""
+    table, layout = state.table, state.layout
+    if table is None or (table.owned and not layout.unusable):
+        return
+    found = lacks_columns(state, layout)
+    if found is None:
+        return
+    yield found
+    if "breaking" not in layout.columns:
+        for entry in entries:
+            if _says_breaking(entry):
+                yield breaking_unrecorded(state, layout, entry)
+
+
+def breaking_unrecorded(state: State, layout: Layout, entry: Entry) -> Finding:
+    """A file whose word to older releases could not be kept."""
+    return refusal(
+        "breaking-unrecorded",
+        f"{entry.stem} says breaking = True, and {state.ledger} has no column to record it in: "
+        "an older release would start on this database all the same. Nothing was run.",
+        f"Type this once as the table's owner: {addition(state.ledger, layout)}",
+        migration=entry.stem,
+        file=entry.path,
+    )
+
+
+def drift_unrecorded(state: State) -> Finding | None:
+    """A setting that promises what this ledger cannot tell; None if it can, or will."""
+    table, layout = state.table, state.layout
+    if table is None or table.owned or "checksum" in layout.columns:
+        return None
+    return refusal(
+        "drift-unrecorded",
+        f"drift = refuse is set, but {state.ledger} has no column for bridge's checksums, and "
+        "this role may not add it: a file that was changed would not be noticed. Nothing was run.",
+        f"Type this once as the table's owner: {addition(state.ledger, layout)} Or set drift = "
+        "warn.",
+    )
+
+
+def _says_breaking(entry: Entry) -> bool:
+    with suppress(FilesError):  # told by itself
+        return entry.file is not None and entry.file.header.breaking
+    return False
+
+
+def _triggers(state: State) -> Iterator[Finding]:
+    for name, table in (
+        (state.ledger, state.table),
+        (state.version_table, state.pointer_table),
+    ):
+        if table is not None and table.triggers:
+            yield warning(
+                "trigger",
+                f"{name} has {_counted_triggers(table)} that may change what is recorded: "
+                f"{', '.join(table.triggers)}.",
+                "A record that does not come out as it was written fails its migration, which is "
+                "rolled back.",
+            )
+
+
+def _counted_triggers(table: Table) -> str:
+    return "a trigger or rule" if len(table.triggers) == 1 else "triggers or rules"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)

@@ -1,0 +1,119 @@
+"""What a database has recorded, in terms of the files of a folder; it only reads.
+
+One way in for every command, so that all of them know the same before anything runs: what the rows
+mean, which values a new row needs, and whether the ledger would take it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from psycopg2.extensions import encodings
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from bridge.drift import row_of
+from bridge.errors import FilesError
+from bridge.filling import filling
+from bridge.layout import quoted
+from bridge.ledger import Ledger
+from bridge.line import Row
+from bridge.other_tables import find_other_table
+from bridge.plainfile import PlainFile
+from bridge.state import Rejected, State, named
+
+if TYPE_CHECKING:
+    from bridge.table_facts import Column
+
+
+def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile]) -> State:
+    """Read both tables, by the stems of the migrations; nothing is written or locked.
+
+    The connection is in a transaction. Raises LedgerError if nobody can tell what the ledger calls
+    the migrations, or if this role may not read it.
+    """
+    state = named(files, ledger.read(connection))
+    ledger = ledger.keyed_by(state)
+    layout = replace(state.layout, codec=_codec(state.session.encoding))
+    if layout.names and layout.key != state.key_column:
+        layout = replace(layout, told=state.key_column)
+    state = _with_fillings(connection, ledger, replace(state, layout=layout))
+    pending = [file for file in files if file.stem not in state.recorded]
+    if state.table is not None and state.table.checks and pending:
+        rows = [_row(file, state) for file in pending]
+        state = replace(state, rejected=_rejected(connection, ledger, state, rows))
+    # Where bridge has been before, this is its ledger, emptied.
+    if pending and not (state.rows or state.ours or ledger.is_told):
+        state = replace(state, other_table=find_other_table(connection, ledger, files[0].stem))
+    return state
+
+
+def _codec(encoding: str) -> str | None:
+    """What Python calls an encoding that has not all characters; None for those that have."""
+    name = "ascii" if encoding == "SQL_ASCII" else encodings.get(encoding, "")
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return None
+    return None if found == "utf-8" else found
+
+
+def _with_fillings(connection: Connection, ledger: Ledger, state: State) -> State:
+    """The state with what a row needs beyond what bridge writes anyway."""
+    layout, table = state.layout, state.table
+    if table is None:
+        return state
+    written = {layout.key, *layout.columns.values()}
+    required = [c for c in table.columns.values() if c.required and c.name not in written]
+    if not required:
+        return state
+    values = _values(connection, ledger, state, required)
+    found = {
+        column.name: filling(column, values[column.name], table=ledger.name) for column in required
+    }
+    fillings = tuple(each for each in found.values() if each is not None)
+    unfilled = tuple(column for column in required if found[column.name] is None)
+    return replace(state, layout=replace(layout, fillings=fillings), unfilled=unfilled)
+
+
+def _values(
+    connection: Connection, ledger: Ledger, state: State, columns: Sequence[Column]
+) -> dict[str, list[tuple[str, str]]]:
+    """What the rows hold in these columns, each with the stem of its migration."""
+    stems = {row.name: row.version for row in state.rows}
+    wanted = ", ".join(f"{quoted(column.name)}::text" for column in columns)
+    statement = f"SELECT {state.layout.quoted_key}::text, {wanted} FROM {ledger.quoted}"  # noqa: S608
+    rows = connection.execute(text(statement)).all()
+    return {
+        column.name: [(stems[row[0]], row[place]) for row in rows if row[0] in stems and row[place]]
+        for place, column in enumerate(columns, start=1)
+    }
+
+
+def _row(file: PlainFile, state: State) -> Row:
+    """What would be recorded of a file; of one that cannot be read, its name."""
+    row = Row(version=file.stem)
+    with suppress(FilesError):
+        row = row_of(file, 0)
+    return replace(row, key=state.new_key(file.stem))
+
+
+def _rejected(
+    connection: Connection, ledger: Ledger, state: State, rows: Sequence[Row]
+) -> tuple[Rejected, ...]:
+    """Which of these rows a CHECK of the ledger would refuse, by asking the server."""
+    assert state.table is not None  # noqa: S101 - only where there are constraints
+    savepoint = connection.begin_nested()
+    try:
+        found = ledger.refused_by_checks(connection, state.table, state.layout, rows)
+    except DBAPIError as error:
+        # What the constraint cannot be evaluated on, it refuses as well.
+        told = str(error.orig).strip().split("\n", 1)[0]
+        return (Rejected(rows[0].version, told),)
+    finally:
+        savepoint.rollback()
+    return tuple(Rejected(rows[place].version, told) for place, told in found)

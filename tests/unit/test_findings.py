@@ -1,0 +1,47 @@
+"""The ids of what is found before anything runs: each is documented, and each is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import bridge
+from bridge.findings import MEANINGS, refusal, refused, warning
+
+SOURCE = Path(str(bridge.__file__)).parent
+README = SOURCE.parent / "README.md"
+
+
+def test_the_readme_lists_every_id_with_what_it_means() -> None:
+    section = README.read_text(encoding="utf-8").split("## What a run refuses")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z-]+)` \| (.+)\. \|$", section, re.MULTILINE)
+    assert [(name, told[0].lower() + told[1:]) for name, told in listed] == list(MEANINGS.items())
+
+
+def test_every_id_that_is_told_has_a_meaning_and_every_meaning_is_told() -> None:
+    told = set()
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        told |= set(re.findall(r'\b(?:refusal|warning)\(\s*"([a-z-]+)"', text))
+    assert told == MEANINGS.keys()
+
+
+def test_an_error_has_the_words_of_all_that_is_refused_and_their_ids() -> None:
+    found = [refusal("late", "One came late.", "Type this."), refusal("changed", "Two changed.")]
+    error = refused(found)
+    assert str(error) == "One came late. Type this.\nTwo changed."
+    assert [each.id for each in error.findings] == ["late", "changed"]
+    assert error.exit_code == 4
+    assert refused([refusal("read-only", "It only reads.")]).exit_code == 2
+
+
+def test_the_form_for_json_is_the_documented_one() -> None:
+    found = warning("newer", "A newer one.", "Go on.", migration="009_x", file="migrations/x.py")
+    assert found.to_json() == {
+        "id": "newer",
+        "severity": "warning",
+        "migration": "009_x",
+        "file": "migrations/x.py",
+        "message": "A newer one.",
+        "next": "Go on.",
+    }

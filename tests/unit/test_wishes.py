@@ -1,0 +1,248 @@
+"""Functions that want something else than the Session they get, told from their text alone."""
+
+from __future__ import annotations
+
+from textwrap import dedent, indent
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from bridge.check_source import check_source
+from bridge.session import MigrationSession
+from bridge.wishes import SESSION_NAMES
+from support.eighty import eighty_files
+
+if TYPE_CHECKING:
+    from bridge.rules import Problem
+
+ID = "not-a-session"
+
+
+def problems(source: str) -> list[Problem]:
+    return [each for each in check_source("m/001_x.py", source).problems if each.id == ID]
+
+
+def taking(parameter: str, body: str, *, name: str = "upgrade", more: str = "") -> str:
+    upgrade = "" if name == "upgrade" else "def upgrade(db): pass\n"
+    text = indent(dedent(body).strip() + "\n", "    ")
+    return f"{dedent(more)}\n{upgrade}def {name}({parameter}):\n{text}"
+
+
+def test_the_names_of_a_session_are_those_of_sqlalchemy() -> None:
+    session = Session(create_engine("postgresql+psycopg2://"))
+    assert {n for n in dir(session) if not n.startswith("_")} <= SESSION_NAMES
+    assert {n for n in dir(MigrationSession) if not n.startswith("_")} <= SESSION_NAMES
+
+
+# What runs today, under whatever name, is not told
+
+
+@pytest.mark.parametrize(
+    "parameter", ["db", "session", "connection", "conn", "cur", "cursor", "engine", "e: object"]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "NAME.execute(text('CREATE TABLE a ()'))\nNAME.commit()",
+        "NAME.scalar(text('SELECT 1'))\nNAME.flush()",
+        "found = NAME.execute(text('SELECT 1')).fetchone()\nNAME.rollback()",
+        "inspect(NAME.connection()).get_table_names()\nNAME.get_bind().dialect",
+        "NAME.connection().connection.cursor().executemany('x', [])",
+        "with NAME.begin_nested():\n    NAME.execute(text('x'))",
+        "with NAME.begin():\n    NAME.execute(text('x'))",
+        "conn2 = NAME.connection()\nconn2.exec_driver_sql('x')",
+        "Base.metadata.create_all(NAME.connection())",
+        "Base.metadata.create_all(bind=NAME.get_bind())",
+        "SQL = text('SELECT 1')\nNAME.execute(SQL)",
+        "NAME.execute(statement())\nNAME.execute(select(a))",
+        "helpers.create_all(NAME)\nNAME.commit()",
+        "pass",
+    ],
+)
+def test_a_body_that_is_content_with_a_session(parameter: str, body: str) -> None:
+    name = parameter.partition(":")[0]
+    assert problems(taking(parameter, body.replace("NAME", name))) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        taking("db", "if hasattr(db, 'cursor'):\n    db.cursor()"),
+        taking("db", "if isinstance(db, Engine):\n    db.connect()"),
+        taking("db", "try:\n    db.cursor()\nexcept AttributeError:\n    db.connection()"),
+        taking("db", "db = db.connection()\ndb.exec_driver_sql('x')"),
+        taking("conn", "with conn.connection() as conn:\n    conn.exec_driver_sql('x')"),
+        taking("conn", "for conn in conns:\n    conn.cursor()"),
+        taking("cur", "rows = [cur.fetchone() for cur in cursors]"),
+        taking("db", "def inner(db):\n    db.cursor()\ninner(db.connection().connection)"),
+        taking("db", "(lambda db: db.cursor())(db.connection().connection)"),
+        taking("db", "run(db.connection().connection)", more="def run(db):\n    db.cursor()\n"),
+        taking("db", "x = db\nx = db.connection()\nx.exec_driver_sql('y')"),
+        taking("conn", "helpers.fill(conn)"),
+        taking("cur", "helpers.fill(cur)\ncur.commit()"),
+        "@with_cursor\n" + taking("cur", "cur.fetchone()").lstrip(),
+        "def upgrade(db): pass\ndef other(engine):\n    engine.connect()\n",
+        "def upgrade(engine):\n    engine.connect()\ndef upgrade(db): pass\n",
+        "upgrade = lambda db: db.connect()\n",
+        "from helpers import upgrade\n",
+        "def upgrade(*args):\n    args[0].cursor()\n",
+    ],
+)
+def test_what_nobody_can_tell_is_not_told(source: str) -> None:
+    assert problems(source) == []
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "Session",
+        "orm.Session",
+        "'Session'",
+        "AsyncSession | None",
+        "Session | Connection",
+        "Optional[Session]",
+        "Annotated[Session, 'x']",
+        "Any",
+        "Database",
+        "'not Python ('",
+    ],
+)
+def test_an_annotation_that_names_a_session_or_nothing_known(annotation: str) -> None:
+    assert problems(taking(f"db: {annotation}", "db.commit()")) == []
+
+
+def test_ordinary_folders_are_not_told() -> None:
+    assert [stem for stem, text in eighty_files().items() if problems(text)] == []
+
+
+# What would fail is told once, at the first line that shows it
+
+
+@pytest.mark.parametrize(
+    ("parameter", "body", "line", "shown"),
+    [
+        ("cur", "cur.execute(text('x'))\ncur.fetchone()", 2, "which has no `fetchone`"),
+        ("cur", "cur.executemany(sql, rows)", 1, "which has no `executemany`"),
+        ("conn", "with conn.cursor() as cur:\n    cur.execute('x')", 1, "which has no `cursor`"),
+        ("conn", "cur = conn.cursor()\ncur.execute('x')\nconn.commit()", 1, "has no `cursor`"),
+        ("connection", "connection.exec_driver_sql('x')", 1, "has no `exec_driver_sql`"),
+        ("db", "db.autocommit = True\ndb.commit()", 1, "which has no `autocommit`"),
+        ("db", "db.exec(text('x'))", 1, "which has no `exec`."),
+        ("db", "x = db\nx.fetchall()", 2, "which has no `fetchall`"),
+        ("db", "def inner():\n    db.cursor()\ninner()", 2, "which has no `cursor`"),
+        ("engine", "with engine.connect() as c:\n    pass", 1, "which has no `connect`"),
+        ("engine", "engine.raw_connection()", 1, "which has no `raw_connection`"),
+        (
+            "engine",
+            "with engine.begin() as conn:\n    conn.execute(text('x'))",
+            1,
+            "whose `begin()` gives nothing to send SQL with, as `conn` does here",
+        ),
+        ("conn", "conn.execution_options(x=1)", 1, "has no `execution_options()`"),
+        ("conn", "conn.execute('CREATE TABLE a ()')", 1, "whose `execute` takes no bare text"),
+        ("conn", "conn.execute(f'CREATE TABLE {a} ()')", 1, "whose `execute` takes no bare text"),
+        ("conn", "conn.execute('A' + b)", 1, "whose `execute` takes no bare text"),
+        ("conn", "conn.execute('%s' % b)", 1, "whose `execute` takes no bare text"),
+        ("conn", "conn.execute('{}'.format(b))", 1, "whose `execute` takes no bare text"),
+        ("conn", "SQL = 'A'\nconn.execute(SQL)", 2, "whose `execute` takes no bare text"),
+        ("conn", "conn.execute(dedent('A'), (1,))", 1, "whose `execute` takes no bare text"),
+        ("conn", "conn.scalar('SELECT 1')", 1, "whose `scalar` takes no bare text"),
+        ("e", "Base.metadata.create_all(e)", 1, "`Base.metadata.create_all` takes a Connection"),
+        ("e", "table.create(bind=e)", 1, "and `table.create` takes a Connection in its place"),
+        ("e", "Table('a', m, autoload_with=e)", 1, "and `Table` takes a Connection in its place"),
+        ("e", "inspect(e)", 1, "and `inspect` takes a Connection in its place"),
+        ("e", "Session(e).commit()", 1, "and `Session` takes an Engine in its place"),
+        ("e", "Make = orm.sessionmaker(bind=e)", 1, "`orm.sessionmaker` takes an Engine in its"),
+        ("c", "execute_values(c, 'x', rows)", 1, "and `execute_values` takes a cursor of the"),
+        ("engine", "helpers.create_tables(engine)", 0, "its parameter is called `engine`"),
+        ("cur", "helpers.fill(cur)", 0, "and its parameter is called `cur`"),
+        ("engine: Engine", "engine.dispose()", 0, "and its annotation says `Engine`"),
+        ("db: sa.Connection", "db.commit()", 0, "and its annotation says `Connection`"),
+        ("db: 'Connection'", "db.commit()", 0, "and its annotation says `Connection`"),
+        ("db: Optional[Engine]", "db.commit()", 0, "and its annotation says `Engine`"),
+        ("db: Engine | None = None", "db.commit()", 0, "and its annotation says `Engine`"),
+        ("c: psycopg2.extensions.connection", "c.commit()", 0, "annotation says `connection`"),
+        ("c: RealDictCursor", "c.execute(x)", 0, "and its annotation says `RealDictCursor`"),
+    ],
+)
+@pytest.mark.parametrize("name", ["upgrade", "downgrade"])
+def test_what_a_session_cannot_give(
+    name: str, parameter: str, body: str, line: int, shown: str
+) -> None:
+    source = taking(parameter, body, name=name)
+    (problem,) = problems(source)
+    first = next(n for n, text in enumerate(source.splitlines(), 1) if f"def {name}(" in text)
+    assert problem.line == first + line
+    assert problem.message.startswith(f"`{name}` gets a SQLAlchemy Session, ")
+    assert shown in problem.message
+
+
+def test_an_annotation_is_read_by_what_was_imported() -> None:
+    more = "from psycopg2.extensions import connection as PgConnection\n"
+    (problem,) = problems(taking("c: PgConnection", "c.commit()", more=more))
+    assert "its annotation says `connection`" in problem.message
+
+
+def test_functions_of_the_same_file_are_followed() -> None:
+    more = """
+    def fill(rows, cur):
+        again(rows, cur)
+        cur.executemany("x", rows)
+
+    def again(rows, cur):
+        fill(rows, cur=cur)
+    """
+    (problem,) = problems(taking("db", "fill([], db)\ndb.fetchone()", more=more))
+    assert (problem.line, "`executemany`" in problem.message) == (4, True)
+
+
+def test_a_function_that_cannot_be_called_is_told_for_that_only() -> None:
+    source = "def upgrade(cur, schema):\n    cur.fetchone()\n"
+    assert "wrong-upgrade" in [e.id for e in check_source("m/001_x.py", source).problems]
+    assert problems(source) == []
+
+
+def test_the_words_and_the_way_on() -> None:
+    def told(parameter: str, body: str) -> tuple[str, str]:
+        (problem,) = problems(taking(parameter, body))
+        return problem.message, problem.mend
+
+    assert told("cur", "cur.fetchone()") == (
+        (
+            "`upgrade` gets a SQLAlchemy Session, which has no `fetchone`: that is of a cursor of "
+            "the driver."
+        ),
+        (
+            'Write `cur.execute(text("…"))`; or use `cur.connection().connection.cursor()`, which '
+            "is a cursor in the migration's transaction."
+        ),
+    )
+    assert told("engine", "engine.connect()") == (
+        "`upgrade` gets a SQLAlchemy Session, which has no `connect`: that is of an Engine.",
+        (
+            'Write `engine.execute(text("…"))`; or use `engine.connection()`, which is a '
+            "Connection in the migration's transaction."
+        ),
+    )
+    assert told("conn", "conn.execute('x')") == (
+        "`upgrade` gets a SQLAlchemy Session, whose `execute` takes no bare text.",
+        'Write `conn.execute(text("…"))`, with `from sqlalchemy import text`.',
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "f(db)(db)(lambda: db.commit())",
+        "a.b[0](db, *db, **db)",
+        "x = x\ndb.execute(x)",
+        "A = B\nB = A\ndb.execute(A)",
+        "db.execute()\ndb.execute(*[1])",
+        "with db.begin() as (a, b): pass",
+        "upgrade(db)",
+    ],
+)
+def test_odd_code_is_no_reason_to_fail(body: str) -> None:
+    assert problems(taking("db", body)) == []
