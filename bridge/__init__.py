@@ -16,7 +16,8 @@ Where to look, from the ground up:
   ledger_limits (what can be recorded), preflight (what may run).
 * One migration: session (what a file gets), work and mode (its transactions), hints (what its
   statements tell), runner and attempt (running it), baseline (putting back what it changed),
-  indexes, deadlock, sqltext, outside, failure, advice and timelimits (what went wrong).
+  forgetting (taking back its record), indexes, deadlock, sqltext, outside, failure, blame, advice,
+  refusedrecord and timelimits (what went wrong).
 * One at a time: lock, claim, pooled (the claim behind a pooler), polling, queueing, holder,
   exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
   signals, cancelling, silence (whether a connection was cut).

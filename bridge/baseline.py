@@ -31,6 +31,8 @@ class Baseline:
     may_defer: bool
     #: The name of its user, quoted.
     user: str
+    #: The name of the role that it acts as.
+    current_user: str
     #: As the server shows it.
     lock_timeout: str
     #: One multi-statement text that puts everything back, so that it costs one round trip.
@@ -60,6 +62,7 @@ class Baseline:
         return cls(
             unchanged=unchanged,
             user=user,
+            current_user=str(now.user if now.role == "none" else now.role),
             foremost={name: value for name, value in now.foremost if value is not None},
             may_defer=bool(now.may_defer),
             lock_timeout=str(now.lock_timeout),

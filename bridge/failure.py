@@ -11,10 +11,11 @@ from typing import Any
 
 from bridge.advice import advice
 from bridge.attempt import Phase
+from bridge.blame import Blame, advice_on_right, advice_on_server, blame, lacks_right
 from bridge.errors import BridgeError, Interrupted
-from bridge.ledger import sqlstate
 from bridge.mode import Mode
-from bridge.work import CHECK_COMMIT, NOT_DONE, Work
+from bridge.refusedrecord import Tables, advice_on_record
+from bridge.work import CHECK_COMMIT, Work
 
 #: How much of a statement is shown: lines, and characters of each.
 _LINES, _WIDTH = 30, 500
@@ -32,9 +33,10 @@ class Failure:
     phase: Phase
     #: Stems that this run has applied or reverted, and recorded, before this one.
     done: Sequence[str]
-    #: What to type after the file was mended.
+    #: What to type after it was mended.
     command: str
     show_parameters: bool
+    tables: Tables
     #: Whether it ran only to be rolled back.
     rehearsal: bool = False
     #: What is known about a lock that was not obtained, one sentence each.
@@ -44,13 +46,11 @@ class Failure:
 
     def describe(self) -> str:
         """The whole message, several lines of it."""
-        own_lock = self.work.own_locks.found
-        hint = own_lock or advice(self.error)
         parts = [
             self._headline(),
             *(f"  {line}" for line in self._cause().splitlines() if line.strip()),
             *self._statement(),
-            *([hint] if hint else []),
+            *self._hints(),
             *self.about_locks,
             *([self.about_time] if self.about_time else []),
             *([self.work.invalid] if self.work.invalid else []),
@@ -68,10 +68,12 @@ class Failure:
                 f"{self.stem} was just finished, and is recorded as {self._recorded_as}."
                 f"{self._of_others()}\nTo go on, {self._to_do(done=len(self.done) + 1)}"
             )
-        return (
-            f"{self.stem} was interrupted{where} ({self.path}).\n{self._what_stays()}\n"
-            f"To go on, {self._again()}{self._to_do()}"
+        go_on = (
+            self._both_ways("")
+            if self._is_forgotten
+            else f"To go on, {self._again()}{self._to_do()}"
         )
+        return f"{self.stem} was interrupted{where} ({self.path}).\n{self._what_stays()}\n{go_on}"
 
     def _headline(self) -> str:
         line = line_of(self.error, self.path)
@@ -131,19 +133,104 @@ class Failure:
         hidden = getattr(diag, "message_detail", None) and not self.show_parameters
         return [_HIDDEN] if hidden else []
 
+    @property
+    def _driver_error(self) -> BaseException:
+        """The error that tells why; that of a COMMIT of the file's comes inside one of bridge's."""
+        by = self.work.lost_by
+        return by if by is not None and self.error.__cause__ is by else self.error
+
+    @property
+    def _in_the_record(self) -> bool:
+        """Whether it was the record that failed, and not the file."""
+        forgetting = self.work.forgetting
+        if forgetting is not None and (forgetting.failed or forgetting.done):
+            return forgetting.failed
+        # A rehearsal asks there for what a COMMIT would check.
+        return self.phase in {Phase.RECORD, Phase.COMMIT} and not self.rehearsal
+
+    def _blame(self) -> Blame:
+        if self.work.own_locks.found or isinstance(self.error, SystemExit):
+            return Blame.FILE
+        found = blame(self._driver_error, self.direction)
+        if _connection_is_gone(self.work):
+            return Blame.ELSEWHERE if found is Blame.ELSEWHERE else Blame.NOBODY
+        if self._in_the_record:
+            return Blame.NOBODY if found is Blame.NOBODY else Blame.ELSEWHERE
+        return found
+
+    def _hints(self) -> list[str]:
+        if self.work.own_locks.found:
+            return [self.work.own_locks.found]
+        error = self._driver_error
+        if self._in_the_record and not _connection_is_gone(self.work):
+            return self._about_record(error)
+        if lacks_right(error):
+            return [advice_on_right(error, self._role())]
+        hint = advice(error) or (None if self.about_time else advice_on_server(error))
+        return [hint] if hint else []
+
+    def _about_record(self, error: BaseException) -> list[str]:
+        taken_back = self.direction != "upgrade"
+        record = "that it is taken back" if taken_back else "that it is applied"
+        ran = self.phase is not Phase.EXECUTE
+        failed = (
+            f"{'The file ran without an error' if ran else 'Nothing is wrong with the file'}. What "
+            f"failed is to record {record}, in {self.tables.ledger} and "
+            f"{self.tables.version_table}."
+        )
+        told = "" if isinstance(error, BridgeError) else advice_on_record(error, self.tables)
+        return [f"{failed} {told}".strip()]
+
+    def _role(self) -> str:
+        if self.work.hints.sets_role:
+            return "the role that the file has set"
+        return f"the role {self.tables.role}"
+
     def _what_stays(self) -> str:
         if self.rehearsal:
             return "This was a rehearsal: everything was rolled back, and nothing is recorded."
         if self.phase is Phase.COMMIT and _connection_is_gone(self.work):
+            return self._what_nobody_knows()
+        return f"{self._of_this_file()} {self._how_recorded()}{self._of_others()}"
+
+    def _what_nobody_knows(self) -> str:
+        unknown = "The connection broke while the COMMIT was under way, so it is not known whether"
+        if self._is_forgotten:
             return (
-                "The connection broke while the COMMIT was under way, so it is not known whether "
-                f"{self.stem} was committed; its record was in the same transaction, so the next "
-                f"run will know.{self._of_others()}"
+                f"{unknown} what {self.stem} did last was committed. It is recorded as not "
+                f"applied.{self._of_others()}"
             )
-        recorded = f"It is not recorded as {self._recorded_as}."
-        if self.direction != "upgrade":
-            recorded = "It is still recorded as applied."
-        return f"{self._of_this_file()} {recorded}{self._of_others()}"
+        return (
+            f"{unknown} {self.stem} was committed; its record was in the same transaction, so the "
+            f"next run will know.{self._of_others()}"
+        )
+
+    def _how_recorded(self) -> str:
+        if self.direction == "upgrade":
+            return "It is not recorded as applied."
+        recorded = True if self.work.external else self._is_recorded
+        if recorded is None:
+            return (
+                "Whether it is still recorded as applied is not known: eai migrate status shows it."
+            )
+        if recorded:
+            return "It is still recorded as applied."
+        when = (
+            "was part of its first commit"
+            if self.work.committed
+            else "was written before its first statement"
+        )
+        return f"It is recorded as not applied, which {when}. It may be half taken back."
+
+    @property
+    def _is_recorded(self) -> bool | None:
+        forgetting = self.work.forgetting
+        return forgetting.recorded if forgetting is not None else True
+
+    @property
+    def _is_forgotten(self) -> bool:
+        """Whether a downgrade has not come to its end, but is recorded as if it had."""
+        return self.direction != "upgrade" and self._is_recorded is False
 
     @property
     def _recorded_as(self) -> str:
@@ -190,16 +277,54 @@ class Failure:
         return "see to it that it can run again from its beginning, and " if partly else ""
 
     def _what_next(self) -> str:
-        again = self._again()
-        to_do = self._to_do()
-        done_by_others = sqlstate(self.error) in NOT_DONE and not self.work.own_locks.found
-        if done_by_others or _connection_is_gone(self.work):
+        found = self._blame()
+        if self._is_forgotten:
+            return self._both_ways("correct the file, " if found is Blame.FILE else "")
+        if self._in_the_record and self.work.mode is Mode.AUTOCOMMIT and self._record_is_lacking:
+            return f"After that, record it without running it again: {self._record()}"
+        again, to_do = self._again(), self._to_do()
+        if found is Blame.FILE:
+            return f"Correct the file, {again or 'and '}{to_do}"
+        if found is Blame.ALREADY:
+            return f"{self._if_it_is_done()}, {again or 'and '}{to_do}"
+        then = f"{again}{to_do}"
+        return f"After that, {then}" if found is Blame.ELSEWHERE else then[:1].upper() + then[1:]
+
+    def _if_it_is_done(self) -> str:
+        if self.direction == "upgrade":
             return (
-                f"{again[:1].upper()}{again[1:]}{to_do}"
-                if again
-                else (f"{to_do[:1].upper()}{to_do[1:]}")
+                "If this database has all of its work already (made by hand or by another tool, or "
+                "its row was deleted), record it without running it: "
+                f"{self._record()}\n"
+                "If not, let the file cope with what is there (IF NOT EXISTS), or remove that"
             )
-        return f"Correct the file, {again or 'and '}{to_do}"
+        return (
+            "If all of it is taken back in this database already (by hand or by another tool), "
+            f"record that without running it: eai migrate mark {self.stem} --pending\n"
+            "If not, let the file cope with that (IF EXISTS)"
+        )
+
+    @property
+    def _record_is_lacking(self) -> bool:
+        """Whether all of an upgrade's work is done and stays, without its record."""
+        return self.direction == "upgrade" and not _connection_is_gone(self.work)
+
+    def _both_ways(self, first: str) -> str:
+        """What to type after a downgrade that is recorded, and not at its end."""
+        return (
+            f"To take it back to its end: {first}see to it that its downgrade() can run again from "
+            f"its beginning, and type: eai migrate mark {self.stem} --applied\n"
+            f"Then {self._to_do()}\n"
+            "To apply it again instead: see to it that its upgrade() can run on what is left, and "
+            f"{self._upgrade()}"
+        )
+
+    def _record(self) -> str:
+        # All before it are applied, or it would not run; so both come to the same.
+        return f"eai migrate mark {self.stem} --applied (or: alembic stamp {self.stem})"
+
+    def _upgrade(self) -> str:
+        return "upgrade." if " downgrade " not in self.command else "type: eai migrate"
 
     def _to_do(self, *, done: int | None = None) -> str:
         if self.direction == "upgrade":

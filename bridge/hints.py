@@ -15,6 +15,7 @@ _ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
 )
+_SETS_ROLE = re.compile(r"\bset\s+(?:(?:session|local)\s+)?(?:role|session\s+authorization)\b")
 #: What lets go of locks that are the session's. RESET ALL does not, and what has to come before any
 #: query may come after it.
 _LETS_GO = re.compile(r"advisory_unlock|\bdiscard\s+all\b")
@@ -31,6 +32,8 @@ class Hints:
     #: Whether one may have changed a setting, and whether one has.
     about_settings: bool = False
     changes_settings: bool = False
+    #: Whether one has changed the role.
+    sets_role: bool = False
     #: Whether one may let go of the session's locks, until whoever has seen to that says so.
     lets_go: bool = False
 
@@ -43,6 +46,7 @@ class Hints:
         if _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
+            self.sets_role |= _SETS_ROLE.search(lowered) is not None
             self.lets_go |= _LETS_GO.search(lowered) is not None
 
     def go_blind(self) -> None:

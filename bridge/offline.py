@@ -28,6 +28,7 @@ from bridge.offline_books import Books, Found
 from bridge.offline_driver import ScriptConnection
 from bridge.offline_session import OfflineConnection, open_script_session
 from bridge.plainfile import PlainFile
+from bridge.pointer import Pointer
 from bridge.reporting import Direction
 from bridge.revisions import PlainScriptDirectory
 from bridge.site import Site
@@ -88,6 +89,7 @@ class _Writing:
         self._found = found
         self._connection = cast("OfflineConnection", site.connection)
         self._books = Books(site, ctx._version, found)  # noqa: SLF001
+        self._pointer = Pointer(ctx, site.connection, site.ledger, None)
 
     def run(self, run_migrations: Callable[[], None], buffer: TextIO) -> None:
         site, script = self._site, self._site.script
@@ -121,7 +123,11 @@ class _Writing:
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         mode = Mode(file.header.transaction or self._site.settings.transaction)
         self._row = row_of(file)
-        self._driver.begin_file(file.path, mode)
+        forgetting: tuple[str, ...] = ()
+        if direction is Direction.DOWNGRADE:
+            *earlier, entry = self._site.script.line.up_to(file.revision)
+            forgetting = self._books.forgetting(entry, earlier[-1] if earlier else None)
+        self._driver.begin_file(file.path, mode, forgetting)
         try:
             # What a file prints is for the person, not for the script.
             with contextlib.redirect_stdout(sys.stderr), loaded(file, direction.value) as function:
@@ -133,6 +139,8 @@ class _Writing:
         except (Exception, SystemExit) as error:
             raise self._driver.refused or _failed(file, direction, error) from error
         self._driver.end_file()
+        if self._driver.forgotten:
+            self._pointer.has_moved_to(None)  # which Alembic is about to write
 
     def _call(self, function: Callable[[Any], object], direction: Direction, mode: Mode) -> None:
         connection = self._connection
@@ -152,7 +160,7 @@ class _Writing:
             self._books.mirror(line.up_to(next(iter(heads), None)))
         elif step.is_upgrade:
             self._books.record_applied(self._row)
-        else:
+        elif not self._driver.forgotten:
             self._books.record_unapplied([line.by_revision[str(step.up_revision_id)].stem])
         self._end_transaction()
 

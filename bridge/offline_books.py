@@ -16,6 +16,7 @@ from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
 from bridge.drift import row_of
+from bridge.forgetting import Erasure
 from bridge.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout, quote
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
@@ -127,6 +128,16 @@ class Books:
         """Remove the rows of migrations."""
         keys = [self._key(stem) for stem in stems]
         self._ledger.record_unapplied(self._connection, keys, self._layout, confirmed=False)
+
+    def forgetting(self, entry: Entry, before: Entry | None) -> tuple[str, ...]:
+        """What records that this migration is taken back, and `before` it is then the last one."""
+        return Erasure(
+            ledger=self._ledger,
+            layout=self._layout,
+            key=self._key(entry.stem),
+            old=entry.revision,
+            new=before.revision if before is not None else None,
+        ).statements
 
     def mirror(self, wanted: Sequence[Entry]) -> None:
         """Make the ledger hold these migrations, and none of the folder's others.

@@ -15,7 +15,14 @@ import psycopg2
 from bridge.errors import BridgeError, PlainFileError, UsageError
 from bridge.literals import Literals, NoLiteralError, literal
 from bridge.offline_checks import concerns_indexes, refuse_invalid_indexes
-from bridge.sqltext import ends_transaction, leaves_open, terminated, undoing
+from bridge.sqltext import (
+    ends_transaction,
+    leaves_open,
+    pieces,
+    rolls_back,
+    terminated,
+    undoing,
+)
 from bridge.work import Mode
 
 #: psycopg2's numbers for `set_isolation_level`; 0 is AUTOCOMMIT, and 1 is the default.
@@ -35,6 +42,7 @@ class ScriptConnection:
     # An attribute that is set and has no effect would be a script that does something else.
     __slots__ = (
         "_about_indexes",
+        "_forgetting",
         "_isolation_level",
         "_loose",
         "_mode",
@@ -44,6 +52,7 @@ class ScriptConnection:
         "_undo",
         "_write",
         "autocommit",
+        "forgotten",
         "refused",
     )
 
@@ -60,9 +69,12 @@ class ScriptConnection:
         self._isolation_level: str | None = None
         self._undo: list[str] = []
         self._about_indexes: list[str] = []
+        self._forgetting: Sequence[str] = ()
         self._path: str | None = None
         self._mode = Mode.DEFAULT
         self.autocommit = False
+        #: Whether what a downgrade records has been written before its end.
+        self.forgotten = False
         #: Why there can be no script; a file may have caught the error and gone on.
         self.refused: BridgeError | None = None
 
@@ -108,9 +120,14 @@ class ScriptConnection:
         """Whether a COMMIT was asked for and is not written yet."""
         return self._owes_commit
 
-    def begin_file(self, path: str, mode: Mode) -> None:
-        """What follows is the work of this file."""
+    def begin_file(self, path: str, mode: Mode, forgetting: Sequence[str] = ()) -> None:
+        """What follows is the work of this file.
+
+        `forgetting` are the statements that record a downgrade, which have to come no later than
+        the first of its work that is final.
+        """
         self._path, self._mode = path, mode
+        self._forgetting, self.forgotten = forgetting, False
         self.autocommit = mode is Mode.AUTOCOMMIT
 
     def end_file(self) -> None:
@@ -119,6 +136,7 @@ class ScriptConnection:
         What it left behind for its session would send the record elsewhere, and is put back.
         """
         self._path, self._mode = None, Mode.DEFAULT
+        self._forgetting = ()
         self._owes_commit = self.autocommit = False
         self._isolation_level = None
         if self._loose:
@@ -133,8 +151,10 @@ class ScriptConnection:
     def pay_commit(self) -> None:
         """Write the COMMIT that is owed, if one is."""
         if self._owes_commit:
+            self._owes_commit = False
+            self._forget()
             self._write("COMMIT;\n\n")
-            self._owes_commit = self._open = False
+            self._open = False
 
     def send(self, statement: str) -> None:
         """Write one statement, with its parameters in it."""
@@ -146,6 +166,7 @@ class ScriptConnection:
         if self._mode is Mode.ATOMIC and self._path is not None and ends_transaction(text):
             self._refuse_ending()
         self._begin()
+        self._forget_before(text)
         self._write(f"{text}\n\n")
         if self._path is not None:
             self._undo += undoing(text)
@@ -192,6 +213,45 @@ class ScriptConnection:
         level = f" ISOLATION LEVEL {self._isolation_level}" if self._isolation_level else ""
         self._write(f"BEGIN{level};\n\n")
         self._open = True
+
+    def _forget_before(self, text: str) -> None:
+        if not self._forgetting or self.forgotten:
+            return
+        if self.autocommit:
+            self._write("BEGIN;\n\n")
+            self._forget()
+            self._write("COMMIT;\n\n")
+        elif ends_transaction(text) and not rolls_back(text):
+            if self._steering() and sum(map(bool, pieces(text))) > 1:
+                self.refuse(
+                    "this text ends the transaction in the middle of it, in a downgrade that has "
+                    "changed the role or the search_path before. Nothing was written. Send the "
+                    "COMMIT by itself, or put the role and the search_path back before it."
+                )
+            # It may be rolled back all the same, so it comes once more at the end.
+            self._forget()
+            self.forgotten = False
+
+    def _forget(self) -> None:
+        """Write the record of a downgrade; after the COMMIT, all is as the file has left it."""
+        if not self._forgetting or self.forgotten:
+            return
+        for statement in (*self._steering(), *self._forgetting):
+            self._write(f"{statement};\n\n")
+        self.forgotten = True
+
+    def _steering(self) -> list[str]:
+        """What the record suffers from of what the file has changed, put back for a moment."""
+        names = {
+            "session_authorization": {"RESET SESSION AUTHORIZATION"},
+            "role": {"RESET ROLE"},
+            "search_path": {"RESET search_path", "RESET ALL"},
+        }
+        return [
+            f"SET LOCAL {name} TO DEFAULT"
+            for name, undone_by in names.items()
+            if not undone_by.isdisjoint(self._undo)
+        ]
 
     def _refuse_ending(self) -> NoReturn:
         self.refuse(

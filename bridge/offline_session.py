@@ -111,6 +111,9 @@ class ScriptWork:
         """The file gets the Connection, so the commit is written before it goes on."""
         self.connection.script.pay_commit()
 
+    def forget_outside(self) -> None:
+        """Of a statement outside of transactions the driver's stand-in sees to that."""
+
     def check_commit(self) -> None:
         """The COMMIT of the script will check what it has to."""
 

@@ -2,8 +2,9 @@
 
 Alembic writes the two revisions into the text of its UPDATE, so that each is a new statement to
 SQLAlchemy, and compiling it takes longer than sending it. Here the same UPDATE is sent with
-parameters; or it was sent already, together with the record (bridge.sealing). That it has met one
-row is still for Alembic to check.
+parameters. That it has met one row is still for Alembic to check. Where bridge sends it by itself,
+together with the record (bridge.sealing) or with the deletion of one (bridge.forgetting), bridge
+has seen to that.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Pointer:
         """Alembic is about to move it here; None leaves the statement to Alembic."""
         self._next = revision
 
-    def has_moved_to(self, revision: str) -> None:
-        """It names this already, in exactly one row, and Alembic is about to move it there."""
+    def has_moved_to(self, revision: str | None) -> None:
+        """It is moved here without Alembic, which is about to do that; None is before the first."""
         self.now = revision
-        # For the UPDATE that comes next, which would take as long to put together as to send.
+        # For the UPDATE or DELETE that comes next. To put it together takes as long as to send it.
         self._ctx._version = _SENT  # type: ignore[assignment]  # noqa: SLF001
 
     def _execute(self, construct: Any, *arguments: Any, **options: Any) -> Any:
@@ -60,7 +61,7 @@ class Pointer:
 
 
 class _Sent:
-    """An UPDATE that was sent, to Alembic: the table, the statement and its result in one."""
+    """What bridge sends itself, to Alembic: the table, the statement and its result in one."""
 
     rowcount = 1
 
@@ -71,6 +72,9 @@ class _Sent:
     version_num = c
 
     def update(self) -> _Sent:
+        return self
+
+    def delete(self) -> _Sent:
         return self
 
     def values(self, **_values: object) -> _Sent:

@@ -150,6 +150,7 @@ def _chained(line: Line, moved: Sequence[tuple[Entry, Entry]], state: State) -> 
     From each migration that has moved away, on to the one whose text its file has now.
     """
     texts = {entry.row.checksum: entry for entry in line.applied if entry.row}
+    displaced = {*line.missing, *changed(line)}
     changes: list[Change] = []
     seen = {old.stem for old, _ in moved}
     for old, _ in moved:
@@ -157,7 +158,8 @@ def _chained(line: Line, moved: Sequence[tuple[Entry, Entry]], state: State) -> 
         while freed is not None and freed.file is not None:
             with suppress(FilesError):
                 before = texts.get(freed.file.checksum())
-                if before is None or before.stem in seen:
+                # One whose own file is as it was has only been copied.
+                if before is None or before.stem in seen or before not in displaced:
                     break
                 seen.add(before.stem)
                 changes.append(_rename(before, freed, state))

@@ -21,10 +21,12 @@ from bridge.failure import Failure, looks_like_success
 from bridge.indexes import invalid_indexes, refuse_invalid_indexes
 from bridge.loading import loaded, refuse_unfinished
 from bridge.plainfile import PlainFile
+from bridge.refusedrecord import Tables
 from bridge.reporting import Direction, Reporter
 from bridge.session import Mode, Watcher, Work, open_session
 
 if TYPE_CHECKING:
+    from bridge.forgetting import Forgetting
     from bridge.lockwaits import LockWaits
     from bridge.pooled import PooledClaim
 
@@ -59,6 +61,10 @@ class Runner:
     #: Called when a file has come to its end: writes the record at once where that can be done,
     #: and says whether it is.
     seal: Callable[[Attempt], bool] = lambda _attempt: False
+    #: The names of the ledger and of the version table.
+    books: tuple[str, str] = ("schema_migrations", "alembic_version")
+    #: Of a downgrade that runs next: what sees to it that the record goes no later than the work.
+    forgetting: Forgetting | None = None
     #: The attempt that failed last, until the next one begins.
     failed: Attempt | None = None
     #: Stems that were run and recorded.
@@ -87,6 +93,7 @@ class Runner:
             external=self.external,
             isolation_level=baseline.isolation_level,
             pooled=self.pooled,
+            forgetting=self.forgetting,
             may_defer=self._may_defer or baseline.may_defer,
             on_statement=self._on_statement,
             keep_claim=self.keep_claim,
@@ -241,6 +248,7 @@ class Runner:
             done=tuple(self.done),
             command=self.reporter.command,
             show_parameters=self.show_parameters,
+            tables=Tables(*self.books, role=self.baseline.current_user),
             rehearsal=self.rehearsal,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=timelimits.explain(
@@ -287,6 +295,8 @@ class Runner:
         self._restore()
         if work.hints.about_indexes and attempt.phase is Phase.EXECUTE:
             work.invalid = invalid_indexes(self.connection, work.hints.about_indexes)
+        if work.forgetting is not None:
+            work.forgetting.look()
         self.connection.commit()
         self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
 

@@ -59,6 +59,7 @@ class MigrationSession(Session):
         options = dict(execution_options or {})
         if "isolation_level" in options and not (self._joined and self.in_transaction()):
             self._isolate(options.pop("isolation_level"))
+            self._work.forget_outside()
         return super().connection(bind_arguments, options)
 
     def rollback(self) -> None:

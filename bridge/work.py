@@ -20,7 +20,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from psycopg2.extensions import STATUS_READY
 
 from bridge.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lost
 from bridge.deadlock import OwnLocks
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import ExceptionContext
 
+    from bridge.forgetting import Forgetting
     from bridge.pooled import PooledClaim
 
 __all__ = ["CHECK_COMMIT", "NOT_DONE", "Commit", "Mode", "Work"]
@@ -75,6 +79,7 @@ class Work:
         external: bool = False,
         isolation_level: str = "READ COMMITTED",
         pooled: PooledClaim | None = None,
+        forgetting: Forgetting | None = None,
         may_defer: bool = True,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
         keep_claim: Callable[[], None] = lambda: None,
@@ -101,6 +106,10 @@ class Work:
         self.invalid: str | None = None
         #: Why something that the file believes to be committed is not; None as long as all is.
         self.lost: str | None = None
+        #: The error of a COMMIT, or of what has to be a part of it, if that is why.
+        self.lost_by: BaseException | None = None
+        #: Of a downgrade: what sees to it that the record goes no later than the work.
+        self.forgetting = forgetting
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
         self._on_statement = on_statement
@@ -161,16 +170,32 @@ class Work:
             self.lost = lost(self.aborted_by)
             return
         try:
+            if self.forgetting is not None:
+                self.forgetting.join()
             self.dbapi.commit()
-        except Exception as error:
-            self.lost = f"The commit asked for at line {owed.line} failed: {first_line(error)}"
-            raise MigrationError(self.lost) from error
+        except Exception as error:  # noqa: BLE001 - raised by what it calls
+            self._lose(f"The commit asked for at line {owed.line} failed", error)
+        if self.forgetting is not None:
+            self.forgetting.committed()
         self.committed.append(owed)
+
+    def _lose(self, what: str, error: Exception) -> NoReturn:
+        """Nothing of the open transaction stays, as after a COMMIT that failed."""
+        with suppress(Exception):  # of a connection that is gone
+            self.dbapi.rollback()
+        self.lost, self.lost_by = f"{what}: {first_line(error)}", error
+        raise MigrationError(self.lost) from error
 
     def hand_out(self) -> None:
         """The file gets the Connection; of a cursor of the driver's own no listener will hear."""
         self.pay_commit()
         self.hints.go_blind()
+        self.forget_outside()
+
+    def forget_outside(self) -> None:
+        """What comes next would be final at once, if the connection is in no transaction."""
+        if (forgetting := self._to_forget) and self._each_is_final():
+            self._forget(forgetting.precede)
 
     def pay_if_due(self) -> None:
         """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
@@ -246,6 +271,7 @@ class Work:
         self._committing = False
         if self.mode is Mode.ATOMIC and ends_transaction(statement):
             raise MigrationError(self._no_commit_inside())
+        self._forget_before(statement)
         self.hints.note(statement)
         self._on_statement(statement, parameters)
 
@@ -298,6 +324,8 @@ class Work:
             raise MigrationError(self._no_commit_inside())
         self.refuse_lost()
         self.keep_commit()
+        if (forgetting := self._to_forget) and self._status() != _IDLE:
+            self._forget(forgetting.join)
         self._open = False
         self._committing = True
         self.committed.append(Commit(self.line()))
@@ -319,10 +347,36 @@ class Work:
         if self.in_failed_transaction():
             self.lost = lost(self.aborted_by)
         if self.lost:
-            raise MigrationError(self.lost) from self.aborted_by
+            raise MigrationError(self.lost) from self.lost_by or self.aborted_by
 
     def _no_commit_inside(self) -> str:
         return NO_COMMIT_EXTERNALLY if self.external else NO_COMMIT_INSIDE
+
+    @property
+    def _to_forget(self) -> Forgetting | None:
+        return self.forgetting if self.forgetting and not self.forgetting.done else None
+
+    def _forget_before(self, statement: str) -> None:
+        if not (forgetting := self._to_forget):
+            return
+        if self._each_is_final():
+            self._forget(forgetting.precede)
+        elif ends_transaction(statement) and not rolls_back(statement):
+            self._forget(partial(forgetting.join, in_text=True))
+
+    def _forget(self, forget: Callable[[], None]) -> None:
+        try:
+            forget()
+        except Exception as error:  # noqa: BLE001 - raised by what it calls
+            self._lose("It could not be recorded as not applied", error)
+
+    def _each_is_final(self) -> bool:
+        """Whether a statement that is sent now is a transaction of its own."""
+        if self._status() != _IDLE:
+            return False
+        # After a COMMIT as text the driver still believes in the transaction that it began, and
+        # begins no other one.
+        return bool(self.dbapi.autocommit or self.dbapi.status != STATUS_READY)
 
     def _cover(self, statement: str) -> None:
         if self._pooled is None:

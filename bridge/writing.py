@@ -18,6 +18,7 @@ from bridge.drift import row_of
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
+from bridge.forgetting import Erasure, Forgetting
 from bridge.ledger import sqlstate
 from bridge.ledger_limits import read_only, rights
 from bridge.line import Entry, Row
@@ -75,6 +76,7 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
             autoflush=site.settings.session_autoflush,
             show_parameters=site.settings.show_parameters,
             external=site.external,
+            books=(site.ledger.name, site.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
         _Writing(site, ctx, runner, retrying).run(run_migrations)
@@ -235,11 +237,29 @@ class _Writing:
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._commit()
         self._sealed = False
+        if direction is Direction.DOWNGRADE:
+            self._take_back(file)
+            return
+        self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
         if self._sealed:
             self._pointer.has_moved_to(file.revision)
         else:
-            self._pointer.moves_to(file.revision if direction is Direction.UPGRADE else None)
+            self._pointer.moves_to(file.revision)
+
+    def _take_back(self, file: PlainFile) -> None:
+        *earlier, entry = self._line.up_to(file.revision)
+        erasure = Erasure(
+            ledger=self._site.ledger,
+            layout=self._layout,
+            key=self._state.key(entry.stem),
+            old=entry.revision,
+            new=earlier[-1].revision if earlier else None,
+        )
+        runner = self._runner
+        runner.forgetting = Forgetting(self._site.connection, erasure, lambda: runner.baseline)
+        self._retrying.run(runner, file, Direction.DOWNGRADE)
+        self._pointer.has_moved_to(erasure.new)  # or is moved in time, by the runner's `finish`
 
     def _seal(self, attempt: Attempt) -> bool:
         """Record a migration in one message as soon as it has ended, where that can be done."""
@@ -268,8 +288,7 @@ class _Writing:
         if step.is_upgrade:
             self._runner.finish(self._record_attempt)
         else:
-            entry = self._line.by_revision[str(step.up_revision_id)]
-            self._runner.finish(lambda _attempt: self._forget([entry.stem]))
+            self._runner.finish(_finish_forgetting)
 
     def _record_attempt(self, attempt: Attempt) -> None:
         if not self._sealed:
@@ -326,3 +345,8 @@ class _Writing:
     def _roll_back(self) -> None:
         if not self._site.external and self._site.connection.in_transaction():
             self._site.connection.rollback()
+
+
+def _finish_forgetting(attempt: Attempt) -> None:
+    if attempt.work.forgetting is not None:
+        attempt.work.forgetting.finish()

@@ -33,7 +33,8 @@ def downgrade(db):
 """
 BROKEN_DOWN = """
 def downgrade(db):
-    db.execute(text("DROP TABLE {name}, nowhere"))
+    db.execute(text("DROP TABLE {name}"))
+    db.execute(text("SELECT 1 / 0"))
 """
 
 

@@ -295,6 +295,120 @@ def test_the_script_of_a_downgrade_does_what_a_downgrade_does(
     assert stems(scripted) == ["001_commits_once"]
 
 
+#: What a downgrade of 002 does, and what its script holds, in this order.
+ORDERS = {
+    "one commit": (
+        "",
+        ["run(db, 'DELETE FROM t')", "db.commit()"],
+        ["BEGIN", "DELETE FROM t", "UPDATE alembic_version", "DELETE FROM schema_m", "COMMIT"],
+    ),
+    "two commits": (
+        "",
+        ["run(db, 'DELETE FROM t')", "db.commit()", "run(db, 'DROP TABLE t')", "db.commit()"],
+        [
+            *("BEGIN", "DELETE FROM t", "DELETE FROM schema_m", "UPDATE alembic_version", "COMMIT"),
+            *("BEGIN", "DROP TABLE t", "COMMIT"),
+        ],
+    ),
+    "a rollback before": (
+        "",
+        [
+            *("run(db, 'DELETE FROM t')", "db.rollback()", "run(db, 'DELETE FROM t')"),
+            *("db.commit()", "run(db, 'DROP TABLE t')"),
+        ],
+        [
+            *("BEGIN", "DELETE FROM t", "ROLLBACK", "BEGIN", "DELETE FROM t"),
+            *("DELETE FROM schema_m", "UPDATE alembic_version", "COMMIT"),
+            *("BEGIN", "DROP TABLE t", "COMMIT"),
+        ],
+    ),
+    "outside of transactions": (
+        'transaction = "autocommit"',
+        ["run(db, 'VACUUM t')", "run(db, 'DROP TABLE t')"],
+        [
+            *("BEGIN", "DELETE FROM schema_m", "UPDATE alembic_version", "COMMIT"),
+            *("VACUUM t", "DROP TABLE t"),
+        ],
+    ),
+    "outside of transactions, and nothing": (
+        'transaction = "autocommit"',
+        ["pass"],
+        ["BEGIN", "UPDATE alembic_version", "DELETE FROM schema_m", "COMMIT"],
+    ),
+    "autocommit of its own": (
+        "",
+        [
+            "db.connection(execution_options={'isolation_level': 'AUTOCOMMIT'})",
+            "run(db, 'VACUUM t')",
+        ],
+        ["BEGIN", "DELETE FROM schema_m", "UPDATE alembic_version", "COMMIT", "VACUUM t"],
+    ),
+    "as text": (
+        "",
+        ["run(db, 'DELETE FROM t')", "run(db, 'COMMIT')", "run(db, 'DROP TABLE t')"],
+        [
+            *("BEGIN", "DELETE FROM t", "DELETE FROM schema_m", "UPDATE alembic_version", "COMMIT"),
+            *("DROP TABLE t", "BEGIN", "UPDATE alembic_version", "DELETE FROM schema_m", "COMMIT"),
+        ],
+    ),
+    "with another search_path": (
+        "",
+        [
+            *("run(db, 'SET search_path = aside')", "run(db, 'DELETE FROM public.t')"),
+            *("db.commit()", "run(db, 'CREATE TABLE there ()')"),
+        ],
+        [
+            *("BEGIN", "SET search_path = aside", "DELETE FROM public.t"),
+            *("SET LOCAL search_path TO DEFAULT", "DELETE FROM schema_m", "UPDATE alembic_version"),
+            *("COMMIT", "BEGIN", "CREATE TABLE there", "RESET search_path", "COMMIT"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("to", ["001_t", "base"])
+@pytest.mark.parametrize("how", ORDERS)
+def test_the_script_of_a_downgrade_has_the_order_of_a_downgrade(
+    folder_project: Project, create_database: Callable[[], URL], how: str, to: str
+) -> None:
+    head, body, expected = ORDERS[how]
+    nothing = ["def upgrade(db): run(db, 'CREATE TABLE IF NOT EXISTS t ()')"]
+    down = [head, *nothing, "def downgrade(db):", *(f"    {line}" for line in body)]
+    stem = "002_u" if to == "001_t" else "001_t"
+    folder_project.write("001_t", PRELUDE + "\n".join([*nothing, ""]))
+    folder_project.write(stem, PRELUDE + "\n".join([*down, ""]))
+    database = create_database()
+    execute(database, "CREATE SCHEMA aside")
+    psql(database, sql(folder_project, "upgrade", stem))
+    script = sql(folder_project, "downgrade", f"{stem}:{to}")
+    _, _, work = script.partition("RAISE EXCEPTION")
+    _, _, work = work.partition("\n-- Running downgrade ")
+    _, _, work = work.partition("\n\n")
+    sent = [" ".join(each.split()) for each in work.split(";\n\n")][:-1]
+    if to == "base":
+        expected = [each.replace("UPDATE alembic", "DELETE FROM alembic") for each in expected]
+    assert all(map(str.startswith, sent, expected)), sent
+    assert len(sent) == len(expected), sent
+    psql(database, script)
+    left = [] if to == "base" else [to]
+    assert (stems(database), books(database)[1]) == (left, left)
+
+
+def test_a_script_refuses_a_commit_in_the_middle_of_a_text_after_a_change_of_role(
+    folder_project: Project,
+) -> None:
+    body = """
+        def upgrade(db): pass
+        def downgrade(db):
+            run(db, "SET ROLE nobody")
+            run(db, "DELETE FROM t; COMMIT")
+    """
+    write(folder_project, "001_t", body)
+    done = folder_project.alembic("downgrade", "001_t:base", "--sql", env=NOWHERE)
+    assert done.returncode == 4
+    assert "this text ends the transaction in the middle of it, in a downgrade that" in done.stderr
+
+
 def test_a_range_continues_where_another_script_ended(
     seeds: Project, create_database: Callable[[], URL]
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import contextmanager
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from support.both import migration, outcome
 from support.running import do
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.project import Project
 
 
@@ -248,9 +251,10 @@ def test_in_the_record_itself(project: Project, engine: Engine) -> None:
         "001_file failed: 001_file.py, while it was being recorded",
         "  RaiseException: not today",
     ]
-    assert said[-2:] == [
+    assert said[-3:] == [
+        "The file ran without an error. What failed is to record that it is applied, in schema_migrations and alembic_version. A trigger on schema_migrations or alembic_version refuses it: CONTEXT above names its function. Let that function accept it, or drop the trigger.",
         "Everything it did was rolled back. It is not recorded as applied.",
-        "Correct the file, and type: eai migrate",
+        "After that, type: eai migrate",
     ]
     assert project.url is not None
     assert outcome(project.url).rows == {}
@@ -673,3 +677,328 @@ def test_a_connection_that_breaks_in_the_last_commit(project: Project, engine: E
         "The connection broke while the COMMIT was under way, so it is not known whether 001_file was committed; its record was in the same transaction, so the next run will know.",
         "Type: eai migrate",
     ]
+
+
+ROLLED_BACK = "Everything it did was rolled back. It is not recorded as applied."
+RECORD_FAILED = (
+    "The file ran without an error. What failed is to record that it is applied, in "
+    "schema_migrations and alembic_version. "
+)
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        (
+            "COLUMN team text NOT NULL",
+            "schema_migrations has a column team that must have a value, and bridge has none for it. Type as the table's owner: ALTER TABLE schema_migrations ALTER COLUMN team DROP NOT NULL; or give it a DEFAULT.",
+        ),
+        (
+            "CONSTRAINT numbered CHECK (version ~ '^V')",
+            "The constraint numbered of schema_migrations forbids it. Let the constraint allow it, or type as the table's owner: ALTER TABLE schema_migrations DROP CONSTRAINT numbered;",
+        ),
+        (
+            "COLUMN by text DEFAULT 'me' CONSTRAINT known REFERENCES people",
+            "The foreign key known of schema_migrations forbids it. Type as the table's owner: ALTER TABLE schema_migrations DROP CONSTRAINT known;",
+        ),
+    ],
+    ids=["a column", "a check", "a foreign key"],
+)
+def test_a_ledger_that_refuses_the_row_is_told_and_not_the_file(
+    project: Project, engine: Engine, added: str, told: str
+) -> None:
+    """What is there before a run is asked for; here it comes while the file runs."""
+    do(engine, "CREATE TABLE people (name text PRIMARY KEY)")
+    said = message(project, f'run(db, "ALTER TABLE schema_migrations ADD {added}")')
+    assert said.splitlines()[-3:] == [
+        RECORD_FAILED + told,
+        ROLLED_BACK,
+        "After that, type: eai migrate",
+    ]
+
+
+def test_a_right_that_the_record_lacks_is_told_with_the_grant(
+    project: Project, engine: Engine
+) -> None:
+    """The rights are asked for before a run, but a file can take them away."""
+    with as_role(project, engine) as role:
+        said = message(project, f'run(db, "REVOKE ALL ON schema_migrations FROM {role}")')
+        assert said.splitlines()[-3:] == [
+            RECORD_FAILED
+            + f"The role {role} lacks a right on them. Type as their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON schema_migrations, alembic_version TO {role}; or set MIGRATION_DATABASE_URL to the address of a role that has it.",
+            ROLLED_BACK,
+            "After that, type: eai migrate",
+        ]
+
+
+@contextmanager
+def as_role(project: Project, engine: Engine) -> Iterator[str]:
+    """Migrate as a role that may make tables, and no more."""
+    role, url = f"{engine.url.database}_app", project.url
+    assert url is not None
+    do(engine, f"CREATE ROLE {role} LOGIN", f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
+    object.__setattr__(project, "url", url.set(username=role))
+    try:
+        yield role
+    finally:
+        object.__setattr__(project, "url", url)
+        do(engine, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_record_that_fails_after_work_that_stays_is_made_up_for(project: Project) -> None:
+    said = message(
+        project,
+        """
+        transaction = "autocommit"
+        def upgrade(db):
+            run(db, "ALTER TABLE schema_migrations ADD COLUMN team text NOT NULL")
+        """,
+    )
+    assert said.splitlines()[-2:] == [
+        "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is not recorded as applied.",
+        "After that, record it without running it again: eai migrate mark 001_file --applied (or: alembic stamp 001_file)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "SELECT * FROM theirs",
+            "Nothing is wrong with the file: {} lacks a right. GRANT it what the message names, or set MIGRATION_DATABASE_URL to the address of a role that may do it.",
+        ),
+        (
+            "ALTER TABLE theirs ADD COLUMN m int",
+            "Nothing is wrong with the file: {} is not the owner, and only the owner may do this. Make it a member of the owner, with GRANT, or set MIGRATION_DATABASE_URL to the address of a role that may do it.",
+        ),
+        (
+            "INSERT INTO guarded VALUES (1)",
+            "Nothing is wrong with the file: a policy of row level security keeps {} from this. Let the table's owner add a policy that allows it, or set MIGRATION_DATABASE_URL to the address of a role that may do it.",
+        ),
+    ],
+    ids=["a right", "an owner", "a policy"],
+)
+def test_a_right_that_a_role_lacks(
+    project: Project, engine: Engine, statement: str, told: str
+) -> None:
+    do(
+        engine,
+        "CREATE TABLE theirs (n int)",
+        "CREATE TABLE guarded (n int)",
+        "ALTER TABLE guarded ENABLE ROW LEVEL SECURITY",
+    )
+    with as_role(project, engine) as role:
+        do(engine, f"GRANT ALL ON guarded TO {role}")
+        for body, who in (
+            (f'run(db, "{statement}")', f"the role {role}"),
+            (
+                f'run(db, "SET ROLE {role}"); run(db, "{statement}")',
+                "the role that the file has set",
+            ),
+        ):
+            said = message(project, body).splitlines()[-3:]
+            assert said == [told.format(who), ROLLED_BACK, "After that, type: eai migrate"]
+
+
+DONE_ALREADY = [
+    "If this database has all of its work already (made by hand or by another tool, or its row was deleted), record it without running it: eai migrate mark 001_file --applied (or: alembic stamp 001_file)",
+    "If not, let the file cope with what is there (IF NOT EXISTS), or remove that, and type: eai migrate",
+]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE made (n int)",
+        "CREATE INDEX made_n ON made (n)",
+        "ALTER TABLE made ADD COLUMN n int",
+        "ALTER TABLE made ADD CONSTRAINT positive CHECK (n > 0)",
+        "ALTER TABLE made ADD PRIMARY KEY (n)",
+        "CREATE SCHEMA apart",
+        "CREATE TYPE mood AS ENUM ()",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1",
+    ],
+)
+def test_work_that_is_there_already_has_two_ways_on(
+    project: Project, engine: Engine, statement: str
+) -> None:
+    do(
+        engine,
+        "CREATE TABLE made (n int PRIMARY KEY CONSTRAINT positive CHECK (n > 0))",
+        "CREATE INDEX made_n ON made (n)",
+        "CREATE SCHEMA apart",
+        "CREATE TYPE mood AS ENUM ()",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1",
+    )
+    said = message(project, f'run(db, "{statement}")').splitlines()
+    assert said[-3:] == [ROLLED_BACK, *DONE_ALREADY]
+
+
+def test_work_that_is_there_after_a_commit_of_the_files_own(project: Project) -> None:
+    said = message(
+        project,
+        "run(db, 'CREATE TABLE a ()'); db.commit()\nrun(db, 'CREATE TABLE a ()')",
+    )
+    assert said.splitlines()[-1] == (
+        "If not, let the file cope with what is there (IF NOT EXISTS), or remove that, see to it that it can run again from its beginning, and type: eai migrate"
+    )
+
+
+def downgrade_message(project: Project, body: str, *, head: str = "") -> str:
+    """What the downgrade of one file says."""
+    file = f"{head}\ndef upgrade(db): pass\ndef downgrade(db):\n"
+    body = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
+    project.write("001_file", migration(file + body))
+    bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+    done = project.eai("migrate", "downgrade", "base", "--yes")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done
+    return tidy(project, done.stderr[done.stderr.index("Error: ") :])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE gone",
+        "ALTER TABLE made DROP COLUMN gone",
+        "DROP INDEX gone",
+        "DROP FUNCTION gone()",
+        "DROP SCHEMA gone",
+        "DROP TYPE gone",
+        "ALTER TABLE made DROP CONSTRAINT gone",
+        "ALTER TABLE made ADD COLUMN n int",
+    ],
+)
+def test_what_is_gone_already_has_two_ways_on(
+    project: Project, engine: Engine, statement: str
+) -> None:
+    do(engine, "CREATE TABLE made (n int)")
+    said = downgrade_message(project, f'run(db, "{statement}")').splitlines()
+    assert said[-3:] == [
+        "Everything it did was rolled back. It is still recorded as applied.",
+        "If all of it is taken back in this database already (by hand or by another tool), record that without running it: eai migrate mark 001_file --pending",
+        "If not, let the file cope with that (IF EXISTS), and type: eai migrate downgrade base",
+    ]
+
+
+BOTH_WAYS = """\
+To take it back to its end: correct the file, see to it that its downgrade() can run again from its beginning, and type: eai migrate mark 001_file --applied
+Then type: eai migrate downgrade base
+To apply it again instead: see to it that its upgrade() can run on what is left, and type: eai migrate"""
+
+
+def test_a_downgrade_that_fails_after_its_first_commit(project: Project) -> None:
+    said = downgrade_message(
+        project,
+        """
+        run(db, "CREATE TABLE half ()")
+        db.commit()
+        run(db, "SELECT 1 / 0")
+        """,
+    )
+    assert said.splitlines()[4:] == [
+        f"It had made 1 commit, at line {FIRST + 2}: what it did up to there stays. Everything after it was rolled back. It is recorded as not applied, which was part of its first commit. It may be half taken back.",
+        *BOTH_WAYS.splitlines(),
+    ]
+
+
+def test_a_downgrade_that_fails_outside_of_transactions(project: Project) -> None:
+    said = downgrade_message(
+        project,
+        """
+        run(db, "CREATE TABLE half ()")
+        run(db, "SELECT 1 / 0")
+        """,
+        head='transaction = "autocommit"',
+    )
+    assert said.splitlines()[4:] == [
+        "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is recorded as not applied, which was written before its first statement. It may be half taken back.",
+        *BOTH_WAYS.splitlines(),
+    ]
+    done = project.alembic("stamp", "001_file", check=True)
+    assert "Traceback" not in done.stderr
+    assert "Nothing to revert" not in project.eai("migrate", "downgrade", "base", "--yes").stdout
+
+
+def test_a_downgrade_whose_first_commit_cannot_be_recorded(
+    project: Project, engine: Engine
+) -> None:
+    project.write("001_file", migration("pass"))
+    bridge.upgrade(url_of(project), config=project.path / "alembic.ini")
+    do(
+        engine,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'not today'; END $$",
+        "CREATE TRIGGER no BEFORE DELETE ON schema_migrations FOR EACH ROW EXECUTE FUNCTION no()",
+    )
+    said = downgrade_message(
+        project,
+        """
+        run(db, "CREATE TABLE half ()")
+        db.commit()
+        run(db, "SELECT 1")
+        """,
+    )
+    assert said.splitlines()[1:] == [
+        f"  The commit asked for at line {FIRST + 2} failed: not today",
+        "Nothing is wrong with the file. What failed is to record that it is taken back, in schema_migrations and alembic_version. A trigger on schema_migrations or alembic_version refuses it: CONTEXT above names its function. Let that function accept it, or drop the trigger.",
+        "Everything it did was rolled back. It is still recorded as applied.",
+        "After that, type: eai migrate downgrade base",
+    ]
+
+
+def test_a_statement_that_somebody_has_cancelled_is_run_again(project: Project) -> None:
+    said = message(project, 'run(db, "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9)")')
+    assert said.splitlines()[-3:] == [
+        "Somebody cancelled the statement: a person at a console, or a program (pg_cancel_backend). Nothing is wrong with the file: run again.",
+        ROLLED_BACK,
+        "Type: eai migrate",
+    ]
+
+
+def test_a_connection_that_somebody_has_ended_is_run_again(project: Project) -> None:
+    """What the driver says of it depends on which of the server's messages it got first."""
+    said = message(project, 'run(db, "SELECT pg_terminate_backend(pg_backend_pid())")')
+    assert said.splitlines()[-3] in {
+        "Somebody ended the connection (pg_terminate_backend), or the server was shut down. Nothing is wrong with the file: run again.",
+        "The connection to the server broke. Nothing is wrong with the file: run again.",
+    }
+    assert said.splitlines()[-2:] == [ROLLED_BACK, "Type: eai migrate"]
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_files(project: Project) -> None:
+    said = message(
+        project,
+        """
+        run(db, "DO $$ BEGIN RAISE EXCEPTION 'No space left on device' "
+                "USING ERRCODE = 'disk_full'; END $$")
+        """,
+    )
+    assert said.splitlines()[-3:] == [
+        "The server's disk is full. Nothing is wrong with the file: make room on that disk.",
+        ROLLED_BACK,
+        "After that, type: eai migrate",
+    ]
+
+
+def test_a_commit_that_others_made_fail_is_run_again(project: Project) -> None:
+    """A serialization failure shows at the COMMIT, which comes before the next statement."""
+    said = message(
+        project,
+        """
+        run(db, "CREATE TABLE t (n int)")
+        db.commit()
+        db.connection(execution_options={"isolation_level": "SERIALIZABLE"})
+        run(db, "INSERT INTO t SELECT count(*) FROM t")
+        with other_engine(db).connect().execution_options(isolation_level="SERIALIZABLE") as other:
+            other.execute(text("INSERT INTO t SELECT count(*) FROM t"))
+            other.commit()
+        db.commit()
+        run(db, "SELECT 1")
+        """,
+    )
+    assert said.splitlines()[-3] == (
+        "Another transaction worked on the same rows at the same time, and this one had to give way. Nothing is wrong with the file: run again."
+    )
+    assert said.splitlines()[-1] == (
+        "See to it that it can run again from its beginning, and type: eai migrate"
+    )

@@ -25,7 +25,16 @@ SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
-PIECES = ("advice", "failure", "folder", "timelimits", "unnumbered")
+PIECES = (
+    "advice",
+    "blame",
+    "failure",
+    "folder",
+    "refusedrecord",
+    "timelimits",
+    "unnumbered",
+    "work",
+)
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words
 

@@ -50,7 +50,8 @@ KILLED_UNDER_ALEMBIC = Fault(
 KILLED_IN_DOWNGRADE = Fault(
     "`kill -9` at a random instant of `alembic downgrade base`",
     10,
-    "a migration with its record, or neither",
+    "never a record without the work; of a file that commits in the middle, what it had not taken "
+    "back yet, without a record",
 )
 KILLED_ONE_OF_TWO = Fault(
     "`kill -9` of one of two runs that started together",

@@ -189,6 +189,7 @@ _ORDER = (
 )
 TWENTY: dict[str, Kind] = {f"{n:03}_step": kind for n, kind in enumerate(_ORDER, start=1)}
 STEMS = list(TWENTY)
+_INDEX_STEM = next(stem for stem, kind in TWENTY.items() if kind is INDEX)
 
 
 def write_twenty(project: Project) -> None:
@@ -203,6 +204,9 @@ def check(before: Left, after: Left, *, up: bool = True) -> None:
     Nothing that was there is lost. What is recorded was done, once in this attempt, and all of
     it. Of one more migration there may be what it had committed by itself: nothing, if it commits
     once; never its last transaction, because its record is part of that.
+
+    Downwards it is the other way round: what is still recorded is untouched, and the last one that
+    is not may be taken back in part, since its record goes with its first transaction.
     """
     count = len(after.recorded)
     assert after.recorded == STEMS[:count]
@@ -210,20 +214,27 @@ def check(before: Left, after: Left, *, up: bool = True) -> None:
     assert (count >= len(before.recorded)) == up or count == len(before.recorded)
     assert before.marks <= after.marks, "something is gone"
     gained = after.marks - before.marks
-    done = STEMS[len(before.recorded) : count] if up else STEMS[count : len(before.recorded)]
+    done = STEMS[len(before.recorded) : count] if up else STEMS[count + 1 : len(before.recorded)]
     for stem in done:
         assert _of(stem, gained) == TWENTY[stem].steps(stem, up=up)[-1], stem
     # The one that may have been under way, and nothing of any other.
-    under_way = STEMS[count : count + 1] if up else STEMS[:count][-1:]
+    under_way = STEMS[count : count + 1] if up or count < len(before.recorded) else []
     for stem in under_way:
         kind = TWENTY[stem]
         steps = kind.steps(stem, up=up)
-        assert _of(stem, gained) in (steps if kind.apart else steps[:-1]), stem
+        possible = steps[:-1] if up else steps[1:]
+        assert _of(stem, gained) in (steps if kind.apart else possible), stem
     assert {stem for stem, _ in gained} <= {*done, *under_way}
     assert after.made == [stem for stem in after.recorded if TWENTY[stem].whole]
-    index = next(stem for stem, kind in TWENTY.items() if kind is INDEX)
-    if index not in under_way:
-        assert after.indexes == ({"log_stem": True} if index in after.recorded else {})
+    if _INDEX_STEM in after.recorded or not (up and _INDEX_STEM in under_way):
+        _check_index(after, up=up)
+
+
+def _check_index(left: Left, *, up: bool) -> None:
+    recorded = _INDEX_STEM in left.recorded
+    # Forgotten before it was dropped, and then nobody came back to it.
+    if recorded or up or left.marks[_INDEX_STEM, "-b"]:
+        assert left.indexes == ({"log_stem": True} if recorded else {})
 
 
 def check_all(left: Left, *, up: bool = True) -> None:
@@ -234,7 +245,7 @@ def check_all(left: Left, *, up: bool = True) -> None:
             marks = {mark: n for (_, mark), n in _of(stem, left.marks).items()}
             assert marks == dict.fromkeys(("a", "b") if up else ("a", "b", "-a", "-b"), 1), stem
     assert left.made == [stem for stem in left.recorded if TWENTY[stem].whole]
-    assert left.indexes == ({"log_stem": True} if up else {})
+    _check_index(left, up=up)
 
 
 def _of(stem: str, marks: Marks) -> Marks:
