@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
 from bridge.forgetting import Erasure, Forgetting
+from bridge.layout import Layout
 from bridge.ledger import sqlstate
 from bridge.ledger_limits import read_only, rights
 from bridge.line import Entry, Row
@@ -304,7 +306,7 @@ class _Writing:
         try:
             site.ledger.record_applied(site.connection, recorded, self._layout, pointer=pointer)
         except IntegrityError as error:
-            if sqlstate(error) != _UNIQUE_VIOLATION:
+            if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
                 raise
             raise LedgerError(
                 f"{site.ledger.name} already holds a row for {row.version}: another process "
@@ -350,3 +352,10 @@ class _Writing:
 def _finish_forgetting(attempt: Attempt) -> None:
     if attempt.work.forgetting is not None:
         attempt.work.forgetting.finish()
+
+
+def _is_about(error: IntegrityError, layout: Layout) -> bool:
+    """Whether it is the name of the migration that is there twice, and no other column."""
+    detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None) or "")
+    columns = re.search(r"\(([^()]*)\)=\(", detail)
+    return columns is None or columns[1] == layout.key_name

@@ -9,7 +9,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from bridge.errors import LedgerError
+from bridge.errors import LedgerError, MigrationError
 from bridge.request import Request
 from bridge.scripting import write_sql
 from support.books import Books
@@ -311,6 +311,26 @@ def test_a_script_for_an_adopted_database_is_written_in_its_way(books: Books) ->
         connection.cursor().execute(out.getvalue())
     assert holds(books, '"Script"') == ["001_a.py", "002_b.py", "003_c.py"]
     assert books.upgrade() == []
+
+
+def test_another_column_that_wants_a_value_once_is_not_taken_for_another_process(
+    books: Books,
+) -> None:
+    books.sql(
+        "CREATE TABLE schema_migrations (version text PRIMARY KEY, description text UNIQUE)",
+        "INSERT INTO schema_migrations VALUES ('001_a', 'About 002_b')",
+    )
+    with pytest.raises(MigrationError) as caught:
+        books.upgrade()
+    message = str(caught.value)
+    assert "another process" not in message
+    assert "Correct the file" not in message
+    assert (
+        "The constraint schema_migrations_description_key of schema_migrations wants a value only "
+        "once that more than one migration has. Type as the table's owner: ALTER TABLE "
+        "schema_migrations DROP CONSTRAINT schema_migrations_description_key;"
+    ) in message
+    assert books.ran == []
 
 
 # Times
