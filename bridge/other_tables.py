@@ -8,6 +8,8 @@ for the name of the first file.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, text
@@ -48,13 +50,24 @@ def find_other_table(connection: Connection, ledger: Ledger, first: str) -> str 
     """
     if number_of(first) is None:
         return None
+    try:
+        with undone(connection):
+            return _found(connection, ledger, first)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None  # a table that may not be read, or is locked, is not one to be sure of
+
+
+@contextmanager
+def undone(connection: Connection) -> Iterator[None]:
+    """A look that may fail: what it locks and sets is let go of, and the transaction goes on."""
     savepoint = connection.begin_nested()
     try:
-        return _found(connection, ledger, first)
-    except DBAPIError:
-        return None  # a table that may not be read, or is locked, is not one to be sure of
+        yield
     finally:
-        savepoint.rollback()
+        if not connection.invalidated:  # with a connection that is gone all of it is
+            savepoint.rollback()
 
 
 def _found(connection: Connection, ledger: Ledger, first: str) -> str | None:

@@ -22,7 +22,7 @@ from bridge.filling import filling
 from bridge.layout import quoted
 from bridge.ledger import Ledger
 from bridge.line import Row
-from bridge.other_tables import find_other_table
+from bridge.other_tables import find_other_table, undone
 from bridge.plainfile import PlainFile
 from bridge.state import Rejected, State, named
 
@@ -107,13 +107,13 @@ def _rejected(
 ) -> tuple[Rejected, ...]:
     """Which of these rows a CHECK of the ledger would refuse, by asking the server."""
     assert state.table is not None  # noqa: S101 - only where there are constraints
-    savepoint = connection.begin_nested()
     try:
-        found = ledger.refused_by_checks(connection, state.table, state.layout, rows)
+        with undone(connection):
+            found = ledger.refused_by_checks(connection, state.table, state.layout, rows)
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         # What the constraint cannot be evaluated on, it refuses as well.
         told = str(error.orig).strip().split("\n", 1)[0]
         return (Rejected(rows[0].version, told),)
-    finally:
-        savepoint.rollback()
     return tuple(Rejected(rows[place].version, told) for place, told in found)
