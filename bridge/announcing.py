@@ -11,6 +11,7 @@ from bridge.preflight import Command, Preflight, preflight
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.errors import BridgeError
     from bridge.findings import Finding
     from bridge.line import Entry
     from bridge.reporting import Direction, Reporter
@@ -23,13 +24,14 @@ def announce(
     state: State,
     direction: Direction,
     entries: Sequence[Entry],
+    otherwise: BridgeError | None = None,
     *,
     looking: bool = False,
 ) -> Preflight:
     """Tell what a person should know before these migrations are run or reverted.
 
     `state` is what the database holds. With `looking` they are not run. Raises a BridgeError with
-    all that is refused.
+    all that is refused; `otherwise`, if there is one, where nothing is.
     """
     found = preflight(
         Command(direction.value),
@@ -39,8 +41,11 @@ def announce(
         steps=entries,
         looking=looking,
     )
-    tell(site.reporter, found.warnings)
+    if otherwise is None or found.refusals:
+        tell(site.reporter, found.warnings)
     found.refuse()
+    if otherwise is not None:
+        raise otherwise
     if looking and (sentence := additions(state)):
         site.reporter.note(sentence)
     return found

@@ -15,8 +15,8 @@ AND (command IN ('r', 'd')
      OR COALESCE(pg_get_expr(polwithcheck, polrelid), pg_get_expr(polqual, polrelid)) = 'true')
 """
 
-# A bit of tgtype says that a trigger is for each row; a rule of type 1 makes a view. A table that
-# is published cannot be deleted from unless the row can be told to those who follow.
+# A bit of tgtype says that a trigger is for each row; a rule of type 1 makes a view. Rows of a
+# published table cannot be changed or deleted unless those who follow can be told which.
 _FACTS: Final = f"""
 (SELECT json_build_object(
     'schema', nspname, 'kind', relkind, 'owned', pg_has_role(relowner, 'USAGE'),
@@ -52,14 +52,18 @@ _FACTS: Final = f"""
                    AND bool_and(polpermissive OR {_WHOLE})
                   FROM pg_policy
                  WHERE polrelid = t.oid AND polcmd::text IN (command, '*') AND {_FOR_THIS_ROLE})),
-    'undeletable',
+    'published',
         CASE WHEN relreplident = 'n' OR relreplident = 'd' AND NOT EXISTS (
                       SELECT FROM pg_index WHERE indrelid = t.oid AND indisprimary)
-             THEN EXISTS (
-                      SELECT FROM pg_publication_tables AS pub JOIN pg_publication AS p
+             THEN ARRAY(
+                      SELECT DISTINCT unnest(CASE WHEN pubupdate AND pubdelete
+                                                  THEN ARRAY['UPDATE', 'DELETE']
+                                                  WHEN pubupdate THEN ARRAY['UPDATE']
+                                                  WHEN pubdelete THEN ARRAY['DELETE'] END)
+                        FROM pg_publication_tables AS pub JOIN pg_publication AS p
                           ON p.pubname = pub.pubname
-                       WHERE schemaname = nspname AND tablename = relname AND pubdelete)
-             ELSE false END,
+                       WHERE schemaname = nspname AND tablename = relname)
+             ELSE ARRAY[]::text[] END,
     'view_of', (
         SELECT string_agg(DISTINCT refobjid::regclass::text, ', ')
           FROM pg_rewrite JOIN pg_depend ON objid = pg_rewrite.oid

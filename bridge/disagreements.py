@@ -364,8 +364,8 @@ def moved(state: State, last: str | None) -> Finding:
     return warning(
         "pointer-moved",
         f"{state.version_table} says {_and(state.pointers)}, but the migration that "
-        f"{state.ledger} records as applied last is {last}. The rows are believed: "
-        f"{state.version_table} is set to {last}.",
+        f"{state.ledger} records as applied last is {last}.",
+        f"The rows are believed: {state.version_table} is set to {last}.",
         migration=last,
     )
 
@@ -375,7 +375,8 @@ def removed(state: State, first: str) -> Finding:
     return warning(
         "rerun",
         f"{state.version_table} says {first}, but {state.ledger} holds no row: its row was "
-        "removed, so it is run again.",
+        "removed.",
+        "It is run again.",
         migration=first,
     )
 
@@ -385,7 +386,8 @@ def drifted(state: State, unknown: tuple[str, ...], last: str | None) -> Finding
     return warning(
         "pointer-moved",
         f"{state.version_table} says {_and(unknown)}, which is neither a file nor a row of "
-        f"{state.ledger}. The rows are believed: {state.version_table} is set to {last}.",
+        f"{state.ledger}.",
+        f"The rows are believed: {state.version_table} is set to {last}.",
         migration=last,
     )
 

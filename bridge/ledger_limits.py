@@ -6,7 +6,7 @@ after the work, when it cannot be recorded any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -29,20 +29,33 @@ NEEDED: Final = {
 _NAMED = 3
 
 
-def limits(state: State, direction: Direction, entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Why these migrations could not be recorded, and what of them could not be."""
-    if not entries:
-        return
-    yield from rights(state, *NEEDED[direction])
-    yield from _missing_tables(state)
-    if direction is Direction.DOWNGRADE:
-        yield from _deleting(state)
-        return
-    yield from _names(state, entries)
-    yield from _columns(state)
-    yield from _rejected(state, entries)
-    yield from _lacking(state, entries)
-    yield from _triggers(state)
+def limits(
+    state: State,
+    recorded: Sequence[Entry],
+    forgotten: Sequence[Entry] = (),
+    *,
+    ledger: Collection[str] = (),
+    pointer: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Why these migrations could not be recorded, or forgotten, and what of them could not be.
+
+    `ledger` and `pointer` are what else is done with the two tables.
+    """
+    acts = [NEEDED[Direction.UPGRADE]] if recorded else []
+    acts += [NEEDED[Direction.DOWNGRADE]] if forgotten else []
+    yield from rights(
+        state,
+        {*ledger}.union(*(of_ledger for of_ledger, _ in acts)),
+        {*pointer}.union(*(of_pointer for _, of_pointer in acts)),
+    )
+    if recorded or forgotten:
+        yield from _missing_tables(state)
+    if recorded:
+        yield from _names(state, recorded)
+        yield from _columns(state)
+        yield from _rejected(state, recorded)
+        yield from _lacking(state, recorded)
+        yield from _triggers(state)
 
 
 def rights(state: State, ledger: set[str], version_table: set[str]) -> Iterator[Finding]:
@@ -68,6 +81,9 @@ def rights(state: State, ledger: set[str], version_table: set[str]) -> Iterator[
     for name, table, needed in tables:
         if table is not None and table.hides(*needed):
             yield hidden_rows(state, name, sorted(needed - table.covered))
+    for name, table, needed in tables:
+        if table is not None and needed & table.published:
+            yield _published(name, needed & table.published)
 
 
 def read_only(state: State, task: str) -> Finding:
@@ -86,6 +102,26 @@ def read_only(state: State, task: str) -> Finding:
         "servers, name them all, and add target_session_attrs: "
         "postgresql://role@host1,host2/database?target_session_attrs=read-write",
     )
+
+
+def unrecorded_checksums(state: State) -> Finding | None:
+    """Why a checksum cannot be recorded that a person has asked for; None if it can be."""
+    return no_checksums(state, state.layout) if _keeps_no_checksum(state) else None
+
+
+def no_checksums(state: State, layout: Layout) -> Finding:
+    """A ledger that has no column for a checksum, and gets none."""
+    return refusal(
+        "lacks-columns",
+        f"{state.ledger} has no column for bridge's checksums, and this role may not add it; what "
+        f"it lacks is {_listed([*layout.lacking, *layout.unusable])}. Nothing was changed.",
+        f"Type this once as the table's owner: {addition(state.ledger, layout)}",
+    )
+
+
+def _keeps_no_checksum(state: State) -> bool:
+    table = state.table
+    return not (table is None or table.owned or "checksum" in state.layout.columns)
 
 
 def something_to_run(entries: Sequence[Entry]) -> str:
@@ -173,19 +209,15 @@ def _missing_tables(state: State) -> Iterator[Finding]:
         )
 
 
-def _deleting(state: State) -> Iterator[Finding]:
-    for name, table in (
-        (state.ledger, state.table),
-        (state.version_table, state.pointer_table),
-    ):
-        if table is not None and table.undeletable:
-            yield refusal(
-                "no-delete",
-                f"{name} is part of a publication and has no replica identity, so PostgreSQL "
-                "refuses to delete what a downgrade has to forget. Nothing was run.",
-                "Type this once as the table's owner: ALTER TABLE "
-                f"{name} REPLICA IDENTITY FULL; or give the table a primary key.",
-            )
+def _published(name: str, acts: Collection[str]) -> Finding:
+    """A table in which nobody may do this, because those who follow could not be told of it."""
+    return refusal(
+        "no-delete",
+        f"{name} is part of a publication and has no replica identity, so PostgreSQL refuses to "
+        f"{_listed(sorted(act.lower() for act in acts))} its rows. Nothing was run.",
+        f"Type this once as the table's owner: ALTER TABLE {name} REPLICA IDENTITY FULL; or give "
+        "the table a primary key.",
+    )
 
 
 def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -290,15 +322,14 @@ def breaking_unrecorded(state: State, layout: Layout, entry: Entry) -> Finding:
 
 def drift_unrecorded(state: State) -> Finding | None:
     """A setting that promises what this ledger cannot tell; None if it can, or will."""
-    table, layout = state.table, state.layout
-    if table is None or table.owned or "checksum" in layout.columns:
+    if not _keeps_no_checksum(state):
         return None
     return refusal(
         "drift-unrecorded",
         f"drift = refuse is set, but {state.ledger} has no column for bridge's checksums, and "
         "this role may not add it: a file that was changed would not be noticed. Nothing was run.",
-        f"Type this once as the table's owner: {addition(state.ledger, layout)} Or set drift = "
-        "warn.",
+        f"Type this once as the table's owner: {addition(state.ledger, state.layout)} Or set drift "
+        "= warn.",
     )
 
 

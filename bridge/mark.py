@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from bridge.drift import NO_FILE, maybe_renamed, row_of
-from bridge.errors import LedgerError, TryAgain, UsageError
+from bridge.errors import TryAgain, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
-from bridge.ledger_limits import addition, limits
+from bridge.ledger_limits import no_checksums, unrecorded_checksums
 from bridge.line import Entry, Line, build_line
 from bridge.migrator import alembic_here
 from bridge.preflight import Command, preflight
-from bridge.reporting import Direction
 from bridge.targets import as_revision, unknown_revision
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _mark(site: Site, name: str, *, applied: bool, agree: Agree) -> Marking | No
         reporter=site.reporter,
         in_transaction=site.external,
     ):
-        if _look(site, name, applied=applied) != marking:
+        if _look(site, name, applied=applied, looking=False) != marking:
             raise TryAgain(
                 "The ledger or the files have changed since this was asked. Nothing was changed. "
                 "Run the same command again."
@@ -93,16 +92,25 @@ def _mark(site: Site, name: str, *, applied: bool, agree: Agree) -> Marking | No
     return marking
 
 
-def _look(site: Site, name: str, *, applied: bool) -> Marking:
-    """What it would change, in a database whose records can be believed."""
-    files, state = site.script.files, site.read()
-    found = preflight(Command.MARK, files, state, site.settings, steps=())
+def _look(site: Site, name: str, *, applied: bool, looking: bool = True) -> Marking:
+    """What it would change, in a database whose records can be believed, and changed."""
+    files, state, settings = site.script.files, site.read(), site.settings
+    found = preflight(Command.MARK, files, state, settings, steps=())
     found.refuse()
     line = found.line
-    entry = _entry(line, name, site.settings.folder)
-    if applied:
-        return _applying(state, line, entry)
-    return _forgetting(line, entry)
+    entry = _entry(line, name, settings.folder)
+    marking = _applying(line, entry) if applied else _forgetting(line, entry)
+    if marking.others:
+        others = [each for each in line.applied if each.stem in marking.others]
+        preflight(Command.REPAIR, files, state, settings, steps=others, looking=looking).refuse()
+        if (lacking := unrecorded_checksums(state)) is not None:
+            raise refused([lacking])
+    elif marking.what:
+        steps, forgets = ([entry], []) if applied else ([], [entry])
+        preflight(
+            Command.MARK, files, state, settings, steps=steps, forgets=forgets, looking=looking
+        ).refuse()
+    return marking
 
 
 def _entry(line: Line, name: str, folder: str) -> Entry:
@@ -116,14 +124,9 @@ def _entry(line: Line, name: str, folder: str) -> Entry:
     return fitting[0]
 
 
-def _applying(state: State, line: Line, entry: Entry) -> Marking:
+def _applying(line: Line, entry: Entry) -> Marking:
     if entry.row is not None:
         return Marking(entry.stem, "", line.pointer)
-    refusals = [
-        each for each in limits(state, Direction.UPGRADE, [entry]) if each.severity == "error"
-    ]
-    if refusals:
-        raise refused(refusals)
     what = "recorded as applied, without running it"
     return Marking(entry.stem, what, entry.revision)
 
@@ -165,11 +168,6 @@ def _set_apart(site: Site, state: State, stems: tuple[str, ...]) -> None:
     """Note of these rows that a person knows them: no file of the folder is one of them."""
     layout = site.ledger.layout(site.connection)
     if "checksum" not in layout.columns:
-        raise LedgerError(
-            f"That no file of the folder is {', '.join(stems)} is noted in the column for bridge's "
-            f"checksums, which {state.ledger} does not have, and this role may not add it. Nothing "
-            "was changed. Type this once as the table's owner: "
-            f"{addition(state.ledger, layout)}"
-        )
+        raise refused([no_checksums(state, layout)])  # somebody holds the table
     for stem in stems:
         site.ledger.amend(site.connection, state.key(stem), layout, checksum=NO_FILE)

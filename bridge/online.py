@@ -101,7 +101,8 @@ def _look(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
     refuse_if_behind(ctx, found.line)
     site.script.follow(found.line)
     # Who asks what would run is told what the run would refuse.
-    site.script.announce = partial(announce, site, state, looking=True)
+    rehearses = bool(site.script.config.attributes.get("bridge.rehearses"))
+    site.script.announce = partial(announce, site, state, looking=not rehearses)
     pointer = found.line.pointer
     ctx.opts["dont_mutate"] = True
     ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]

@@ -17,10 +17,9 @@ from bridge import disagreements as say
 from bridge.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.errors import FilesError, LedgerError
 from bridge.findings import Finding, Severity, refused
-from bridge.ledger_limits import drift_unrecorded, limits, read_only, rights, something_to_run
+from bridge.ledger_limits import drift_unrecorded, limits, read_only, something_to_run
 from bridge.line import Entry, Line
 from bridge.reconcile import Agreement, line_of, reconcile, reconcile_for_stamp
-from bridge.reporting import Direction
 from bridge.state import named
 
 if TYPE_CHECKING:
@@ -79,15 +78,18 @@ _PASSES: Final[dict[Command, frozenset[str]]] = {
     Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
 }
 
-_DIRECTIONS: Final = {
-    Command.UPGRADE: Direction.UPGRADE,
-    Command.DOWNGRADE: Direction.DOWNGRADE,
+#: Those that run files.
+_RUNS: Final = frozenset({Command.UPGRADE, Command.DOWNGRADE})
+#: Those that record migrations as applied.
+_RECORDS: Final = frozenset({Command.UPGRADE, Command.STAMP, Command.PURGE, Command.MARK})
+#: What else they do with the ledger and with the version table, which they may write anew.
+_ALSO: Final[dict[Command, tuple[frozenset[str], frozenset[str]]]] = {
+    Command.PURGE: (frozenset(), frozenset({"INSERT", "DELETE"})),
+    Command.REPAIR: (frozenset({"UPDATE"}), frozenset({"INSERT", "DELETE"})),
+    Command.MARK: (frozenset(), frozenset({"INSERT", "DELETE"})),
 }
-#: What the others write, on the ledger and on the version table.
-_RIGHTS: Final[dict[Command, tuple[set[str], set[str]]]] = {
-    Command.REPAIR: ({"UPDATE"}, {"INSERT", "DELETE"}),
-    Command.MARK: ({"INSERT", "DELETE"}, {"INSERT", "DELETE"}),
-}
+#: What cannot be done on a connection that only reads, where no file is to run.
+BOOKS: Final = "and its bookkeeping tables would have to be written"
 
 
 def preflight(
@@ -97,13 +99,15 @@ def preflight(
     settings: Settings,
     *,
     steps: Sequence[Entry] | None = None,
+    forgets: Sequence[Entry] = (),
     looking: bool = False,
 ) -> Preflight:
     """What is refused and what is to be told before `command`.
 
-    `steps` are the migrations that it is about to run or revert; all pending ones for an upgrade,
-    if None. With `looking` they are not about to run: a connection that only reads is then no
-    matter. Reads the files. Raises LedgerError only if nobody can tell what the ledger calls the
+    `steps` are the migrations that it is about to run, to revert or to record; all pending ones
+    for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
+    `looking` none of that is about to happen: a connection that only reads is then no matter.
+    Reads the files. Raises LedgerError only if nobody can tell what the ledger calls the
     migrations.
     """
     state = named(files, state)
@@ -123,14 +127,15 @@ def preflight(
     line = agreement.line
     entries = line.pending if steps is None else tuple(steps)
     drift = _drifted(command, line, settings, looking=looking or bool(entries))
-    of_files = _of_files(state, line, settings, drift, entries)
+    of_files = _of_files(command, state, line, settings, entries, drift=drift)
     found = [
         *agreement.warnings,
         *_of_absent_files(line),
         *(of_files if command is not Command.LOOK else ()),
-        *_of_recording(command, state, settings, entries, looking=looking),
+        *_of_recording(command, state, settings, entries, forgets, looking=looking),
     ]
-    found = [each for each in found if each.id not in _PASSES[command]]
+    unheeded = _PASSES[command] | _told_better(found)
+    found = [each for each in found if each.id not in unheeded]
     refusals = tuple(each for each in found if each.severity is Severity.ERROR)
     warnings = [each for each in found if each.severity is Severity.WARNING]
     return Preflight(
@@ -157,12 +162,20 @@ def _drifted(
     return changed(line) if wanted and "changed" not in _PASSES[command] else ()
 
 
+def _told_better(found: Sequence[Finding]) -> frozenset[str]:
+    """What another finding says of the same thing, and more."""
+    unrecorded = any(each.id == "drift-unrecorded" for each in found)
+    return frozenset({"no-checksum"}) if unrecorded else frozenset()
+
+
 def _of_files(
+    command: Command,
     state: State,
     line: Line,
     settings: Settings,
-    drift: Sequence[Entry],
     entries: Sequence[Entry],
+    *,
+    drift: Sequence[Entry],
 ) -> Iterator[Finding]:
     for each in renamed(line):
         yield say.same_text(state, each.old, each.new[0])
@@ -179,9 +192,10 @@ def _of_files(
     elif drift:
         yield say.changed_warning(drift)
     yield from _late(line, settings, entries)
-    for entry in entries:
+    for entry in entries if command is not Command.REPAIR else ():
         try:
-            _ = entry.file and entry.file.runnable
+            # What nobody has written yet may be recorded, and not run.
+            _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
         except FilesError as error:
             yield say.unreadable(entry, str(error))
 
@@ -200,6 +214,7 @@ def _of_recording(
     state: State,
     settings: Settings,
     entries: Sequence[Entry],
+    forgets: Sequence[Entry],
     *,
     looking: bool,
 ) -> Iterator[Finding]:
@@ -207,16 +222,16 @@ def _of_recording(
     session = state.session
     if looking and (session.standby or session.reads_by_default):
         return  # where nothing is written, nobody needs to know what could not be
-    if command in _RIGHTS:
-        yield from rights(state, *_RIGHTS[command])
-        return
-    if command is Command.LOOK or not entries:
+    if command is Command.LOOK or not (entries or forgets):
         return
     if session.read_only and not looking:
-        yield read_only(state, something_to_run(entries))
+        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKS)
         return
-    yield from limits(state, _DIRECTIONS[command], entries)
-    if settings.drift == "refuse" and command is Command.UPGRADE:
+    recorded = entries if command in _RECORDS else ()
+    forgotten = entries if command is Command.DOWNGRADE else forgets
+    ledger, pointer = _ALSO.get(command, ((), ()))
+    yield from limits(state, recorded, forgotten, ledger=ledger, pointer=pointer)
+    if settings.drift == "refuse" and recorded:
         found = drift_unrecorded(state)
         if found is not None:
             yield found
@@ -232,6 +247,6 @@ def _of_absent_files(line: Line) -> Iterator[Finding]:
 
 def _after(refusals: Sequence[Finding], warnings: Sequence[Finding]) -> Iterator[Finding]:
     """The warnings as they are where something is refused: nothing goes on."""
-    goes_on = {"file-missing", "newer", "late"}
+    goes_on = {"file-missing", "newer", "late", "pointer-moved", "rerun"}
     for each in warnings:
         yield replace(each, next="") if refusals and each.id in goes_on else each

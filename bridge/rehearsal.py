@@ -136,6 +136,7 @@ class _Rehearsing:
             config = self._request.alembic_config()
             config.attributes["connection"] = self._connection
             config.attributes["bridge.reporter"] = self._watch
+            config.attributes["bridge.rehearses"] = True  # files do run, although nothing stays
             script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
 
             def rehearse_steps(heads: Any, _context: Any) -> list[Any]:

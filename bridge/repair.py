@@ -16,8 +16,7 @@ from bridge.drift import Renamed, changed, has_checksum, maybe_renamed, renamed,
 from bridge.errors import FilesError, LedgerError, TryAgain, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
-from bridge.layout import Layout
-from bridge.ledger_limits import addition
+from bridge.ledger_limits import no_checksums, unrecorded_checksums
 from bridge.line import Entry, Line, Row
 from bridge.migrator import alembic_here
 from bridge.plainfile import PlainFile, revision_id
@@ -223,7 +222,7 @@ def _repair(site: Site, wanted: _Wanted, agree: Agree) -> bool:
         reporter=site.reporter,
         in_transaction=site.external,
     ):
-        if _look(site, wanted) != changes:
+        if _look(site, wanted, looking=False) != changes:
             raise TryAgain(
                 "The ledger or the files have changed since this was asked. Nothing was "
                 "repaired. Run the same command again."
@@ -234,18 +233,25 @@ def _repair(site: Site, wanted: _Wanted, agree: Agree) -> bool:
     return True
 
 
-def _look(site: Site, wanted: _Wanted) -> tuple[Change, ...]:
-    """What there is to repair in a database that is in order otherwise."""
+def _look(site: Site, wanted: _Wanted, *, looking: bool = True) -> tuple[Change, ...]:
+    """What there is to repair in a database that is in order otherwise, and can be changed."""
     files, state = site.script.files, site.read()
     if wanted.adopt and not state.adopted:
         adopted = replace(state, adopted=True)
-        preflight(Command.REPAIR, files, adopted, site.settings, steps=()).refuse()
+        applied = line_of(files, adopted).applied
+        preflight(
+            Command.REPAIR, files, adopted, site.settings, steps=applied, looking=looking
+        ).refuse()
         return (Change(state.ledger, state.ledger, None, _ADOPTED),)
     changes = planned(files, state, names=wanted.names)
-    mended = repaired(state, changes)
-    found = preflight(Command.REPAIR, files, mended, site.settings, steps=())
+    mended, stems = repaired(state, changes), {change.new_stem for change in changes}
+    rows = [each for each in line_of(files, mended).applied if each.stem in stems]
+    found = preflight(Command.REPAIR, files, mended, site.settings, steps=rows, looking=looking)
     # What was not asked for stays as it is, and stays refused where it was.
     left = [f for f in found.refusals if not (wanted.names and f.id == "names-differ")]
+    if any(change.checksum for change in changes):
+        lacking = unrecorded_checksums(state)
+        left += [lacking] if lacking is not None else []
     if left:
         raise refused(left)
     return changes
@@ -263,7 +269,7 @@ def _record(site: Site, changes: Sequence[Change]) -> None:
     pointer = line_of(site.script.files, repaired(state, changes)).pointer
     layout = ledger.ensure(connection)
     if "checksum" not in layout.columns and any(change.checksum for change in changes):
-        raise _no_checksums(state, layout)
+        raise refused([no_checksums(state, layout)])  # somebody holds the table
     for change in _in_order(changes):
         key = change.new_key
         if key is None and change.new_stem != change.stem:
@@ -288,15 +294,6 @@ def _in_order(changes: Sequence[Change]) -> list[Change]:
         free = [c for c in left.values() if c.new_stem == c.stem or c.new_stem not in left]
         ordered += [left.pop(change.stem) for change in free or list(left.values())]
     return ordered
-
-
-def _no_checksums(state: State, layout: Layout) -> LedgerError:
-    names = " and ".join({**layout.lacking, **layout.unusable})
-    return LedgerError(
-        f"{state.ledger} has no column for bridge's checksums, and this role may not add it; what "
-        f"it lacks is {names}. Nothing was repaired. Type this once as the table's owner: "
-        f"{addition(state.ledger, layout)}"
-    )
 
 
 def _rename(old: Entry, new: Entry, state: State) -> Change:

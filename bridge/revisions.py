@@ -26,7 +26,7 @@ from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import folder as folders
 from bridge.alembic_errors import told_to_alembic
-from bridge.errors import TryAgain, UsageError
+from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.line import Entry, Line, build_line
 from bridge.plainfile import PlainFile
 from bridge.plainscript import PlainScript, entry_of, refuse_irreversible
@@ -57,8 +57,12 @@ class PlainScriptDirectory(ScriptDirectory):
         self.settings = settings
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
-        #: Told which migrations are about to run, or to be reverted, and may refuse.
-        self.announce: Callable[[Direction, Sequence[Entry]], object] | None = None
+        #: Told which migrations are about to run, or to be reverted, and may refuse. Last, why
+        #: they cannot be reverted, to be raised unless more is wrong.
+        self.announce: Callable[[Direction, Sequence[Entry], BridgeError | None], object] | None
+        self.announce = None
+        #: Told which revision is about to be stamped, None for base, and may refuse.
+        self.announce_stamp: Callable[[str | None], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
         self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
 
@@ -146,13 +150,25 @@ class PlainScriptDirectory(ScriptDirectory):
         if steps is None:
             steps = super()._upgrade_revs(destination, current_rev)
         with self.told_to_alembic():
-            entries = [entry_of(step) for step in steps]
-            for entry in entries:
-                if entry.file is not None:
-                    entry.file.hold()  # a bad file is refused before any is run
-            if self.announce is not None:
-                self.announce(Direction.UPGRADE, entries)
+            self._announced(Direction.UPGRADE, [entry_of(step) for step in steps])
         return steps
+
+    def _announced(self, direction: Direction, entries: Sequence[Entry]) -> None:
+        """See to it that a bad file is refused before any is run, with all else that is."""
+        error = None
+        for entry in entries:
+            try:
+                if entry.file is not None:
+                    entry.file.hold()
+                if direction is Direction.DOWNGRADE:
+                    told = self.config.attributes.get("bridge.downgrade_command")
+                    refuse_irreversible(entry, command=told or "alembic downgrade")
+            except BridgeError as found:
+                error = error or found
+        if self.announce is not None:
+            self.announce(direction, entries, error)
+        elif error is not None:
+            raise error
 
     def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
         """What is pending, straight from the line; None where it takes Alembic's map to tell.
@@ -171,21 +187,20 @@ class PlainScriptDirectory(ScriptDirectory):
 
     def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
         steps = super()._downgrade_revs(destination, current_rev)
-        attributes = self.config.attributes
         with self.told_to_alembic():
             entries = [entry_of(step) for step in steps]
-            for entry in entries:
-                if entry.file is not None:
-                    entry.file.hold()
-                command = attributes.get("bridge.downgrade_command", "alembic downgrade")
-                refuse_irreversible(entry, command=command)
-            _refuse_others(entries, attributes.get("bridge.agreed"))
-            if self.announce is not None:
-                self.announce(Direction.DOWNGRADE, entries)
+            _refuse_others(entries, self.config.attributes.get("bridge.agreed"))
+            self._announced(Direction.DOWNGRADE, entries)
         return steps
 
     def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
-        return super()._stamp_revs(self._ids(revision), heads)
+        revision = self._ids(revision)
+        steps = super()._stamp_revs(revision, heads)
+        if self.announce_stamp is not None:
+            found = [each.revision for each in self.get_revisions(revision or "base")]
+            with self.told_to_alembic():
+                self.announce_stamp(found[-1] if found else None)
+        return steps
 
     def generate_revision(  # noqa: PLR0917 - Alembic's signature
         self,

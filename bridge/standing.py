@@ -168,9 +168,10 @@ def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> S
 
 def _not_now(finding: Finding) -> Finding:
     """What the next run does about it, where that changes the database."""
-    if finding.id not in {"pointer-moved", "rerun"}:
+    if finding.id not in {"pointer-moved", "rerun"} or not finding.next:
         return finding
-    return replace(finding, next="(The next run does that; nothing was changed now.)")
+    then = f"{finding.next} (The next run does that; nothing was changed now.)"
+    return replace(finding, next=then)
 
 
 def _migration(entry: Entry, late: Collection[Entry], changed: Collection[Entry]) -> Migration:

@@ -125,12 +125,16 @@ def _skip(reporter: Reporter) -> Report:
     return Report(())
 
 
+#: This process is not to write: whether its role could is for the one that does.
+_OF_THE_ROLE = frozenset({"rights", "lacks-columns", "breaking-unrecorded", "drift-unrecorded"})
+
+
 def _accept(found: Status, reporter: Reporter) -> Report:
-    for each in found.findings:
+    findings = [each for each in found.findings if each.id not in _OF_THE_ROLE]
+    for each in findings:
         if each.severity is Severity.WARNING and each.id != "late":
             reporter.warning(str(each), finding=each.id)
-    # This process is not to write: whether its role could is for the one that does.
-    problems = [f for f in found.findings if f.severity is Severity.ERROR and f.id != "rights"]
+    problems = [each for each in findings if each.severity is Severity.ERROR]
     if problems:
         raise refused(problems)
     if found.pending:

@@ -75,8 +75,8 @@ class Table:
     secured: bool = False
     #: For which of the four some policy lets this role do it with every row.
     covered: frozenset[str] = frozenset()
-    #: Whether a publication keeps rows from being deleted or updated.
-    undeletable: bool = False
+    #: Which of UPDATE and DELETE a publication keeps everybody from.
+    published: frozenset[str] = frozenset()
     #: What a view shows.
     view_of: str | None = None
 
@@ -93,6 +93,7 @@ class Table:
             "checks": tuple((name, expression) for name, expression in told["checks"]),
             "triggers": tuple(told["triggers"]),
             "covered": frozenset(told["covered"]),
+            "published": frozenset(told["published"]),
         }
         return cls(**given)
 

@@ -26,7 +26,7 @@ from bridge.ledger_limits import read_only, rights
 from bridge.line import Entry, Row
 from bridge.plainfile import PlainFile
 from bridge.pointer import Pointer
-from bridge.preflight import Command, Preflight, preflight
+from bridge.preflight import BOOKS, Command, Preflight, preflight
 from bridge.reporting import Direction
 from bridge.retrying import Retrying
 from bridge.runner import Runner
@@ -35,8 +35,6 @@ from bridge.session import Mode, Watcher
 from bridge.site import Site
 from bridge.state import State
 
-#: What cannot be done on a connection that only reads, although nothing may be pending.
-_BOOKS = "and its bookkeeping tables would have to be written"
 #: The SQLSTATE of a second row with one key.
 _UNIQUE_VIOLATION = "23505"
 _NOTHING_YET = object()
@@ -99,6 +97,9 @@ class _Writing:
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
+        self._command = Command.LOOK
+        if self._stamping:
+            self._command = Command.PURGE if self._purging else Command.STAMP
         #: What Alembic has stamped; a trigger of the table may have made something else of it.
         self._stamped: Any = _NOTHING_YET
 
@@ -107,6 +108,7 @@ class _Writing:
         site.on_step = self._on_step
         site.script.execute = self._execute
         site.script.announce = self._announce
+        site.script.announce_stamp = self._announce_stamp
         try:
             self._prepare()
             run_migrations()
@@ -128,6 +130,7 @@ class _Writing:
             if self._sealing is not None:
                 self._sealing.close()
             site.script.execute = site.script.announce = site.on_step = None
+            site.script.announce_stamp = None
 
     def _prepare(self) -> None:
         """Decide on the line, then see to it that both tables are there and agree with it.
@@ -144,8 +147,6 @@ class _Writing:
         self._hindrance = self._keep_books(found)
         if self._stamping:
             tell(site.reporter, found.warnings)
-            if self._hindrance is not None:
-                raise self._hindrance
         else:
             # Under the lock the line knows, and Alembic need not ask again.
             pointer = line.pointer
@@ -160,7 +161,7 @@ class _Writing:
             there = state.exists and state.pointer_table is not None
             if there and not (found.moves_pointer or self._stamping):
                 return None
-            return refused([read_only(state, _BOOKS)])
+            return refused([read_only(state, BOOKS)])
         if found.moves_pointer and (lacking := [*rights(state, set(), {"INSERT", "DELETE"})]):
             return refused(lacking)
         self._layout = state.layout
@@ -207,7 +208,7 @@ class _Writing:
         table = self._state.table
         if self._stamping or table is None or "UPDATE" not in table.rights:
             return {}
-        if table.hides("UPDATE") or table.undeletable:
+        if table.hides("UPDATE") or "UPDATE" in table.published:
             return {}
         checksums = {}
         for entry in found.line.applied:
@@ -216,23 +217,37 @@ class _Writing:
                     checksums[entry.row.name] = entry.file.checksum()
         return checksums
 
-    def _announce(self, direction: Direction, entries: Sequence[Entry]) -> None:
+    def _announce(
+        self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
+    ) -> None:
         """What is to be known, or refused, before the first of these migrations is run."""
-        announce(self._site, self._state, direction, entries)
+        announce(self._site, self._state, direction, entries, otherwise)
         if entries and self._hindrance is not None:
             raise self._hindrance
 
+    def _announce_stamp(self, revision: str | None) -> None:
+        """What is refused before this revision is stamped: what could not be recorded of it."""
+        wanted = self._line.up_to(revision)
+        preflight(
+            self._command,
+            self._site.script.files,
+            self._state,
+            self._site.settings,
+            steps=[entry for entry in wanted if entry.row is None],
+            forgets=[entry for entry in self._line.applied if entry not in wanted],
+        ).refuse()
+        if self._hindrance is not None:
+            raise self._hindrance
+
     def _decide(self, state: State) -> Preflight:
-        command = Command.LOOK
-        if self._stamping:
-            if len(to_tuple(self._ctx.opts["destination_rev"], default=())) > 1:
-                raise UsageError(
-                    "Plain files form one line, so a database stands at one revision: name one to "
-                    "stamp. Nothing was changed."
-                )
-            command = Command.PURGE if self._purging else Command.STAMP
+        wanted = to_tuple(self._ctx.opts["destination_rev"], default=())
+        if self._stamping and len(wanted) > 1:
+            raise UsageError(
+                "Plain files form one line, so a database stands at one revision: name one to "
+                "stamp. Nothing was changed."
+            )
         files, settings = self._site.script.files, self._site.settings
-        found = preflight(command, files, state, settings, steps=())
+        found = preflight(self._command, files, state, settings, steps=())
         found.refuse()
         return found
 

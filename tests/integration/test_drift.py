@@ -346,9 +346,9 @@ def test_a_role_that_may_not_add_the_column_is_told_what_to_type(project: Projec
     message = str(caught.value)
     assert message == (
         "schema_migrations has no column for bridge's checksums, and this role may not add it; "
-        "what it lacks is checksum and execution_ms and breaking. Nothing was repaired. Type this "
-        "once as the table's owner: ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64), "
-        "ADD COLUMN execution_ms INTEGER, ADD COLUMN breaking BOOLEAN;"
+        "what it lacks is checksum, execution_ms and breaking. Nothing was changed. Type this once "
+        "as the table's owner: ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64), ADD "
+        "COLUMN execution_ms INTEGER, ADD COLUMN breaking BOOLEAN;"
     )
     books.sql(message.rpartition("owner: ")[2])
     assert len(repair(books)) == 1

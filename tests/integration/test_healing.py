@@ -158,8 +158,8 @@ def test_the_only_row_was_removed_so_it_runs_again(books: Books) -> None:
     assert books.upgrade() == [A, B, C]
     (warning,) = books.reporter.warnings
     assert warning == (
-        "alembic_version says 001_a, but schema_migrations holds no row: its row was removed, so "
-        "it is run again."
+        "alembic_version says 001_a, but schema_migrations holds no row: its row was removed. "
+        "It is run again."
     )
     assert (books.applied, books.pointers) == ([A, B, C], [C])
 

@@ -85,7 +85,7 @@ LOST_WITHOUT_TRACE = (
     "--purge base."
 )
 REMOVED = (
-    "alembic_version says 001_a, but schema_migrations holds no row: its row was removed, so it is "
+    "alembic_version says 001_a, but schema_migrations holds no row: its row was removed. It is "
     "run again."
 )
 MOVED = (
