@@ -348,11 +348,12 @@ def not_a_table(name: str, table: Table, setting: str) -> Finding:
 
 def hidden_rows(state: State, name: str, acts: Sequence[str]) -> Finding:
     """Row level security that keeps rows from this role."""
+    what = _and([act.lower() for act in acts])
+    so = "nobody can tell what is applied" if "SELECT" in acts else "a record may not be kept"
     return refusal(
         "hidden-rows",
         f"Row level security hides rows of {name} from this role, or may refuse them: no policy "
-        f"USING (true) lets it {_and([act.lower() for act in acts])} every row, so nobody can tell "
-        "what is applied. Nothing was changed.",
+        f"USING (true) lets it {what} every row, so {so}. Nothing was changed.",
         f"Type this once as the table's owner: CREATE POLICY migrations ON {name} TO "
         f"{state.session.role} USING (true) WITH CHECK (true); or set MIGRATION_DATABASE_URL to a "
         "role with BYPASSRLS.",
