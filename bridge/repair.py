@@ -138,7 +138,7 @@ def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[E
     """Each migration with the one file that it is now; a person may have named which."""
     pairs = []
     for each in moved:
-        told = [entry for entry in each.new if entry.stem in names]
+        told = [entry for entry in each.new if entry.stem in names and entry.row is None]
         one = replace(each, new=tuple(told)) if len(told) == 1 else each
         pairs.append((each.old, _only(one, moved)))
     return pairs
@@ -333,8 +333,13 @@ def _accepting(change: Change, file: PlainFile | None, row: Row | None) -> Chang
 def _only(each: Renamed, all_of_them: Collection[Renamed]) -> Entry:
     """The one file that it can be, which no other can be."""
     claims = [one.old.stem for one in all_of_them if each.new[0] in one.new]
-    if len(each.new) > 1 or len(claims) > 1:
-        names = " or ".join(f"{entry.stem}.py" for entry in each.new)
+    names = " or ".join(f"{entry.stem}.py" for entry in each.new)
+    if len(claims) == 1 and len(each.new) > 1:
+        raise LedgerError(
+            f"{claims[0]} can be {names}, and nobody can tell which is which. Nothing was "
+            f"repaired. Say which it is, for example: eai migrate repair {each.new[0].stem}."
+        )
+    if len(claims) > 1:
         raise LedgerError(
             f"{' and '.join(claims)} can each be {names} under another name, and nobody can tell "
             "which is which. Nothing was repaired. Name the files back as they were, and rename "

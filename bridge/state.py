@@ -125,8 +125,11 @@ class State:
 
     def condition(self, stem: str) -> str:
         """The SQL that finds the row of a migration, or sets its name, for a person to type."""
-        column = quote(self.key_column or "version")
-        return f"{column} = {_literal(self.key(stem))}"
+        return self.condition_of(self.key(stem))
+
+    def condition_of(self, name: str) -> str:
+        """The same for what the ledger calls a migration."""
+        return f"{quote(self.key_column or 'version')} = {_literal(name)}"
 
     def key(self, stem: str) -> str:
         """What the ledger calls a migration."""
@@ -140,11 +143,8 @@ class State:
 
     def correction(self, stem: str, name: str) -> str:
         """The SQL that gives the row of `name` the name of this file, for a person to type."""
-        column = quote(self.key_column or "version")
-        return (
-            f"UPDATE {self.ledger} SET {column} = {_literal(self.new_key(stem))} "  # noqa: S608
-            f"WHERE {column} = {_literal(name)};"
-        )
+        new, old = self.condition_of(self.new_key(stem)), self.condition_of(name)
+        return f"UPDATE {self.ledger} SET {new} WHERE {old};"  # noqa: S608
 
     @property
     def recognised(self) -> str | None:
