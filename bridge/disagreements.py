@@ -60,6 +60,11 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
     if len(entries) > 1:
         which = " and ".join(f"{entry.stem}.py" for entry in entries)
         told = f"which may be either of {which}: nobody can tell which of them is applied"
+    elif file.row is not None:
+        told = (
+            f"which is {file.stem}.py, but the other rows have another form, in which it is "
+            f"'{state.new_key(file.stem)}'"
+        )
     elif is_number:
         told = f"which is the number of {file.stem}.py, but not its name"
     else:
@@ -77,7 +82,7 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
                 f" {recorded[0].stem}.py is recorded by its own name as well: if it is that one, "
                 f"remove the row: {remove}"
             )
-    elif is_number or canonical(name) != canonical(file.stem) or not _may_be_typed(name):
+    elif is_number or file.row or canonical(name) != canonical(file.stem) or not _can_name(name):
         mend = f"If it is the same migration, type eai migrate repair, or {correct}"
     else:
         mend = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"
@@ -466,7 +471,7 @@ def not_forgotten(table: str, left: Sequence[str]) -> LedgerError:
     )
 
 
-def _may_be_typed(name: str) -> bool:
+def _can_name(name: str) -> bool:
     """Whether a file can be named so by a person who sees the name on a screen."""
     return name.isprintable() and not _IN_NO_NAME.search(name)
 
