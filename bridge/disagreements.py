@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bridge.errors import LedgerError
 from bridge.findings import Finding, refusal, warning
-from bridge.line import Entry, in_applied_order
+from bridge.line import Entry, Row, in_applied_order
 from bridge.names import canonical, number_of, readings
 from bridge.plainfile import revision_id
 from bridge.state import Elsewhere, State, samples
@@ -459,6 +459,19 @@ def not_kept(table: str, name: str, found: Sequence[object]) -> LedgerError:
         f"{table} was told {name}, and afterwards {has}: a trigger, a rule or a policy of the "
         f"table keeps records back, or changes them. Look at it with \\d {table} in psql, and "
         "disable what does that."
+    )
+
+
+def not_unique(table: str, row: Row, detail: str) -> LedgerError:
+    """A record that a unique constraint refuses: there is this row, or another one like it."""
+    if not detail or f"=({row.name})" in detail:
+        return LedgerError(
+            f"{table} already holds a row for {row.version}: another process has applied it at "
+            "the same time, without the migration lock."
+        )
+    return LedgerError(
+        f"{table} does not take the row of {row.version}, because of a unique constraint: {detail} "
+        f"Drop that constraint (\\d {table} shows it in psql), or change what would be recorded."
     )
 
 

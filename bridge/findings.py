@@ -48,7 +48,7 @@ MEANINGS: Final = {
     "read-only": "this connection may only read",
     "required-column": "the ledger wants a value that bridge does not know",
     "refused-row": "a constraint of the ledger refuses the row that would be written",
-    "no-delete": "the ledger is published without a replica identity, so that nothing is deleted",
+    "no-delete": "a table is published without a replica identity, so that no row of it can change",
     "trigger": "a trigger or a rule of the table sees, and may change, what is recorded",
     "lacks-columns": "the ledger lacks columns of bridge's, and this role may not add them",
     "breaking-unrecorded": "a pending file says breaking = True, which this ledger cannot record",

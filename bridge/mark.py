@@ -6,14 +6,14 @@ person knows whether a migration has run on this database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from bridge.drift import NO_FILE, maybe_renamed, row_of
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.exclusive import exclusively
-from bridge.findings import refused
+from bridge.findings import Finding, Severity, refused
 from bridge.ledger_limits import addition, limits
 from bridge.line import Entry, Line, build_line
 from bridge.migrator import alembic_here
@@ -102,7 +102,7 @@ def _look(site: Site, name: str, *, applied: bool) -> Marking:
     entry = _entry(line, name, site.settings.folder)
     if applied:
         return _applying(state, line, entry)
-    return _forgetting(line, entry)
+    return _forgetting(state, line, entry)
 
 
 def _entry(line: Line, name: str, folder: str) -> Entry:
@@ -119,21 +119,23 @@ def _entry(line: Line, name: str, folder: str) -> Entry:
 def _applying(state: State, line: Line, entry: Entry) -> Marking:
     if entry.row is not None:
         return Marking(entry.stem, "", line.pointer)
-    refusals = [
-        each for each in limits(state, Direction.UPGRADE, [entry]) if each.severity == "error"
-    ]
-    if refusals:
-        raise refused(refusals)
+    _refuse(limits(state, Direction.UPGRADE, [entry]))
     what = "recorded as applied, without running it"
     return Marking(entry.stem, what, entry.revision)
 
 
-def _forgetting(line: Line, entry: Entry) -> Marking:
+def _refuse(findings: Iterable[Finding]) -> None:
+    if refusals := [each for each in findings if each.severity is Severity.ERROR]:
+        raise refused(refusals)
+
+
+def _forgetting(state: State, line: Line, entry: Entry) -> Marking:
     if entry.row is None:
         # It is pending already; what may be said is that no row is it under another name.
         others = tuple(each.old.stem for each in maybe_renamed(line) if entry in each.new)
         what = f"pending: {', '.join(others)} is another migration" if others else ""
         return Marking(entry.stem, what, line.pointer, others)
+    _refuse(limits(state, Direction.DOWNGRADE, [entry]))
     left = [each.row for each in line.applied if each is not entry and each.row]
     pointer = build_line([], left).pointer
     gone = "" if entry.file else " (its file is gone)"

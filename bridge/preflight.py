@@ -17,7 +17,14 @@ from bridge import disagreements as say
 from bridge.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.errors import FilesError, LedgerError
 from bridge.findings import Finding, Severity, refused
-from bridge.ledger_limits import drift_unrecorded, limits, read_only, rights, something_to_run
+from bridge.ledger_limits import (
+    drift_unrecorded,
+    limits,
+    read_only,
+    rights,
+    something_to_run,
+    unpublished,
+)
 from bridge.line import Entry, Line
 from bridge.reconcile import Agreement, line_of, reconcile, reconcile_for_stamp
 from bridge.reporting import Direction
@@ -209,6 +216,7 @@ def _of_recording(
         return  # where nothing is written, nobody needs to know what could not be
     if command in _RIGHTS:
         yield from rights(state, *_RIGHTS[command])
+        yield from unpublished(state) if command is Command.REPAIR else ()
         return
     if command is Command.LOOK or not entries:
         return

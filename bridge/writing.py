@@ -80,6 +80,12 @@ def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None])
         _Writing(site, ctx, runner, retrying).run(run_migrations)
 
 
+def _detail(error: IntegrityError) -> str:
+    """What the server says of a second row, beyond that there is one."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return str(getattr(diagnosis, "message_detail", None) or "")
+
+
 class _Writing:
     """One writing command, from the first look under the lock to the last commit."""
 
@@ -282,10 +288,7 @@ class _Writing:
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION:
                 raise
-            raise LedgerError(
-                f"{site.ledger.name} already holds a row for {row.version}: another process "
-                "has applied it at the same time, without the migration lock."
-            ) from error
+            raise say.not_unique(site.ledger.name, recorded, _detail(error)) from error
 
     def _forget(self, stems: Collection[str]) -> None:
         if stems:
