@@ -246,11 +246,14 @@ class Ledger:
 
     def _there(self, layout: Layout, *, pointed: bool) -> str:
         """Asks how often the row of :key is there, and what the version table says."""
-        pointers = f"ARRAY(SELECT version_num::text FROM {self.quoted_version_table})"
         return (
-            f"; SELECT count(*), {pointers if pointed else 'NULL'} "
+            f"; SELECT count(*), {self._pointers if pointed else 'NULL'} "
             f"FROM {self.quoted} WHERE {layout.quoted_key}::text = :key"
         )
+
+    @property
+    def _pointers(self) -> str:
+        return f"ARRAY(SELECT version_num::text FROM {self.quoted_version_table})"
 
     def values(self, row: Row, layout: Layout) -> dict[str, Any]:
         """What is written of a row, by the names that `sources` gives to its parts."""
@@ -344,20 +347,27 @@ class Ledger:
         versions: Collection[str],
         layout: Layout,
         *,
+        pointer: Collection[str] | None = None,
         confirmed: bool = True,
     ) -> None:
         """Remove the rows of these migrations; `versions` are what this ledger calls them.
 
-        Raises LedgerError if one of them is there afterwards; a script cannot know, and is not
-        `confirmed`.
+        Raises LedgerError if one of them is there afterwards, or if the version table does not
+        hold just `pointer`, where that is given. A script cannot know, and is not `confirmed`.
         """
         where = f"FROM {self.quoted} WHERE {layout.quoted_key}::text = ANY(:versions)"
         statement = f"DELETE {where}"
         if confirmed:
-            statement += f"; SELECT {layout.quoted_key}::text {where}"
+            pointers = "NULL" if pointer is None else self._pointers
+            statement += f"; SELECT ARRAY(SELECT {layout.quoted_key}::text {where}), {pointers}"
         result = connection.execute(text(statement), {"versions": list(versions)})
-        if confirmed and (left := result.scalars().all()):
+        if not confirmed:
+            return
+        left, found = result.one()
+        if left:
             raise say.not_forgotten(self.name, left)
+        if pointer is not None and found != list(pointer):
+            raise say.not_kept(self.version_name, next(iter(pointer), "no revision"), found)
 
     def adopt(self, connection: Connection, comment: str | None) -> None:
         """Note on the table that a person has said that it is this project's.

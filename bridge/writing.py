@@ -270,7 +270,8 @@ class _Writing:
             self._runner.finish(self._record_attempt)
         else:
             entry = self._line.by_revision[str(step.up_revision_id)]
-            self._runner.finish(lambda _attempt: self._forget([entry.stem]))
+            heads = told["heads"]
+            self._runner.finish(lambda _attempt: self._forget([entry.stem], pointer=heads))
 
     def _record_attempt(self, attempt: Attempt) -> None:
         if not self._sealed:
@@ -290,10 +291,12 @@ class _Writing:
                 raise
             raise say.not_unique(site.ledger.name, recorded, _detail(error)) from error
 
-    def _forget(self, stems: Collection[str]) -> None:
+    def _forget(self, stems: Collection[str], *, pointer: Collection[str] | None = None) -> None:
         if stems:
             keys = {self._state.key(stem) for stem in stems}
-            self._site.ledger.record_unapplied(self._site.connection, keys, self._layout)
+            self._site.ledger.record_unapplied(
+                self._site.connection, keys, self._layout, pointer=pointer
+            )
 
     def _mirror(self) -> None:
         """Make the ledger hold exactly the stamped revision and its ancestors in the line."""
