@@ -465,9 +465,9 @@ def not_kept(table: str, name: str, found: Sequence[object]) -> LedgerError:
 def not_moved(table: str, rows: int) -> LedgerError:
     """A pointer that was to be changed, where not exactly one row was."""
     return LedgerError(
-        f"{rows or 'No'} rows of {table} were changed where one was to be: another process has "
-        "changed it, or a trigger, a rule or a policy of the table keeps it as it is. Look at it "
-        f"with \\d {table} in psql, and disable what does that."
+        f"{rows or 'No'} rows of {table} were changed where one was to be: this file or another "
+        "process has written into it, or a trigger, a rule or a policy of the table keeps it as it "
+        f"is (\\d {table} in psql shows those)."
     )
 
 

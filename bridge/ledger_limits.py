@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from bridge.baseline import literal
 from bridge.disagreements import hidden_rows
 from bridge.errors import FilesError
 from bridge.findings import Finding, refusal, warning
 from bridge.layout import ADDED_COLUMNS, Layout, quote
 from bridge.line import Entry
 from bridge.reporting import Direction
-from bridge.state import State
+from bridge.state import State, literal
 from bridge.table_facts import Column, Table
 
 #: What recording takes, on the ledger and on the version table. Alembic moves its pointer with an

@@ -129,7 +129,7 @@ class State:
 
     def condition_of(self, name: str) -> str:
         """The same for what the ledger calls a migration."""
-        return f"{quote(self.key_column or 'version')} = {_literal(name)}"
+        return f"{quote(self.key_column or 'version')} = {literal(name)}"
 
     def key(self, stem: str) -> str:
         """What the ledger calls a migration."""
@@ -264,10 +264,10 @@ def samples(state: State) -> str:
 def _shown(value: str | None) -> str:
     if value is None:
         return "NULL"
-    return _literal(value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…")
+    return literal(value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…")
 
 
-def _literal(name: str) -> str:
+def literal(name: str) -> str:
     """As a person types it; what a screen would not show is written as its number."""
     text = "'" + name.replace("'", "''") + "'"
     if name.isprintable():
