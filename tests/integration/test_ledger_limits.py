@@ -7,7 +7,7 @@ import re
 import secrets
 from contextlib import closing
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -18,6 +18,7 @@ import bridge
 from bridge.errors import LedgerError, MigrationError
 from bridge.findings import Severity
 from bridge.scripting import write_sql
+from bridge.sealing import Sealing
 from support.adopted import Adopted
 
 if TYPE_CHECKING:
@@ -144,6 +145,27 @@ def test_without_rows_the_columns_names_tell(
     assert all(
         re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", at) for at in books.holds("applied_on")
     )
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_what_is_filled_needs_no_message_more(
+    books: Adopted, rows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record goes out with the migration's last message, but for the first of all."""
+    sealed: list[bool] = []
+    write = Sealing.write
+
+    def noting(sealing: Sealing, *arguments: Any, **options: Any) -> bool:
+        sealed.append(write(sealing, *arguments, **options))
+        return sealed[-1]
+
+    monkeypatch.setattr(Sealing, "write", noting)
+    numbered = ', "Version" INTEGER NOT NULL' if rows else ""
+    books.raw(f"CREATE TABLE schema_migrations ({COLUMNS}{numbered})")
+    if rows:
+        books.raw(f"INSERT INTO schema_migrations VALUES {FIRST[:-1]}, 1)")
+    books.upgrade()
+    assert sealed == [True, True]
 
 
 @pytest.mark.parametrize("way", WAYS)
