@@ -15,6 +15,11 @@ AND (command IN ('r', 'd')
      OR COALESCE(pg_get_expr(polwithcheck, polrelid), pg_get_expr(polqual, polrelid)) = 'true')
 """
 
+_NAMES: Final = """ARRAY(
+    SELECT attname::text FROM pg_attribute WHERE attrelid = t.oid AND attnum = ANY({numbers}))"""
+# Only newer servers have constraints that are not enforced.
+_ENFORCED: Final = "COALESCE((to_jsonb(con) ->> 'conenforced')::boolean, true)"
+
 # A bit of tgtype says that a trigger is for each row; a rule of type 1 makes a view. Rows of a
 # published table cannot be changed or deleted unless those who follow can be told which.
 _FACTS: Final = f"""
@@ -27,16 +32,30 @@ _FACTS: Final = f"""
             OR act <> 'DELETE' AND has_any_column_privilege(t.oid, act)),
     'columns', (
         SELECT json_agg(json_build_object(
-                   'name', attname, 'type', format_type(atttypid, atttypmod),
-                   'not_null', attnotnull OR typnotnull, 'default', pg_get_expr(adbin, adrelid),
+                   'name', attname,
+                   'type', CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod)
+                                ELSE format_type(atttypid, atttypmod) END,
+                   'domain', CASE WHEN typtype = 'd' THEN format_type(atttypid, NULL) END,
+                   'not_null', attnotnull OR typnotnull,
+                   'default', COALESCE(pg_get_expr(adbin, adrelid), typdefault),
                    'identity', attidentity <> '', 'generated', attgenerated <> '',
+                   'always', attidentity = 'a' OR attgenerated <> '',
                    'comment', col_description(t.oid, attnum)) ORDER BY attnum)
           FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
           LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
          WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
     'checks', ARRAY(
-        SELECT ARRAY[conname::text, pg_get_expr(conbin, conrelid)] FROM pg_constraint
-         WHERE conrelid = t.oid AND contype = 'c' ORDER BY conname),
+        SELECT json_build_object('name', conname, 'expression', pg_get_expr(conbin, conrelid),
+                                 'columns', {_NAMES.format(numbers="conkey")})
+          FROM pg_constraint AS con
+         WHERE conrelid = t.oid AND contype = 'c' AND {_ENFORCED} ORDER BY conname),
+    'partitions', (
+        SELECT json_build_object(
+                   'name', 'no partition', 'columns', {_NAMES.format(numbers="partattrs::int2[]")},
+                   'expression', COALESCE((
+                       SELECT string_agg(pg_get_partition_constraintdef(inhrelid), ' OR ')
+                         FROM pg_inherits WHERE inhparent = t.oid), 'false'))
+          FROM pg_partitioned_table WHERE partrelid = t.oid),
     'triggers', ARRAY(
         SELECT tgname::text FROM pg_trigger
          WHERE tgrelid = t.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 1 = 1

@@ -6,17 +6,20 @@ the ways on, as commands or statements that can be typed as they stand.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from bridge.errors import LedgerError
 from bridge.findings import Finding, refusal, warning
 from bridge.line import Entry, in_applied_order
-from bridge.names import canonical
+from bridge.names import canonical, number_of, readings
 from bridge.plainfile import revision_id
 from bridge.state import Elsewhere, State, samples
 from bridge.table_facts import Table
 
+#: What no file's name should have, or what ends would not be seen.
+_IN_NO_NAME = re.compile(r"""[/\\:"'`]|^\s|\s$""")
 #: How many migrations a sentence names at the most.
 _SHOWN = 5
 
@@ -52,26 +55,34 @@ def twins(state: State, one: str, other: str, gone: str) -> Finding:
 def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
     """A row that a person would read as the name of a pending file, or of one of several."""
     file = entries[0]
-    is_number = canonical(name).isdecimal()
+    forms = readings(name)
+    is_number = canonical(file.stem) not in forms and str(number_of(file.stem)) in forms
     if len(entries) > 1:
         which = " and ".join(f"{entry.stem}.py" for entry in entries)
         told = f"which may be either of {which}: nobody can tell which of them is applied"
+    elif file.row is not None:
+        told = (
+            f"which is {file.stem}.py, but the other rows have another form, in which it is "
+            f"'{state.new_key(file.stem)}'"
+        )
     elif is_number:
         told = f"which is the number of {file.stem}.py, but not its name"
-    elif name == file.stem:
-        told = (
-            f"but all its other rows are written as '{state.new_key(name)}' would be, so that the "
-            "runner that made them would run the file again"
-        )
     else:
         told = (
             f"and the folder holds {file.stem}.py: the names differ only in "
             f"{_difference(name, file.stem)}, so the file was most likely renamed"
         )
     correct = f"correct the row: {state.correction(file.stem, name)}"
+    recorded = [entry for entry in entries if entry.row is not None]
     if len(entries) > 1:
         mend = f"Put the whole name into the row, for example: {state.correction(file.stem, name)}"
-    elif is_number or name == file.stem or canonical(name) != canonical(file.stem):
+        if recorded:
+            remove = f"DELETE FROM {state.ledger} WHERE {state.condition_of(name)};"  # noqa: S608
+            mend += (
+                f" {recorded[0].stem}.py is recorded by its own name as well: if it is that one, "
+                f"remove the row: {remove}"
+            )
+    elif is_number or file.row or canonical(name) != canonical(file.stem) or not _can_name(name):
         mend = f"If it is the same migration, type eai migrate repair, or {correct}"
     else:
         mend = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"
@@ -454,6 +465,15 @@ def not_kept(table: str, name: str, found: Sequence[object]) -> LedgerError:
     )
 
 
+def not_moved(table: str, rows: int) -> LedgerError:
+    """A pointer that was to be changed, where not exactly one row was."""
+    return LedgerError(
+        f"{rows or 'No'} rows of {table} were changed where one was to be: this file or another "
+        "process has written into it, or a trigger, a rule or a policy of the table keeps it as it "
+        f"is (\\d {table} in psql shows those)."
+    )
+
+
 def not_forgotten(table: str, left: Sequence[str]) -> LedgerError:
     """Rows that were deleted, and are there all the same."""
     return LedgerError(
@@ -461,6 +481,11 @@ def not_forgotten(table: str, left: Sequence[str]) -> LedgerError:
         "the same: a trigger, a rule or a policy of the table keeps them. Look at it with "
         f"\\d {table} in psql, and disable what does that."
     )
+
+
+def _can_name(name: str) -> bool:
+    """Whether a file can be named so by a person who sees the name on a screen."""
+    return name.isprintable() and not _IN_NO_NAME.search(name)
 
 
 def _difference(one: str, other: str) -> str:

@@ -97,17 +97,19 @@ def maybe_renamed(line: Line) -> tuple[Renamed, ...]:
 
 
 def respelled(line: Line) -> tuple[Renamed, ...]:
-    """Applied migrations that no file has the exact name of, and pending files that are meant.
+    """Applied migrations that no file has the exact name of, and the files that are meant.
 
-    As in `bridge.reconcile`, which refuses them; whatever their text is.
+    As in `bridge.reconcile`, which refuses them; whatever their text is. At least one of the files
+    is pending, and those come first; others that are meant as well are recorded by themselves.
     """
-    pending = {entry.stem: entry for entry in line.pending}
-    names = Names.of(entry.stem for entry in line.entries if entry.file is not None)
+    files = {entry.stem: entry for entry in line.entries if entry.file is not None}
+    names = Names.of(files)
     found = []
-    for old in line.missing if pending else ():
+    for old in line.missing if line.pending else ():
         assert old.row is not None  # noqa: S101 - applied ones have a row
-        meant = [pending[stem] for stem in names.meant_by(old.row.name) if stem in pending]
-        if meant:
+        meant = [files[stem] for stem in names.meant_by(old.row.name)]
+        meant.sort(key=lambda entry: entry.row is not None)
+        if meant and meant[0].row is None:
             found.append(Renamed(old, tuple(meant)))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.names import number_of, slug_of
+from bridge.names import number_of
 from bridge.plainfile import PlainFile
 from bridge.table_facts import Column
 
@@ -28,12 +28,20 @@ class Filling:
     of_stem: Callable[[str], str] | None = None
 
 
+_NUMBER = re.compile(r"[vV]?\d+[_-]*")
+
+
+def _slug(stem: str) -> str:
+    """What a name says beside its number, letter by letter."""
+    return _NUMBER.sub("", stem, count=1)
+
+
 #: How a runner may have written the name of a file, in the order in which they are tried.
 _NAMES: Final[Mapping[str, Callable[[str], str]]] = {
     "stem": lambda stem: stem,
     "file": lambda stem: f"{stem}.py",
-    "slug": slug_of,
-    "words": lambda stem: slug_of(stem).replace("_", " "),
+    "slug": _slug,
+    "words": lambda stem: _slug(stem).replace("_", " "),
     "padded": lambda stem: PlainFile("", stem).number,
     "number": lambda stem: str(number_of(stem)),
 }
@@ -50,8 +58,10 @@ _BY_COUNT = re.compile("batch(_(id|no|number))?|(installed_)?rank")
 _BY_TIME = re.compile("(installed|applied|executed|run|created|migrated|completed)_(at|on|time)")
 _BY_DURATION = re.compile(r"(execution(_time)?|duration|elapsed|took|runtime)_ms")
 
+#: How a time is written where no row tells, in as much detail as there is room for.
+_USUAL_TIMES = ("2024-01-01T00:00:00.000000Z", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00")
 #: ISO 8601 as people write it: the day, a sign, the time, fractions of a second, the zone.
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|)(Z|\+00:?00|)")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d{1,6}|)(Z|\+00(?::?00)?|)")
 
 
 def filling(column: Column, values: Sequence[tuple[str, str]], *, table: str) -> Filling | None:
@@ -74,9 +84,12 @@ def filling(column: Column, values: Sequence[tuple[str, str]], *, table: str) ->
 
 def _of_text(column: Column, name: str, values: Sequence[tuple[str, str]]) -> Filling | None:
     if _BY_USER.fullmatch(name):
-        return Filling(column.name, "CAST(current_user AS text)")
+        user = "CAST(current_user AS text)"
+        return Filling(column.name, f"left({user}, {column.width})" if column.width else user)
     if _BY_TIME.fullmatch(name):
-        form = iso_form(values[-1][1]) if values else iso_form("2024-01-01T00:00:00.000000Z")
+        usual = (each for each in _USUAL_TIMES if column.holds(each))
+        like = values[-1][1] if values else next(usual, "")
+        form = iso_form(like)
         return None if form is None else Filling(column.name, form)
     by_file, by_name = _BY_FILE.fullmatch(name), _BY_NAME.fullmatch(name)
     if not (by_file or by_name):
@@ -104,6 +117,10 @@ def _as_other_rows(column: Column, values: Sequence[tuple[str, str]]) -> Filling
     for made in _NAMES.values():
         if all(value == made(stem) for stem, value in values):
             return Filling(column.name, of_stem=made)
+    # The stem with something before and after it, such as a folder and a suffix.
+    before, _, after = values[0][1].partition(values[0][0])
+    if all(value == f"{before}{stem}{after}" for stem, value in values):
+        return Filling(column.name, of_stem=lambda stem: f"{before}{stem}{after}")
     return None
 
 
@@ -117,7 +134,8 @@ def iso_form(value: str) -> str | None:
         return None
     sign, fraction, zone = found.groups()
     now = "clock_timestamp() AT TIME ZONE 'UTC'" if zone else "clock_timestamp()"
-    digits = {0: "", 4: ".MS", 7: ".US"}[len(fraction)]
+    # Some leave zeros at the end out.
+    digits = {0: "", 4: ".MS"}.get(len(fraction), ".US")
     ending = f'"{zone}"' if zone else ""
     return f"to_char({now}, 'YYYY-MM-DD\"{sign}\"HH24:MI:SS{digits}{ending}')"
 

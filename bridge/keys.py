@@ -49,11 +49,14 @@ class Keys:
         stems = {file.stem for file in files}
         if numeric:
             return cls._of_numbers(keys, files) if _names_any(keys, files) else cls()
-        forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys)]
+        forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys, stems)]
         numbers = [key for key in keys if _is_number(key)]
-        if len(numbers) == len(keys) and _names_any(numbers, files):
-            forms.append(cls._of_numbers(keys, files))
-        best = max(forms, key=lambda form: sum(form.stem(key) in stems for key in keys))
+        as_numbers = cls._of_numbers(numbers, files)
+        # Beside names, numbers that two files share are no form that could be meant.
+        certain = len(numbers) == len(keys) or not as_numbers.shared()
+        if certain and _names_any(numbers, files):
+            forms.append(as_numbers)
+        best = max(forms, key=lambda form: sum(form.names_one(key, stems) for key in keys))
         if best.form is Form.STEM and keys and all(key.endswith(".py") for key in keys):
             return forms[1]
         return best
@@ -87,9 +90,9 @@ class Keys:
             return cls(form, after=".py")
         if form is Form.PATH:
             # The folder's own name is what a runner would write, where no row says it.
-            folder = os.path.basename(files[0].folder) if files else ""  # noqa: PTH119 - no object
+            folder = os.path.basename(files[0].folder.rstrip("/\\")) if files else ""  # noqa: PTH119
             usual = cls(form, before=f"{folder or 'migrations'}/", after=".py")
-            return next(iter(cls._paths(keys)), usual)
+            return next(iter(cls._paths(keys, {file.stem for file in files})), usual)
         return cls(form)
 
     @classmethod
@@ -101,21 +104,26 @@ class Keys:
             return None
         found = cls.recognise(keys, files, numeric=numeric)
         stems = {file.stem for file in files}
-        return found if all(found.stem(key) in stems for key in keys) else None
+        return found if all(found.names_one(key, stems) for key in keys) else None
 
     @classmethod
     def _of_numbers(cls, keys: Collection[str], files: Sequence[PlainFile]) -> Keys:
         return cls(Form.NUMBER, any(map(_has_zeros, keys)), _by_number(files))
 
     @classmethod
-    def _paths(cls, keys: Collection[str]) -> list[Keys]:
-        """The form of paths in one folder that most of these keys have, if any is a path."""
-        frames: dict[tuple[str, str], int] = {}
+    def _paths(cls, keys: Collection[str], stems: Collection[str]) -> list[Keys]:
+        """The form of paths in one folder that most of these keys have, if any is a path.
+
+        Of those that are files, as far as any is.
+        """
+        frames: dict[tuple[str, str], tuple[int, int]] = {}
         for key in keys:
             end = max(key.rfind("/"), key.rfind("\\")) + 1
             if end and end < len(key):
-                frame = key[:end], ".py" if key.endswith(".py") else ""
-                frames[frame] = frames.get(frame, 0) + 1
+                before, after = key[:end], ".py" if key.endswith(".py") else ""
+                known, count = frames.get((before, after), (0, 0))
+                known += key[end : len(key) - len(after)] in stems
+                frames[before, after] = known, count + 1
         if not frames:
             return []
         before, after = max(frames, key=lambda frame: frames[frame])
@@ -131,6 +139,10 @@ class Keys:
         # Of a path nothing but the whole frame is this form: without one nobody could write it.
         framed = bool(stem) and key == f"{self.before}{stem}{self.after}"
         return framed and (self.form is Form.FILE or bool(self.before))
+
+    def names_one(self, key: str, stems: Collection[str]) -> bool:
+        """Whether a key has this form, and is that of one of these files."""
+        return self.fits(key) and self.stem(key) in stems
 
     def stem(self, key: str) -> str:
         """The stem of what is recorded under this key; the key itself if it has another form."""

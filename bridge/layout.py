@@ -79,6 +79,8 @@ class Layout:
     serial: str | None = None
     #: The column of names that the settings, or the rows, say; None for one of a usual name.
     told: str | None = None
+    #: Columns of which nobody but the server says what they hold.
+    always: frozenset[str] = frozenset()
     #: Columns that take no NULL.
     not_null: frozenset[str] = frozenset()
     #: The defaults of columns, as SQL.
@@ -99,6 +101,7 @@ class Layout:
             {column.name: column.type for column in columns},
             serial[0] if serial else None,
             told,
+            frozenset(column.name for column in columns if column.always),
             frozenset(column.name for column in columns if column.not_null),
             {column.name: column.default for column in columns if column.default},
             {column.name: column.comment for column in columns if column.comment},
@@ -257,4 +260,4 @@ class Layout:
         }
 
     def _fits(self, name: str, types: str) -> bool:
-        return re.fullmatch(types, self.names.get(name, "")) is not None
+        return name not in self.always and re.fullmatch(types, self.names.get(name, "")) is not None

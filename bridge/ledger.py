@@ -247,11 +247,14 @@ class Ledger:
 
     def _there(self, layout: Layout, *, pointed: bool) -> str:
         """Asks how often the row of :key is there, and what the version table says."""
-        pointers = f"ARRAY(SELECT version_num::text FROM {self.quoted_version_table})"
         return (
-            f"; SELECT count(*), {pointers if pointed else 'NULL'} "
+            f"; SELECT count(*), {self._pointers if pointed else 'NULL'} "
             f"FROM {self.quoted} WHERE {layout.quoted_key}::text = :key"
         )
+
+    @property
+    def _pointers(self) -> str:
+        return f"ARRAY(SELECT version_num::text FROM {self.quoted_version_table})"
 
     def values(self, row: Row, layout: Layout) -> dict[str, Any]:
         """What is written of a row, by the names that `sources` gives to its parts."""
@@ -392,24 +395,32 @@ class Ledger:
         given = list(values[0])
         arrays = ", ".join(f"CAST(:{name} AS text[])" for name in given)
         sources = self.sources(layout, parameter=lambda name: f"given.{name}", escaped=_in_text)
+        known = {
+            name: sources.get(quoted(name)) or _default(column)
+            for name, column in table.columns.items()
+        }
         columns = ", ".join(
-            f"CAST({sources.get(quoted(name)) or _default(column)} AS {_in_text(column.type)}) "
+            f"CAST({known[name] or 'NULL'} AS {_in_text(_kind(column, known[name]))}) "
             f"AS {quoted(name)}"
             for name, column in table.columns.items()
         )
-        checks = ", ".join(
-            f"({_in_text(expression)}) IS NOT FALSE" for _, expression in table.checks
-        )
+        # What depends on a value that only an INSERT makes cannot be known.
+        checks = [c for c in table.checks if all(known[name] for name in c.columns)]
+        asked = ", ".join(f"({_in_text(each.expression)}) IS NOT FALSE" for each in checks)
         query = (
-            f"SELECT given.place, ARRAY[{checks}] "
+            "SELECT given.place, asked.passed, asked.made "
             f"FROM unnest({arrays}) WITH ORDINALITY AS given({', '.join(given)}, place), "
-            f"LATERAL (SELECT {columns}) AS would_be ORDER BY 1"
+            f"LATERAL (SELECT {columns}) AS would_be, "
+            # The columns by their bare names, and the whole row by the table's.
+            "LATERAL (SELECT to_json(would_be) IS NULL AS made, "
+            f"CAST(ARRAY[{asked}] AS boolean[]) AS passed "
+            f"FROM (SELECT would_be.*) AS {quoted(self.table)}) AS asked ORDER BY 1"
         )
         parameters = {name: [_as_text(each[name]) for each in values] for name in given}
         return [
-            (place - 1, f"{name} CHECK {expression}")
-            for place, passed in connection.execute(text(query), parameters)
-            for (name, expression), holds in zip(table.checks, passed, strict=True)
+            (place - 1, f"{check.name} CHECK {check.expression}")
+            for place, passed, _ in connection.execute(text(query), parameters)
+            for check, holds in zip(checks, passed, strict=True)
             if not holds
         ]
 
@@ -516,10 +527,21 @@ _HARMLESS = re.compile(
 )
 
 
-def _default(column: Column) -> str:
-    """What a row gets in a column that is not written, for SQLAlchemy's `text()`."""
-    default = column.default or ""
-    return _in_text(default) if _HARMLESS.fullmatch(default) else "NULL"
+def _default(column: Column) -> str | None:
+    """What a row gets in a column that is not written, for SQLAlchemy's `text()`.
+
+    None if only an INSERT makes it, or if nobody can tell.
+    """
+    if column.identity or column.generated or column.required:
+        return None
+    if column.default is None:
+        return "NULL"
+    return _in_text(column.default) if _HARMLESS.fullmatch(column.default) else None
+
+
+def _kind(column: Column, known: str | None) -> str:
+    """The type of what a column would hold; with its domain, where the value is known."""
+    return (column.domain if known else None) or column.type
 
 
 def _as_text(value: Any) -> str | None:

@@ -13,10 +13,10 @@ from typing import Final
 from bridge.disagreements import hidden_rows
 from bridge.errors import FilesError
 from bridge.findings import Finding, refusal, warning
-from bridge.layout import ADDED_COLUMNS, Layout
+from bridge.layout import ADDED_COLUMNS, Layout, quote
 from bridge.line import Entry
 from bridge.reporting import Direction
-from bridge.state import State
+from bridge.state import State, literal
 from bridge.table_facts import Column, Table
 
 #: What recording takes, on the ledger and on the version table. Alembic moves its pointer with an
@@ -222,30 +222,44 @@ def _published(name: str, acts: Collection[str]) -> Finding:
 
 def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
     """Files whose names the ledger cannot hold, whole and in the characters of the database."""
-    column = state.table.columns.get(state.key_column or "") if state.table else None
-    width = column.width if column else None
+    columns = state.table.columns if state.table else {}
     codec = state.layout.codec
     for entry in entries:
-        key = state.new_key(entry.stem)
-        if width is not None and len(key) > width:
-            yield refusal(
-                "unstorable-name",
-                f"{key} has {len(key)} characters, and {state.ledger}.{state.key_column} holds "
-                f"{width}. Nothing was run.",
-                f"Type this once as the table's owner: ALTER TABLE {state.ledger} ALTER COLUMN "
-                f"{state.key_column} TYPE VARCHAR(255);",
-                migration=entry.stem,
-                file=entry.path,
-            )
-        if codec is not None and not _encodable(key, codec):
-            yield refusal(
-                "unstorable-name",
-                f"The name {key} has a character that this database cannot hold: its encoding is "
-                f"{state.session.encoding}. Nothing was run.",
-                "Give the file a name in plain letters and digits.",
-                migration=entry.stem,
-                file=entry.path,
-            )
+        names = {state.key_column or "": state.new_key(entry.stem)}
+        for filling in state.layout.fillings:
+            if filling.of_stem is not None:
+                names[filling.column] = filling.of_stem(entry.stem)
+        for name, value in names.items():
+            column = columns.get(name)
+            if column is not None and not column.holds(value):
+                yield _no_room(state, column, value, entry)
+            if codec is not None and not _encodable(value, codec):
+                yield refusal(
+                    "unstorable-name",
+                    f"The name {value} has a character that this database cannot hold: its "
+                    f"encoding is {state.session.encoding}. Nothing was run.",
+                    "Give the file a name in plain letters and digits.",
+                    migration=entry.stem,
+                    file=entry.path,
+                )
+
+
+def _no_room(state: State, column: Column, value: str, entry: Entry) -> Finding:
+    name, kind = quote(column.name), "BIGINT" if column.numeric else "VARCHAR(255)"
+    many = "is a number" if column.numeric else f"has {len(value)} characters"
+    holds = f"holds {column.width}" if column.width else f"is of the type {column.type}"
+    if column.numeric:
+        holds += ", which has no number so large"
+    elif not column.width:
+        holds += ", which holds 63 bytes"
+    return refusal(
+        "unstorable-name",
+        f"{value} {many}, and {state.ledger}.{name} {holds}. Nothing was run.",
+        f"Type this once as the table's owner: ALTER TABLE {state.ledger} ALTER COLUMN {name} "
+        f"TYPE {kind};",
+        migration=entry.stem,
+        file=entry.path,
+    )
 
 
 def _encodable(text: str, codec: str) -> bool:
@@ -260,22 +274,29 @@ def _columns(state: State) -> Iterator[Finding]:
     for column in state.unfilled:
         yield refusal(
             "required-column",
-            f"{state.ledger}.{column.name} must have a value, and bridge does not know which: it "
-            "has no default, and neither its name nor the other rows tell. So a migration could "
-            "run, but not be recorded. Nothing was run.",
+            f"{state.ledger}.{quote(column.name)} must have a value, and bridge does not know "
+            "which: it has no default, and neither its name nor the other rows tell. So a "
+            "migration could run, but not be recorded. Nothing was run.",
             f"Type this once as the table's owner: {_mend(state, column)}",
         )
 
 
 def _mend(state: State, column: Column) -> str:
-    alter = f"ALTER TABLE {state.ledger} ALTER COLUMN {column.name}"
-    if column.type in {"smallint", "integer", "bigint"}:
-        next_one = f"(SELECT COALESCE(max({column.name}), 0) + 1 FROM {state.ledger})"  # noqa: S608
+    name = quote(column.name)
+    alter = f"ALTER TABLE {state.ledger} ALTER COLUMN {name}"
+    if column.numeric and column.domain is None:
+        next_one = f"(SELECT COALESCE(max({name}), 0) + 1 FROM {state.ledger})"  # noqa: S608
+        sequence = f"pg_get_serial_sequence({literal(state.ledger)}, {literal(column.name)})"
         return (
-            f"{alter} ADD GENERATED BY DEFAULT AS IDENTITY; SELECT "
-            f"setval(pg_get_serial_sequence('{state.ledger}', '{column.name}'), {next_one}, false);"
+            f"{alter} ADD GENERATED BY DEFAULT AS IDENTITY; "
+            f"SELECT setval({sequence}, {next_one}, false);"
         )
-    return f"{alter} DROP NOT NULL; or give it a default: {alter} SET DEFAULT '...';"
+    if column.type == "uuid":
+        return f"{alter} SET DEFAULT gen_random_uuid();"
+    default = f"{alter} SET DEFAULT '...';"
+    if column.domain is not None:
+        return f"{default} (with a value of {column.domain})"
+    return f"{alter} DROP NOT NULL; or give it a default: {default}"
 
 
 def _rejected(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:

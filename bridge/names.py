@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from bridge.plainfile import name_keys
 
 #: A suffix, and a part of a dotted module: a number in a name ("v1.2_fix") is neither.
-_SUFFIX = re.compile(r"[^\W\d_]\w{0,15}")
-_MODULE = re.compile(r"[^\W\d]\w*")
+_SUFFIX = re.compile(r"(?:[^\W\d_]\w{0,15})?")
+_MODULE = re.compile(r"\W*[^\W\d]")
 #: What some runners write before a number.
-_BEFORE_NUMBER = re.compile(r"(?:migrations?|revisions?|versions?|rev|ver|v)_?(?=\d)")
-_ZEROS = re.compile(r"0+(?=\d)")
+_BEFORE_NUMBER = re.compile(r"^(?:migrations?|revisions?|versions?|rev|ver|v)_?(?=\d)")
+_ZEROS = re.compile(r"^0+(?=\d)")
 _BETWEEN = re.compile(r"_{2,}")
 _FOLDERS = re.compile(r"[/\\:]")
+#: Letters and marks that no screen shows, beside controls and formatting characters.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 
 
 def canonical(name: str) -> str:
@@ -31,9 +35,22 @@ def canonical(name: str) -> str:
     Case, Unicode form, quotes, blanks, invisible characters, signs between words, runs of `_`, and
     zeros before the number do not count.
     """
-    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    kept = "".join(_sign(character) for character in composed)
-    return _ZEROS.sub("", _BEFORE_NUMBER.sub("", _BETWEEN.sub("_", kept).strip("_"), count=1), 1)
+    return _ZEROS.sub("", _with_zeros(name))
+
+
+def _with_zeros(name: str) -> str:
+    """The same, but for the zeros."""
+    kept = "".join(_sign(character) for character in _UNSEEN.sub("", _caseless(name)))
+    return _BEFORE_NUMBER.sub("", _BETWEEN.sub("_", kept).strip("_"))
+
+
+def _caseless(name: str) -> str:
+    """As Unicode compares two names in which neither case nor form count."""
+    if name.isascii():
+        return name.lower()
+    folded = unicodedata.normalize("NFD", name).casefold()
+    folded = unicodedata.normalize("NFKD", folded).casefold()
+    return unicodedata.normalize("NFKC", folded)
 
 
 def _sign(character: str) -> str:
@@ -44,30 +61,33 @@ def _sign(character: str) -> str:
     return "" if category in {"Cc", "Cf"} and not character.isspace() else "_"
 
 
-def readings(name: str) -> frozenset[str]:
-    """The canonical forms of what a recorded name may be, with and without folder and suffix."""
-    last = [part for part in _FOLDERS.split(name) if canonical(part)][-1:]
-    return frozenset(
-        form for part in {name, *last} for each in _without_ends(part) if (form := canonical(each))
-    )
+def readings(name: str) -> tuple[str, ...]:
+    """The canonical forms of what a recorded name may be, with and without folder and suffix.
+
+    The whole name comes first, and what is left of it without anything around it last.
+    """
+    return tuple(dict.fromkeys(filter(None, map(canonical, _parts(name)))))
 
 
-def _without_ends(name: str) -> Iterator[str]:
-    """A name without the modules before it, and without its suffixes, one by one."""
-    parts = name.strip().split(".")
-    start = 0
-    while start < len(parts) - 1 and _MODULE.fullmatch(parts[start]):
-        start += 1
-    for first in {0, start}:
-        end = len(parts)
-        yield ".".join(parts[first:])
-        while end > first + 1 and _is_suffix(parts[end - 1]):
-            end -= 1
-            yield ".".join(parts[first:end])
+def _parts(name: str) -> Iterator[str]:
+    """A name with and without the folders and modules before it, each without its suffixes."""
+    yield from _without_suffixes(name)
+    for part in [part for part in _FOLDERS.split(name) if canonical(part)][-1:]:
+        yield from _without_suffixes(part)
+        while (dot := part.find(".")) >= 0 and _MODULE.match(part):
+            part = part[dot + 1 :]  # noqa: PLW2901
+            yield from _without_suffixes(part)
+
+
+def _without_suffixes(name: str) -> Iterator[str]:
+    yield name
+    while (dot := name.rfind(".")) > 0 and _is_suffix(name[dot + 1 :]):
+        name = name[:dot]
+        yield name
 
 
 def _is_suffix(part: str) -> bool:
-    return _SUFFIX.fullmatch(canonical(part)) is not None
+    return not _FOLDERS.search(part) and _SUFFIX.fullmatch(canonical(part)) is not None
 
 
 def number_of(name: str) -> int | None:
@@ -100,14 +120,12 @@ class Names:
         """
         if name in self._exact:
             return (name,)
-        found = {stem for form in readings(name) for stem in self._by_form.get(form, ())}
+        forms = readings(name)
+        found = _first(self._by_form, forms)
         # Alembic could not tell such names apart, whatever a person reads.
         found |= {stem for key in name_keys(name) for stem in self._by_key.get(key, ())}
-        if not found:
-            found = set(self._by_reading.get(canonical(name), ()))
-        if not found:
-            found = {stem for each in readings(name) for stem in self._by_number.get(each, ())}
-        return tuple(sorted(found))
+        found = found or _first(self._by_beginning, forms) or _first(self._by_number, forms)
+        return tuple(sorted(_nearest(name, found)))
 
     @cached_property
     def _exact(self) -> frozenset[str]:
@@ -122,15 +140,32 @@ class Names:
         return _grouped((key, stem) for stem in self.stems for key in name_keys(stem))
 
     @cached_property
-    def _by_reading(self) -> dict[str, list[str]]:
+    def _by_beginning(self) -> dict[str, list[str]]:
         """By what is left of a file's own name where a runner has cut it at a dot."""
-        dotted = (stem for stem in self.stems if "." in stem)
-        return _grouped((form, stem) for stem in dotted for form in readings(stem))
+        return _grouped(
+            (canonical(stem[: dot.start()]), stem)
+            for stem in self.stems
+            for dot in re.finditer(r"\.", stem)
+        )
 
     @cached_property
     def _by_number(self) -> dict[str, list[str]]:
         numbered = ((number_of(stem), stem) for stem in self.stems)
         return _grouped((str(number), stem) for number, stem in numbered if number is not None)
+
+
+def _first(groups: Mapping[str, Sequence[str]], forms: Iterable[str]) -> set[str]:
+    """The files of the first of these forms that is one's."""
+    return set(next((groups[form] for form in forms if form in groups), ()))
+
+
+def _nearest(name: str, stems: Collection[str]) -> Collection[str]:
+    """Of files with one canonical form those of which less was to be passed over, if any."""
+    for form in (str, _with_zeros) if len(stems) > 1 else ():
+        forms = {form(part) for part in _parts(name)}
+        if near := [stem for stem in stems if form(stem) in forms]:
+            return near
+    return stems
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -239,7 +239,8 @@ def _filled(layout: Layout, ledger: Ledger) -> Layout:
         return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, told=key)
     added = {name: _FILLED.get(name, _FILLED["checksum"]) for name in layout.lacking}
     names = {**added, **layout.names}
-    names.pop("execution_ms", None)
+    if "execution_ms" not in layout.not_null:
+        names.pop("execution_ms", None)
     return replace(layout, names=names)
 
 
@@ -277,8 +278,8 @@ _ASKS_TWICE = """\
 string_agg({key}::text, ', ' ORDER BY {key}) INTO found FROM {ledger}
      WHERE {key}::text IN ({names})"""
 _ASKS_MISSING = """\
-string_agg(name, ', ') INTO found FROM unnest(ARRAY[{names}]) AS name
-     WHERE NOT EXISTS (SELECT FROM {ledger} WHERE {key}::text = name)"""
+string_agg(wanted.stem, ', ') INTO found FROM unnest(ARRAY[{names}]) AS wanted(stem)
+     WHERE NOT EXISTS (SELECT FROM {ledger} WHERE {key}::text = wanted.stem)"""
 _CHECK = """\
     SELECT {question};
     IF found IS NOT NULL THEN

@@ -8,9 +8,9 @@ for the name of the first file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +19,8 @@ from bridge.layout import quoted
 from bridge.names import Names, number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.ledger import Ledger
 
 #: How far is looked: tables, columns and bytes of one, rows of one.
@@ -26,18 +28,28 @@ _TABLES, _COLUMNS, _BYTES, _ROWS = 50, 8, 1 << 22, 500
 #: Names of tables in which a bare number may be the number of a migration.
 _TELLING: Final = re.compile("migrat|schema|version|patch|changelog|upgrade|history", re.IGNORECASE)
 
+#: The same for a column of numbers, of which applications have many.
+_CERTAIN: Final = re.compile(
+    "migrat|schema|(db|database)_?(version|patch|change|upgrade)", re.IGNORECASE
+)
+
+# A size that is known from the last ANALYZE; to ask for that of today takes a lock.
 _CANDIDATES: Final = """
-SELECT nspname AS schema, relname AS name,
-       array_agg(attname::text ORDER BY attnum) AS columns
+SELECT nspname AS schema, relname AS name, pg_class.oid::bigint AS oid,
+       array_agg(attname::text ORDER BY attnum) AS columns,
+       array_agg(atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) ORDER BY attnum)
+           AS numeric
   FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
   JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
  WHERE nspname = ANY(CASE WHEN CAST(:schema AS text) IS NULL THEN current_schemas(false)
                           ELSE ARRAY[CAST(:schema AS name)] END)
    AND relkind = 'r' AND relname <> ALL(:known) AND relnatts <= :columns
-   AND pg_relation_size(pg_class.oid) BETWEEN 1 AND :bytes
+   AND relpages <= :pages
    AND has_table_privilege(pg_class.oid, 'SELECT')
-   AND atttypid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype, 'bpchar'::regtype)
- GROUP BY nspname, relname
+   AND (atttypid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype, 'bpchar'::regtype)
+        OR atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+           AND relname ~* 'migrat|schema|version|patch|change|upgrade')
+ GROUP BY nspname, relname, pg_class.oid
  ORDER BY relname !~* 'migrat|schema|version', relname
  LIMIT :tables
 """
@@ -52,11 +64,32 @@ def find_other_table(connection: Connection, ledger: Ledger, first: str) -> str 
         return None
     try:
         with undone(connection):
-            return _found(connection, ledger, first)
+            return _look(connection, ledger, Names.of([first]))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
         return None  # a table that may not be read, or is locked, is not one to be sure of
+
+
+def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
+    connection.execute(text("SELECT set_config('lock_timeout', '200ms', true)"))
+    given = {
+        "schema": ledger.schema,
+        "known": [ledger.table, ledger.version_table],
+        "columns": _COLUMNS,
+        "pages": _BYTES // 8192,
+        "tables": _TABLES,
+    }
+    tables = connection.execute(text(_CANDIDATES), given).all()
+    try:
+        with undone(connection):
+            return _found(connection, tables, names)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+    # One that may not be read, or is locked, hides none of the others.
+    found = (_if_readable(connection, [table], names) for table in tables)
+    return next(filter(None, found), None)
 
 
 @contextmanager
@@ -70,30 +103,36 @@ def undone(connection: Connection) -> Iterator[None]:
             savepoint.rollback()
 
 
-def _found(connection: Connection, ledger: Ledger, first: str) -> str | None:
-    connection.execute(text("SELECT set_config('lock_timeout', '500ms', true)"))
-    given = {
-        "schema": ledger.schema,
-        "known": [ledger.table, ledger.version_table],
-        "columns": _COLUMNS,
-        "bytes": _BYTES,
-        "tables": _TABLES,
-    }
-    names = Names.of([first])
-    tables = connection.execute(text(_CANDIDATES), given).all()
+def _if_readable(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+    try:
+        with undone(connection):
+            return _found(connection, tables, names)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None
+
+
+def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+    """The first of these tables that holds such a name."""
     parts = [
-        f"(SELECT {place}, {quoted(column)}::text AS value FROM "  # noqa: S608 - quoted
+        f"(SELECT {place}, {str(numeric).lower()}, {quoted(column)}::text AS value FROM "  # noqa: S608
         f"{quoted(table.schema)}.{quoted(table.name)} "
-        f"WHERE {quoted(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
+        f"WHERE (SELECT pg_relation_size(CAST({table.oid} AS regclass))) <= {_BYTES} "
+        f"AND {quoted(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
         for place, table in enumerate(tables)
-        for column in table.columns
+        for column, numeric in zip(table.columns, table.numeric, strict=True)
+        if not numeric or _CERTAIN.search(table.name)
     ]
     if not parts:
         return None
-    for place, value in connection.execute(text(" UNION ALL ".join(parts))):
-        table = tables[place]
-        if names.meant_by(value) and (_says_more(value) or _TELLING.search(table.name)):
-            return str(table.name)
+    with connection.begin_nested():
+        rows = connection.execute(text(" UNION ALL ".join(parts))).all()
+    for place, numeric, value in rows:
+        name = str(tables[place].name)
+        telling = (_CERTAIN if numeric else _TELLING).search(name) or _says_more(value)
+        if telling and names.meant_by(value):
+            return name
     return None
 
 

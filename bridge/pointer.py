@@ -2,7 +2,8 @@
 
 Alembic writes the two revisions into the text of its UPDATE, so that each is a new statement to
 SQLAlchemy, and compiling it takes longer than sending it. Here the same UPDATE is sent with
-parameters. That it has met one row is still for Alembic to check. Where bridge sends it by itself,
+parameters. That it has met one row is looked at, as
+Alembic would. Where bridge sends it by itself,
 together with the record (bridge.sealing) or with the deletion of one (bridge.forgetting), bridge
 has seen to that.
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Update, text
+from sqlalchemy import Connection, Delete, Update, text
 
+from bridge.disagreements import not_moved
 from bridge.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Pointer:
     ) -> None:
         self._ctx = ctx
         self._connection = connection
+        self._ledger = ledger
         self._table = ctx._version  # noqa: SLF001 - the object that Alembic's statements name
         #: What it names now.
         self.now = revision
@@ -51,13 +54,19 @@ class Pointer:
         if construct is _SENT:
             self._ctx._version = self._table  # noqa: SLF001
             return _SENT
+        if getattr(construct, "table", None) is not self._table:
+            return self._by_alembic(construct, *arguments, **options)
         old, new = self.now, self._next
-        if new is None or getattr(construct, "table", None) is not self._table:
-            return self._by_alembic(construct, *arguments, **options)
-        self.now, self._next = new, None
-        if old is None or not isinstance(construct, Update):
-            return self._by_alembic(construct, *arguments, **options)
-        return self._connection.execute(self._update, {"new": new, "old": old})
+        if new is not None:
+            self.now, self._next = new, None
+        if new is None or old is None or not isinstance(construct, Update):
+            result = self._by_alembic(construct, *arguments, **options)
+        else:
+            result = self._connection.execute(self._update, {"new": new, "old": old})
+        if isinstance(construct, Update | Delete) and result is not None and result.rowcount != 1:
+            # Alembic would say so in words that do not tell why.
+            raise not_moved(self._ledger.version_name, result.rowcount)
+        return result
 
 
 class _Sent:

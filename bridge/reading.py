@@ -21,7 +21,7 @@ from bridge.errors import FilesError
 from bridge.filling import filling
 from bridge.layout import quoted
 from bridge.ledger import Ledger
-from bridge.line import Row
+from bridge.line import Row, in_applied_order
 from bridge.other_tables import find_other_table, undone
 from bridge.plainfile import PlainFile
 from bridge.state import Rejected, State, named
@@ -38,12 +38,15 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
     """
     state = named(files, ledger.read(connection))
     ledger = ledger.keyed_by(state)
-    layout = replace(state.layout, codec=_codec(state.session.encoding))
+    pending = [file for file in files if file.stem not in state.recorded]
+    codec = _codec(state.session.encoding)
+    if codec is not None and not _encodes(connection, codec, pending):
+        codec = "ascii"
+    layout = replace(state.layout, codec=codec)
     if layout.names and layout.key != state.key_column:
         layout = replace(layout, told=state.key_column)
     state = _with_fillings(connection, ledger, replace(state, layout=layout))
-    pending = [file for file in files if file.stem not in state.recorded]
-    if state.table is not None and state.table.checks and pending:
+    if state.table is not None and state.table.judges and pending:
         rows = [_row(file, state) for file in pending]
         state = replace(state, rejected=_rejected(connection, ledger, state, rows))
     # Where bridge has been before, this is its ledger, emptied.
@@ -54,12 +57,35 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
 
 def _codec(encoding: str) -> str | None:
     """What Python calls an encoding that has not all characters; None for those that have."""
-    name = "ascii" if encoding == "SQL_ASCII" else encodings.get(encoding, "")
-    try:
-        found = codecs.lookup(name).name
-    except LookupError:
+    if encoding == "UTF8":
         return None
-    return None if found == "utf-8" else found
+    try:
+        name = "ascii" if encoding == "SQL_ASCII" else encodings.get(encoding, "")
+        return codecs.lookup(name).name
+    except LookupError:
+        return "ascii"  # which all of them have
+
+
+def _encodes(connection: Connection, codec: str, files: Sequence[PlainFile]) -> bool:
+    """Whether the server has each character of these files' records that Python has.
+
+    Their tables differ in a few.
+    """
+    texts = {file.stem for file in files}
+    for file in files:
+        with suppress(FilesError):
+            texts.add(file.header.description)
+    shown = [text.encode(codec, "replace").decode(codec) for text in sorted(texts)]
+    if all(map(str.isascii, shown)):
+        return True
+    savepoint = connection.begin_nested()
+    try:
+        connection.execute(text("SELECT CAST(:shown AS text[])"), {"shown": shown})
+    except (DBAPIError, UnicodeEncodeError):
+        return False
+    finally:
+        savepoint.rollback()
+    return True
 
 
 def _with_fillings(connection: Connection, ledger: Ledger, state: State) -> State:
@@ -84,12 +110,16 @@ def _values(
     connection: Connection, ledger: Ledger, state: State, columns: Sequence[Column]
 ) -> dict[str, list[tuple[str, str]]]:
     """What the rows hold in these columns, each with the stem of its migration."""
-    stems = {row.name: row.version for row in state.rows}
+    ordered = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
     wanted = ", ".join(f"{quoted(column.name)}::text" for column in columns)
     statement = f"SELECT {state.layout.quoted_key}::text, {wanted} FROM {ledger.quoted}"  # noqa: S608
-    rows = connection.execute(text(statement)).all()
+    rows = {row[0]: row for row in connection.execute(text(statement))}
     return {
-        column.name: [(stems[row[0]], row[place]) for row in rows if row[0] in stems and row[place]]
+        column.name: [
+            (row.version, rows[row.name][place])
+            for row in ordered
+            if row.name in rows and rows[row.name][place]
+        ]
         for place, column in enumerate(columns, start=1)
     }
 
@@ -105,7 +135,10 @@ def _row(file: PlainFile, state: State) -> Row:
 def _rejected(
     connection: Connection, ledger: Ledger, state: State, rows: Sequence[Row]
 ) -> tuple[Rejected, ...]:
-    """Which of these rows a CHECK of the ledger would refuse, by asking the server."""
+    """Which of these rows a CHECK, or a domain, of the ledger would refuse, by asking the server.
+
+    What the constraint cannot be evaluated on, it refuses as well.
+    """
     assert state.table is not None  # noqa: S101 - only where there are constraints
     try:
         with undone(connection):
@@ -113,7 +146,8 @@ def _rejected(
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        # What the constraint cannot be evaluated on, it refuses as well.
         told = str(error.orig).strip().split("\n", 1)[0]
-        return (Rejected(rows[0].version, told),)
+        if len(rows) == 1:
+            return (Rejected(rows[0].version, told),)
+        return tuple(each for row in rows for each in _rejected(connection, ledger, state, [row]))
     return tuple(Rejected(rows[place].version, told) for place, told in found)

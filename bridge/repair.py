@@ -100,7 +100,6 @@ def planned(
     moved = {each.old.stem: each for each in (*respelled(line), *renamed(line))}
     if names:
         moved |= {each.old.stem: each for each in maybe_renamed(line) if _is_named(each, names)}
-        moved = {stem: each for stem, each in moved.items() if _is_named(each, names)}
     new = _matched(moved.values(), names)
     changes = [_rename(old, entry, state) for old, entry in new]
     changes += _chained(line, new, state)
@@ -117,7 +116,7 @@ def planned(
     ]
     changes = _in_form(changes, line, state)
     if names:
-        changes = [each for each in changes if {each.stem, each.new_stem, each.key} & {*names}]
+        changes = _restricted(changes, names)
         told = {name for each in changes for name in (each.stem, each.new_stem, each.key)}
         if nothing := [name for name in names if name not in told]:
             raise UsageError(
@@ -128,16 +127,33 @@ def planned(
     return tuple(sorted(changes, key=lambda change: change.stem))
 
 
+def _restricted(changes: Sequence[Change], names: Collection[str]) -> list[Change]:
+    """The changes of these names, and what is in their way: a name that is still another's."""
+    by_stem = {each.stem: each for each in changes}
+    chosen = {e.stem for e in changes if {e.stem, e.new_stem, e.key} & {*names}}
+    for stem in list(chosen):
+        in_the_way = by_stem.get(by_stem[stem].new_stem)
+        while in_the_way is not None and in_the_way.stem not in chosen:
+            chosen.add(in_the_way.stem)
+            in_the_way = by_stem.get(in_the_way.new_stem)
+    return [each for each in changes if each.stem in chosen]
+
+
 def _is_named(each: Renamed, names: Collection[str]) -> bool:
     recorded = each.old.row.name if each.old.row else each.old.stem
     return bool({each.old.stem, recorded, *(entry.stem for entry in each.new)} & {*names})
 
 
 def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[Entry, Entry]]:
-    """Each migration with the one file that it is now; a person may have named which."""
+    """Each migration with the one file that it is now; a person may have named which.
+
+    With names, what else cannot be told apart is left alone.
+    """
     pairs = []
     for each in moved:
-        told = [entry for entry in each.new if entry.stem in names]
+        if names and not _is_named(each, names) and not _is_certain(each, moved):
+            continue
+        told = [entry for entry in each.new if entry.stem in names and entry.row is None]
         one = replace(each, new=tuple(told)) if len(told) == 1 else each
         pairs.append((each.old, _only(one, moved)))
     return pairs
@@ -331,11 +347,21 @@ def _accepting(change: Change, file: PlainFile | None, row: Row | None) -> Chang
     return replace(change, breaking=breaking, what=f"{change.what}, which {told}")
 
 
+def _is_certain(each: Renamed, all_of_them: Collection[Renamed]) -> bool:
+    claims = [one for one in all_of_them if each.new[0] in one.new]
+    return len(each.new) == len(claims) == 1
+
+
 def _only(each: Renamed, all_of_them: Collection[Renamed]) -> Entry:
     """The one file that it can be, which no other can be."""
     claims = [one.old.stem for one in all_of_them if each.new[0] in one.new]
-    if len(each.new) > 1 or len(claims) > 1:
-        names = " or ".join(f"{entry.stem}.py" for entry in each.new)
+    names = " or ".join(f"{entry.stem}.py" for entry in each.new)
+    if len(claims) == 1 and len(each.new) > 1:
+        raise LedgerError(
+            f"{claims[0]} can be {names}, and nobody can tell which is which. Nothing was "
+            f"repaired. Say which it is, for example: eai migrate repair {each.new[0].stem}."
+        )
+    if len(claims) > 1:
         raise LedgerError(
             f"{' and '.join(claims)} can each be {names} under another name, and nobody can tell "
             "which is which. Nothing was repaired. Name the files back as they were, and rename "

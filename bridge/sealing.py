@@ -153,6 +153,10 @@ class Sealing:
     def _preparing(self, name: str, fits: str, given: Sequence[str]) -> str:
         ledger, layout = self._ledger, self._layout
         kinds = {name: layout.names[column] for name, column in layout.columns.items()}
+        kinds |= {
+            f"filling_{place}": layout.names[each.column]
+            for place, each in enumerate(layout.fillings)
+        }
         places = {value: f"${place}" for place, value in enumerate(given, 1)}
         types = {"new": "text", "latest": "text", "key": layout.names[layout.key or "version"]}
         sources = ledger.sources(layout, parameter=places.__getitem__, latest=places["latest"])

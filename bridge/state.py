@@ -127,8 +127,11 @@ class State:
 
     def condition(self, stem: str) -> str:
         """The SQL that finds the row of a migration, or sets its name, for a person to type."""
-        column = quote(self.key_column or "version")
-        return f"{column} = {_literal(self.key(stem))}"
+        return self.condition_of(self.key(stem))
+
+    def condition_of(self, name: str) -> str:
+        """The same for what the ledger calls a migration."""
+        return f"{quote(self.key_column or 'version')} = {literal(name)}"
 
     def key(self, stem: str) -> str:
         """What the ledger calls a migration."""
@@ -142,11 +145,8 @@ class State:
 
     def correction(self, stem: str, name: str) -> str:
         """The SQL that gives the row of `name` the name of this file, for a person to type."""
-        column = quote(self.key_column or "version")
-        return (
-            f"UPDATE {self.ledger} SET {column} = {_literal(self.new_key(stem))} "  # noqa: S608
-            f"WHERE {column} = {_literal(name)};"
-        )
+        new, old = self.condition_of(self.new_key(stem)), self.condition_of(name)
+        return f"UPDATE {self.ledger} SET {new} WHERE {old};"  # noqa: S608
 
     @property
     def recognised(self) -> str | None:
@@ -267,10 +267,10 @@ def samples(state: State) -> str:
 def _shown(value: str | None) -> str:
     if value is None:
         return "NULL"
-    return _literal(value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…")
+    return literal(value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…")
 
 
-def _literal(name: str) -> str:
+def literal(name: str) -> str:
     """As a person types it; what a screen would not show is written as its number."""
     text = "'" + name.replace("'", "''") + "'"
     if name.isprintable():

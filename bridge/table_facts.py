@@ -18,14 +18,20 @@ _OTHER_KINDS: Final = {
     "c": "a composite type",
 }
 
+#: The bytes of a text of the type `name`, and the largest numbers of each type.
+_LONGEST_NAME: Final = 63
+_LARGEST: Final = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column."""
 
     name: str
-    #: As format_type() names it.
+    #: As format_type() names it; that of a domain is the one below it.
     type: str
+    #: The domain itself, as SQL has it.
+    domain: str | None = None
     #: Whether it, or its domain, takes no NULL.
     not_null: bool = False
     #: Its default, as SQL.
@@ -34,6 +40,8 @@ class Column:
     identity: bool = False
     #: Whether the server computes it.
     generated: bool = False
+    #: Whether nobody else may say what it holds.
+    always: bool = False
     comment: str | None = None
 
     @property
@@ -48,10 +56,39 @@ class Column:
         return self.identity or (self.default or "").startswith("nextval(")
 
     @property
+    def numeric(self) -> bool:
+        """Whether it holds whole numbers."""
+        return self.type in _LARGEST
+
+    @property
     def width(self) -> int | None:
         """How many characters it holds; None for as many as there are."""
         found = re.fullmatch(r"character(?: varying)?\((\d+)\)", self.type)
         return int(found[1]) if found else None
+
+    def holds(self, value: str) -> bool:
+        """Whether there is room in it for a text, or for a number written as one."""
+        if self.type == "name":
+            return len(value.encode()) <= _LONGEST_NAME
+        if self.numeric:
+            return int(value) <= _LARGEST[self.type]
+        return self.width is None or len(value) <= self.width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A constraint on the rows of a table, one by one."""
+
+    name: str
+    #: As SQL.
+    expression: str
+    #: The columns that it looks at.
+    columns: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Check:
+        """The constraint that `bridge.catalog` tells of."""
+        return cls(**{**told, "columns": frozenset(told["columns"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +104,8 @@ class Table:
     #: Which of SELECT, INSERT, UPDATE and DELETE this role may do.
     rights: frozenset[str] = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
     columns: Mapping[str, Column] = field(default_factory=dict)
-    #: The names of CHECK constraints, each with its expression.
-    checks: tuple[tuple[str, str], ...] = ()
+    #: Its CHECK constraints, and what its partitions take together.
+    checks: tuple[Check, ...] = ()
     #: Triggers for each row, and rules, by their names.
     triggers: tuple[str, ...] = ()
     #: Whether row level security applies to this role.
@@ -86,11 +123,12 @@ class Table:
         if told is None:
             return None
         columns = [Column(**column) for column in told["columns"] or ()]
+        checks = [*told["checks"], *([told["partitions"]] if told["partitions"] else [])]
         given = {
-            **told,
+            **{name: fact for name, fact in told.items() if name != "partitions"},
             "rights": frozenset(told["rights"]),
             "columns": {column.name: column for column in columns},
-            "checks": tuple((name, expression) for name, expression in told["checks"]),
+            "checks": tuple(map(Check.of, checks)),
             "triggers": tuple(told["triggers"]),
             "covered": frozenset(told["covered"]),
             "published": frozenset(told["published"]),
@@ -101,6 +139,11 @@ class Table:
     def other_kind(self) -> str | None:
         """What it is, in words, if it is no table."""
         return None if self.kind in {"r", "p"} else _OTHER_KINDS.get(self.kind, "no table")
+
+    @property
+    def judges(self) -> bool:
+        """Whether it may refuse a row for what is in it."""
+        return bool(self.checks) or any(column.domain for column in self.columns.values())
 
     def hides(self, *acts: str) -> bool:
         """Whether row level security keeps some row out of what this role does."""

@@ -232,8 +232,8 @@ def test_files_that_cannot_be_told_apart_are_left_alone(books: Books) -> None:
     with pytest.raises(LedgerError) as caught:
         repair(books)
     assert str(caught.value) == (
-        "002_b can each be 004_x.py or 005_x.py under another name, and nobody can tell which is "
-        "which. Nothing was repaired. Name the files back as they were, and rename one at a time."
+        "002_b can be 004_x.py or 005_x.py, and nobody can tell which is which. Nothing was "
+        "repaired. Say which it is, for example: eai migrate repair 004_x."
     )
     assert books.everything() == before
 
