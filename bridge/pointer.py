@@ -63,9 +63,9 @@ class Pointer:
             result = self._by_alembic(construct, *arguments, **options)
         else:
             result = self._connection.execute(self._update, {"new": new, "old": old})
-        moved = isinstance(construct, Update | Delete) and result is not None
-        if moved and not self._ctx.as_sql and result.rowcount != 1:
-            # Alembic would say so in words that do not tell why.
+        if self._ctx.as_sql or result is None or not isinstance(construct, Update | Delete):
+            return result
+        if result.rowcount != 1:  # Alembic would say so in words that do not tell why
             raise not_moved(self._ledger.version_name, result.rowcount)
         return result
 

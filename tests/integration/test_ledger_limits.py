@@ -548,11 +548,11 @@ def test_another_unique_constraint_is_named_when_it_refuses_the_row(books: Adopt
     with pytest.raises(MigrationError) as caught:
         books.upgrade()
     message = str(caught.value)
-    assert "Key (description)=(About 001_a) already exists." in message
+    assert "The constraint schema_migrations_description_key of schema_migrations" in message
     assert "another process" not in message
     assert books.ran == [A]
     assert books.holds("version") == [A]
-    with pytest.raises(LedgerError, match=r"Key \(description\)=\(About 001_a\) already exists"):
+    with pytest.raises(LedgerError, match="schema_migrations_description_key"):
         books.stamp("head")
     assert books.holds("version") == [A]
 
@@ -630,12 +630,7 @@ def test_a_published_ledger_without_a_replica_identity_can_be_added_to_only(
     )
     assert books.upgrade(B) == [A, B]
     before = books.everything()
-    runs = (
-        lambda: books.downgrade("-1"),
-        lambda: books.mark(B, applied=False),
-        books.repair,
-    )
-    for run in runs:
+    for run in (lambda: books.downgrade("-1"), lambda: books.mark(B, applied=False)):
         with pytest.raises(LedgerError, match="is part of a publication") as caught:
             run()
         assert books.everything() == before
