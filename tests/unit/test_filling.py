@@ -17,7 +17,7 @@ def sql(name: str, kind: str, *values: tuple[str, str]) -> str | None:
     """The SQL for a column, where all rows get the same."""
     found = filling(Column(name=name, type=kind), values, table='"The Ledger"')
     assert found is None or (found.column == name and found.of_stem is None)
-    return found and found.sql
+    return found.sql if found else None
 
 
 def made(name: str, kind: str, *values: tuple[str, str]) -> str | None:
