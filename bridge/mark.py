@@ -131,8 +131,11 @@ def _applying(state: State, line: Line, entry: Entry) -> Marking:
 def _forgetting(line: Line, entry: Entry) -> Marking:
     if entry.row is None:
         # It is pending already; what may be said is that no row is it under another name.
-        others = tuple(each.old.stem for each in maybe_renamed(line) if entry in each.new)
-        what = f"pending: {', '.join(others)} is another migration" if others else ""
+        unsure = [each for each in maybe_renamed(line) if entry in each.new]
+        others = tuple(each.old.stem for each in unsure)
+        files = dict.fromkeys((entry.stem, *(new.stem for each in unsure for new in each.new)))
+        than = f" than {', '.join(files)}" if len(files) > 1 else ""
+        what = f"pending: {', '.join(others)} is another migration{than}" if others else ""
         return Marking(entry.stem, what, line.pointer, others)
     left = [each.row for each in line.applied if each is not entry and each.row]
     pointer = build_line([], left).pointer
