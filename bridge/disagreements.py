@@ -116,18 +116,32 @@ def same_text(state: State, old: Entry, new: Entry) -> Finding:
     )
 
 
-def maybe_renamed(state: State, old: Entry, new: Entry, *, same: str) -> Finding:
-    """A row of which nothing but the name is known, and a pending file that has a part of it."""
+def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) -> Finding:
+    """A row of which nothing but the name is known, and pending files that have a part of it."""
+    one = new[0]
+    gone = f"{state.ledger} records {old.stem} as applied, without a checksum, and its file is gone"
+    if len(new) > 1:
+        return refusal(
+            "maybe-renamed",
+            f"{gone}; {_and([f'{each.stem}.py' for each in new])}, which are not recorded, have "
+            "its number or the words after that. Nobody can tell whether one of them is that "
+            "migration under another name. Nothing was changed, because it could do its work a "
+            "second time.",
+            f"If one of them is that migration, type which: eai migrate repair {old.stem} "
+            f"{one.stem}. If all of them are new ones, type: eai migrate mark {one.stem} "
+            "--pending.",
+            migration=old.stem,
+            file=one.path,
+        )
     return refusal(
         "maybe-renamed",
-        f"{state.ledger} records {old.stem} as applied, without a checksum, and its file is gone; "
-        f"{new.stem}.py, which is not recorded, has the same {same}. Nobody can tell whether it is "
-        "that migration under another name. Nothing was changed, because it could do its work a "
-        "second time.",
+        f"{gone}; {one.stem}.py, which is not recorded, has the same {same}. Nobody can tell "
+        "whether it is that migration under another name. Nothing was changed, because it could do "
+        "its work a second time.",
         f"If it is that migration, type: eai migrate repair {old.stem}. If it is a new one, type: "
-        f"eai migrate mark {new.stem} --pending.",
+        f"eai migrate mark {one.stem} --pending.",
         migration=old.stem,
-        file=new.path,
+        file=one.path,
     )
 
 

@@ -53,7 +53,9 @@ _PRECISE: Final = r"timestamp(\(6\))? with(out)? time zone"
 
 def quote(name: str) -> str:
     """A name in quotes, where SQL needs them."""
-    return str(_preparer().quote(name))
+    preparer = _preparer()
+    # Some letters beyond ASCII are equal to one of it where case does not count (a dotless i).
+    return str(preparer.quote(name) if name.isascii() else preparer.quote_identifier(name))
 
 
 @cache

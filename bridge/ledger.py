@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bridge import disagreements as say
 from bridge.catalog import CATALOG
+from bridge.drift import NO_FILE
 from bridge.errors import LedgerError
 from bridge.keys import Form
 from bridge.layout import (
@@ -337,7 +338,8 @@ class Ledger:
         statement = (
             f"UPDATE {self.quoted} SET {column} = given.checksum "
             "FROM unnest(CAST(:keys AS text[]), CAST(:checksums AS text[])) AS given(key, checksum)"
-            f" WHERE {layout.quoted_key}::text = given.key AND {self.quoted}.{column} IS NULL"
+            f" WHERE {layout.quoted_key}::text = given.key"
+            f" AND coalesce({self.quoted}.{column}::text, '') IN ('', '{NO_FILE}')"
         )
         values = {"keys": list(checksums), "checksums": list(checksums.values())}
         connection.execute(text(statement), values)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from bridge.drift import NO_FILE, Renamed, maybe_renamed, row_of
-from bridge.errors import LedgerError, TryAgain, UsageError
+from bridge.drift import NO_FILE, maybe_renamed, row_of
+from bridge.errors import TryAgain, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
 from bridge.ledger_limits import no_checksums, unrecorded_checksums
@@ -134,29 +134,17 @@ def _applying(line: Line, entry: Entry) -> Marking:
 def _forgetting(line: Line, entry: Entry) -> Marking:
     if entry.row is None:
         # It is pending already; what may be said is that no row is it under another name.
-        maybe = [each for each in maybe_renamed(line) if entry in each.new]
-        if several := next((each for each in maybe if len(each.new) > 1), None):
-            raise _not_alone(several, entry)
-        others = tuple(each.old.stem for each in maybe)
-        what = f"pending: {', '.join(others)} is another migration" if others else ""
+        unsure = [each for each in maybe_renamed(line) if entry in each.new]
+        others = tuple(each.old.stem for each in unsure)
+        files = dict.fromkeys((entry.stem, *(new.stem for each in unsure for new in each.new)))
+        than = f" than {', '.join(files)}" if len(files) > 1 else ""
+        what = f"pending: {', '.join(others)} is another migration{than}" if others else ""
         return Marking(entry.stem, what, line.pointer, others)
     left = [each.row for each in line.applied if each is not entry and each.row]
     pointer = build_line([], left).pointer
     gone = "" if entry.file else " (its file is gone)"
     what = f"recorded as not applied{gone}, so that the next run applies it"
     return Marking(entry.stem, what if entry.file else f"forgotten{gone}", pointer)
-
-
-def _not_alone(each: Renamed, entry: Entry) -> LedgerError:
-    """Of several files that may be one row, it cannot be noted that one of them is not."""
-    files = " or ".join(f"{new.stem}.py" for new in each.new)
-    other = next(new.stem for new in each.new if new is not entry)
-    old = each.old.stem
-    return LedgerError(
-        f"{old} may be {files}, and that no file is it is noted of all of them together. Nothing "
-        f"was changed. If it is {other}, type: eai migrate repair {other}. If it is none of them, "
-        f"type: eai migrate mark {old} --pending, which forgets it."
-    )
 
 
 def _record(site: Site, marking: Marking, *, applied: bool) -> None:

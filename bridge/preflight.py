@@ -180,7 +180,7 @@ def _of_files(
     for each in renamed(line):
         yield say.same_text(state, each.old, each.new[0])
     for each in maybe_renamed(line):
-        yield say.maybe_renamed(state, each.old, each.new[0], same=each.same)
+        yield say.maybe_renamed(state, each.old, each.new, same=each.same)
     if line.breaking:
         yield say.breaking(state, line.breaking)
     if settings.drift == "refuse":

@@ -7,7 +7,7 @@ and changes no file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -99,7 +99,10 @@ def planned(
     line = line_of(files, state)
     moved = {each.old.stem: each for each in (*respelled(line), *renamed(line))}
     if names:
-        moved |= {each.old.stem: each for each in maybe_renamed(line) if _is_named(each, names)}
+        asked = _asked({each.old.stem: each for each in maybe_renamed(line)} | moved, names)
+        taken = {entry.stem for each in asked.values() for entry in each.new}
+        left = {s: e for s, e in moved.items() if not taken & {new.stem for new in e.new}}
+        moved = left | asked
     new = _matched(moved.values(), names)
     changes = [_rename(old, entry, state) for old, entry in new]
     changes += _chained(line, new, state)
@@ -139,9 +142,25 @@ def _restricted(changes: Sequence[Change], names: Collection[str]) -> list[Chang
     return [each for each in changes if each.stem in chosen]
 
 
+def _asked(moved: Mapping[str, Renamed], names: Collection[str]) -> dict[str, Renamed]:
+    """Those that a person has named by the row; or by the file, if no row that is named may be it.
+
+    A row and a file that are named together belong together, whatever other row may be that file.
+    """
+    asked = {stem: each for stem, each in moved.items() if {stem, _recorded(each.old)} & {*names}}
+    left = {*names} - {entry.stem for each in asked.values() for entry in each.new}
+    return asked | {
+        stem: each for stem, each in moved.items() if left & {entry.stem for entry in each.new}
+    }
+
+
 def _is_named(each: Renamed, names: Collection[str]) -> bool:
-    recorded = each.old.row.name if each.old.row else each.old.stem
-    return bool({each.old.stem, recorded, *(entry.stem for entry in each.new)} & {*names})
+    known = {each.old.stem, _recorded(each.old), *(entry.stem for entry in each.new)}
+    return bool(known & {*names})
+
+
+def _recorded(entry: Entry) -> str:
+    return entry.row.name if entry.row else entry.stem
 
 
 def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[Entry, Entry]]:
@@ -164,24 +183,33 @@ def _chained(line: Line, moved: Sequence[tuple[Entry, Entry]], state: State) -> 
 
     From each migration that has moved away, on to the one whose text its file has now.
     """
-    texts = {entry.row.checksum: entry for entry in line.applied if entry.row}
-    displaced = {*line.missing, *changed(line)}
+    # One whose own file is as it was has only been copied.
+    displaced = [e for e in (*line.missing, *changed(line)) if has_checksum(e.row)]
     changes: list[Change] = []
     seen = {old.stem for old, _ in moved}
     for old, _ in moved:
         freed: Entry | None = old
-        while freed is not None and freed.file is not None:
-            with suppress(FilesError):
-                before = texts.get(freed.file.checksum())
-                # One whose own file is as it was has only been copied.
-                if before is None or before.stem in seen or before not in displaced:
-                    break
-                seen.add(before.stem)
-                changes.append(_rename(before, freed, state))
-                freed = before
-                continue
-            break
+        while freed is not None:
+            text, name = _text_of(freed), freed
+            found = [
+                Renamed(each, (name,))
+                for each in displaced
+                if each.row and each.row.checksum == text and each.stem not in seen
+            ]
+            freed = None
+            if found:
+                _only(found[0], found)
+                freed = found[0].old
+                seen.add(freed.stem)
+                changes.append(_rename(freed, name, state))
     return changes
+
+
+def _text_of(entry: Entry) -> str | None:
+    """The checksum of its file; None if there is none, or it cannot be read."""
+    with suppress(FilesError):
+        return entry.file.checksum() if entry.file else None
+    return None
 
 
 def _in_form(changes: list[Change], line: Line, state: State) -> list[Change]:
@@ -314,9 +342,9 @@ def _in_order(changes: Sequence[Change]) -> list[Change]:
 
 def _rename(old: Entry, new: Entry, state: State) -> Change:
     checksum = new.file.checksum() if new.file else None
-    recorded = old.row.name if old.row else old.stem
+    key, new_key = _recorded(old), state.new_key(new.stem)
     what = f"renamed: it is {new.stem} now"
-    change = Change(old.stem, new.stem, None, what, key=recorded, new_key=state.new_key(new.stem))
+    change = Change(old.stem, new.stem, None, what, key=key, new_key=new_key)
     if old.row is not None and old.row.checksum == checksum:
         return change
     if old.row is not None and not has_checksum(old.row):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bridge import disagreements as say
 from bridge.announcing import announce, tell
 from bridge.attempt import Attempt
-from bridge.drift import row_of
+from bridge.drift import NO_FILE, row_of
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.exclusive import exclusively
 from bridge.findings import refused
@@ -212,9 +212,11 @@ class _Writing:
             return {}
         checksums = {}
         for entry in found.line.applied:
-            if entry.file is not None and entry.row is not None and not entry.row.checksum:
+            file, row = entry.file, entry.row
+            # A file of its own name is what no other file was said to be.
+            if file is not None and row is not None and row.checksum in {None, "", NO_FILE}:
                 with suppress(FilesError):
-                    checksums[entry.row.name] = entry.file.checksum()
+                    checksums[row.name] = file.checksum()
         return checksums
 
     def _announce(

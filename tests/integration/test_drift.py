@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from bridge.errors import LedgerError, TryAgain
 from bridge.fastpath import is_up_to_date, through_engine
+from bridge.mark import run_mark
 from bridge.repair import run_repair
 from bridge.request import Request
 from bridge.settings import Drift, Settings
@@ -50,20 +51,25 @@ def rename(books: Books, old: str, new: str) -> None:
     file.rename(file.with_name(f"{new}.py"))
 
 
-def repair(books: Books, agree: Callable[[], bool] = lambda: True) -> list[str]:
-    """What there was to repair; it is repaired if that is agreed to."""
-    found: list[str] = []
-    request = Request(
+def requested(books: Books) -> Request:
+    return Request(
         database=books.engine,
         config=books.project.path / "alembic.ini",
         reporter=books.reporter,
     )
 
+
+def repair(
+    books: Books, agree: Callable[[], bool] = lambda: True, names: Sequence[str] = ()
+) -> list[str]:
+    """What there was to repair; it is repaired if that is agreed to."""
+    found: list[str] = []
+
     def note(changes: Sequence[Change]) -> bool:
         found.extend(f"{each.stem}: {each.what}" for each in changes)
         return agree()
 
-    run_repair(request, note)
+    run_repair(requested(books), note, names=names)
     return found
 
 
@@ -236,6 +242,76 @@ def test_files_that_cannot_be_told_apart_are_left_alone(books: Books) -> None:
         "repaired. Say which it is, for example: eai migrate repair 004_x."
     )
     assert books.everything() == before
+
+
+# Perhaps renamed
+
+UNSURE = (
+    "schema_migrations records 002_b as applied, without a checksum, and its file is gone; "
+    "002_x.py, 005_b.py, 006-b.py, which are not recorded, have its number or the words after "
+    "that. Nobody can tell whether one of them is that migration under another name. Nothing was "
+    "changed, because it could do its work a second time. If one of them is that migration, type "
+    "which: eai migrate repair 002_b 002_x. If all of them are new ones, type: eai migrate mark "
+    "002_x --pending."
+)
+
+
+@pytest.fixture
+def adopted(project: Project) -> Books:
+    """Three files that the old runner has applied, and the second of them gone."""
+    books = Books(project)
+    books.files(A, B, C)
+    books.old_runner()
+    project.remove(B)
+    return books
+
+
+def test_one_of_several_files_is_named_as_the_one_that_was_renamed(adopted: Books) -> None:
+    adopted.files("002_x", "005_b", "006-b")
+    assert adopted.refused(adopted.upgrade) == UNSURE
+    with pytest.raises(LedgerError, match=r"002_b can be 002_x\.py or 005_b\.py or 006-b\.py"):
+        repair(adopted, names=[B])
+    taken = "taken for 005_b, whose present text is recorded"
+    assert repair(adopted, names=[B, "005_b"]) == [f"{B}: {taken}"]
+    assert adopted.upgrade() == ["002_x", "006-b"]
+
+
+def test_a_row_that_is_named_goes_before_others_that_may_be_the_same_file(adopted: Books) -> None:
+    adopted.project.remove(C)
+    adopted.files("002_c", "005_b")
+    with pytest.raises(LedgerError, match="002_b and 003_c can each be"):
+        repair(adopted, names=["002_c"])
+    taken = "taken for 002_c, whose present text is recorded"
+    assert repair(adopted, names=[B, "002_c"]) == [f"{B}: {taken}"]
+    assert adopted.upgrade() == ["005_b"]
+
+
+def test_to_say_that_one_file_is_new_says_it_of_all_and_that_is_told(adopted: Books) -> None:
+    adopted.files("002_x", "005_b", "006-b")
+    done = run_mark(requested(adopted), "002_x", applied=False, agree=lambda _marking: True)
+    assert done is not None
+    assert done.what == "pending: 002_b is another migration than 002_x, 005_b, 006-b"
+    assert adopted.upgrade() == ["002_x", "005_b", "006-b"]
+
+
+def test_a_file_that_comes_back_is_compared_again(adopted: Books) -> None:
+    adopted.files("002_x")
+    run_mark(requested(adopted), "002_x", applied=False, agree=lambda _marking: True)
+    adopted.files(B)
+    assert adopted.upgrade() == ["002_x"]
+    change(adopted, B)
+    adopted.files(D)
+    adopted.upgrade()
+    assert adopted.reporter.warnings[-1] == CHANGED + ACCEPT
+
+
+def test_a_chain_is_followed_to_the_one_whose_own_file_is_gone(books: Books) -> None:
+    books.project.write("004_d", LOGGED.format(stem=A))  # a copy
+    books.upgrade()
+    rename(books, B, "005_e")
+    rename(books, A, B)
+    assert repair(books) == [f"{A}: renamed: it is {B} now", f"{B}: renamed: it is 005_e now"]
+    assert books.upgrade() == []
 
 
 # Repairing

@@ -28,10 +28,11 @@ from support.model import (
     Text,
     World,
     is_renamed,
+    refusals,
     revision,
     spelling,
 )
-from support.real import Real, Seen, kind_of, ways_on
+from support.real import Real, Seen, kinds_of, ways_on
 from support.recording import Recording
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Life(RuleBasedStateMachine):
     def migrate(self, then: int) -> None:
         """`eai migrate`, twice; if it is refused, perhaps what the refusal says."""
         reporter = Recording()
-        outcome = self.world.upgrade()
+        outcome = self.world.upgrade(quick=True)
         refused = self._run(outcome, lambda: self.real.upgrade(self.real.engine, reporter=reporter))
         if refused is None:
             assert bool(outcome.late) == any("late" in told for told in reporter.warnings)
@@ -157,6 +158,15 @@ class Life(RuleBasedStateMachine):
     def repair(self) -> None:
         self._run(self.world.repair(), lambda: self.real.repair(self.real.engine), by_hand=True)
 
+    @precondition(lambda self: self.world.line)
+    @rule(pick=picks, applied=st.booleans())
+    def mark(self, pick: int, applied: bool) -> None:
+        stem = self.world.line[pick % len(self.world.line)]
+        outcome = self.world.mark(stem, applied=applied)
+        self._run(
+            outcome, lambda: self.real.mark(self.real.engine, stem, applied=applied), by_hand=True
+        )
+
     # What people do to the tables
 
     @precondition(lambda self: self.world.rows)
@@ -174,7 +184,7 @@ class Life(RuleBasedStateMachine):
     def lose(self, which: str) -> None:
         if which != "version table":
             self._sql("DROP TABLE schema_migrations")
-            self.world.rows, self.world.ours = None, False
+            self.world.rows, self.world.ours, self.world.adopted = None, False, False
         if which != "mirror":
             self._sql("DROP TABLE IF EXISTS alembic_version")
             self.world.pointers = None
@@ -193,7 +203,7 @@ class Life(RuleBasedStateMachine):
         """Or it is refused, and goes on as the refusal says; all of it rolled back afterwards."""
         files = dict(self.world.files)
         with self.real.engine.connect() as connection:
-            if not self.world.copy().upgrade().refusals:
+            if not refusals(self.world):
                 self._current_is_the_last_applied()
             transaction = connection.begin()
             try:
@@ -213,7 +223,7 @@ class Life(RuleBasedStateMachine):
         outcome = world.upgrade()
         refused = self._attempt(outcome, lambda: self.real.upgrade(connection))
         if refused is not None:
-            if kind_of(refused) in {"foreign ledger", "foreign pointer"}:
+            if kinds_of(refused) & {"foreign ledger", "foreign pointer"}:
                 _with_tables_of_its_own(self.real, connection)
             world = self._go_on(refused, world, connection, len(ran))
             outcome = world.upgrade()
@@ -243,9 +253,9 @@ class Life(RuleBasedStateMachine):
         except (LedgerError, MigrationError, RuntimeError) as raised:
             error = raised
         if isinstance(error, LedgerError):
-            kind = kind_of(str(error))
-            assert kind in outcome.refusals, f"{outcome}: {error}"
-            event(f"refused: {kind}")
+            kinds = kinds_of(str(error))
+            assert kinds <= outcome.refusals, f"{outcome}: {error}"
+            event(f"refused: {' and '.join(sorted(kinds))}")
             return str(error)
         assert not outcome.refusals, f"not refused, but {outcome.refusals}"
         assert (error is None) == (outcome.failed is None), error
@@ -280,10 +290,10 @@ class Life(RuleBasedStateMachine):
 
     def _follow(self, refused: str, world: World, on: Engine | Connection, choice: int) -> None:
         ways = ways_on(refused)
-        if not ways:  # it is the folder that is wrong
+        way = ways[choice % len(ways)] if ways else "correct version_locations"
+        if way in {"correct version_locations", "give the files their old names again"}:
             self._put_recorded_files_back(world)
             return
-        way = ways[choice % len(ways)]
         if "stamp" in way:
             name = way.split()[-1]
             if name == "REV":
@@ -293,6 +303,14 @@ class Life(RuleBasedStateMachine):
             assert not outcome.refusals
             self.real.stamp(on, name, purge="--purge" in way)
             return
+        if "mark" in way:
+            stem = way.split()[3]
+            assert not world.mark(stem, applied=False).refusals
+            self.real.mark(on, stem, applied=False)
+            return
+        if "--adopt" in way:
+            self._attempt(world.adopt(), lambda: self.real.repair(on, adopt=True))
+            return
         if "again" in way:
             old = way.split()[3].removesuffix(".py")
             row = next(row for row in world.rows or () if row.stem == old)
@@ -301,8 +319,10 @@ class Life(RuleBasedStateMachine):
             self.real.put(world.files)
             return
         if "repair" in way:
-            outcome = world.repair()
-            self._attempt(outcome, lambda: self.real.repair(on))
+            only = way.split()[3:]
+            outcome = world.repair(only)
+            if self._attempt(outcome, lambda: self.real.repair(on, only)) is not None:
+                self._put_recorded_files_back(world)
             return
         self.real.sql(on, way)
         quoted = re.findall(r"'(.*?)'", way)
@@ -313,6 +333,13 @@ class Life(RuleBasedStateMachine):
             world.delete_row(*quoted)
 
     def _put_recorded_files_back(self, world: World) -> None:
+        texts = [row.text for row in world.rows or () if row.text]
+        for stem in world.pending:
+            if world.files[stem] in texts:
+                world.files.pop(stem)
+        for row in world.rows or ():
+            if row.text is not None and row.stem in world.files:
+                world.files[row.stem] = row.text
         ids = set(world.pointers or ()) - {revision(stem) for stem in world.line}
         known = {revision(stem): stem for stem in self.removed}
         for stem in [*world.applied, *(known.get(one, one) for one in sorted(ids))]:

@@ -7,7 +7,7 @@ keeps these promises: it shares no decision with it. Names and lists in, names a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 #: Where a file breaks off: not at all, before its only commit, or after a first commit.
@@ -65,6 +65,8 @@ class Recorded:
 
     stem: str
     text: Text | None
+    #: Whether a person has said that no file of another name is this one.
+    apart: bool = False
 
 
 @dataclass
@@ -92,11 +94,13 @@ class World:
     ours: bool = False
     #: None where there is no version table.
     pointers: list[str] | None = None
+    #: Whether a person has said that the ledger is this project's, whatever its rows are.
+    adopted: bool = False
 
     def copy(self) -> World:
         rows = None if self.rows is None else list(self.rows)
         pointers = None if self.pointers is None else list(self.pointers)
-        return World(dict(self.files), rows, self.ours, pointers)
+        return World(dict(self.files), rows, self.ours, pointers, self.adopted)
 
     @property
     def applied(self) -> list[str]:
@@ -110,11 +114,26 @@ class World:
     def line(self) -> list[str]:
         return self.applied + self.pending
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all files and nothing else are applied, in tables of bridge's own form."""
+        return bool(
+            self.files
+            and self.ours
+            and self.files.keys() == set(self.applied)
+            and self.pointers == [revision(self.applied[-1])]
+        )
+
     # Commands. Each changes this world as the command must change the real one.
 
-    def upgrade(self, to: str | None = None) -> Outcome:
-        """`alembic upgrade`, to the head or to one of the line."""
-        outcome = Outcome(refusals(self))
+    def upgrade(self, to: str | None = None, *, quick: bool = False) -> Outcome:
+        """`alembic upgrade`, to the head or to one of the line.
+
+        One that is `quick` looks first whether there is nothing to do, and then writes nothing.
+        """
+        if quick and self.at_rest:
+            return Outcome()
+        outcome = Outcome(refusals(self) or renames(self) | resemblances(self))
         if outcome.refusals:
             return outcome
         last = max((stem for stem in self.applied if stem in self.files), default="")
@@ -137,8 +156,9 @@ class World:
             return outcome
         kept = 0 if to is None else self.applied.index(to) + 1
         reverted = self.applied[kept:]
-        if any(stem not in self.files for stem in reverted):
-            outcome.refusals = {"missing file"}
+        gone = any(stem not in self.files for stem in reverted)
+        outcome.refusals = {"missing file"} if gone else renames(self)
+        if outcome.refusals:
             return outcome
         self._settle()
         outcome.logged = [f"-{stem}" for stem in reversed(reverted)]
@@ -149,14 +169,15 @@ class World:
         """`alembic stamp` to one of the line, or to base."""
         if purge:
             self.rows = [row for row in self.rows or () if row.stem in self.files]
-        outcome = Outcome(set() if purge else refusals(self) - {"lost ledger", "lost rows"})
+        wrong = set() if purge else refusals(self) - {"lost ledger", "lost rows"}
+        outcome = Outcome(wrong if wrong or purge else renames(self))
         if outcome.refusals:
             return outcome
         wanted = [] if to is None else self.line[: self.line.index(to) + 1]
         if any(stem not in self.files for stem in set(self.applied) - set(wanted)):
             outcome.refusals = {"forgets missing"}
             return outcome
-        self._settle()
+        self._settle(texts=False)
         self._keep([stem for stem in self.applied if stem in wanted])
         for stem in wanted:
             if stem not in self.applied:
@@ -174,35 +195,93 @@ class World:
             self.rows.append(Recorded(stem, None))
         return outcome
 
-    def repair(self) -> Outcome:
-        """`eai migrate repair`, agreed to."""
-        moved = {}
-        for row in self.rows or ():
-            if row.stem not in self.files:
-                same = [stem for stem in self.pending if self.files[stem] == row.text]
-                alike = [stem for stem in self.pending if spelling(stem) == spelling(row.stem)]
-                if found := same or alike:
-                    moved[row.stem] = found
-        claims = [stem for found in moved.values() for stem in found]
-        if len(claims) > len(moved) or len(set(claims)) < len(claims):
+    def repair(self, only: Sequence[str] = ()) -> Outcome:
+        """`eai migrate repair`, agreed to: of everything, or of one row, and perhaps its file."""
+        rows = [row for row in self.rows or () if not only or row.stem in only]
+        found = {row.stem: stems for row in rows if (stems := self._may_be(row, only))}
+        claims = [stem for stems in found.values() for stem in stems]
+        if len(claims) > len(found) or len(set(claims)) < len(claims):
             return Outcome({"ambiguous"})
-        names = {old: new for old, (new,) in moved.items()}
+        names = {old: new for old, (new,) in found.items()}
+        for old in list(names):
+            if not self._follow(old, names):
+                return Outcome({"ambiguous"})
         after = self.copy()
-        after.rows = [
-            Recorded(stem, self.files.get(stem, row.text))
-            for row in self.rows or ()
-            for stem in [names.get(row.stem, row.stem)]
-        ]
+        if self.rows is not None:
+            after.rows = [
+                Recorded(stem, self.files[stem])
+                if stem in self.files and (not only or {row.stem, stem} & {*only})
+                else row
+                for row in self.rows
+                for stem in [names.get(row.stem, row.stem)]
+            ]
         ids = {revision(old): revision(new) for old, new in names.items()}
         after.pointers = [ids.get(pointer, pointer) for pointer in self.pointers or ()]
-        if self.rows is None:
-            after.rows = None
         outcome = Outcome(refusals(after))
         if not outcome.refusals and after.rows != self.rows:
             self.rows, self.ours = after.rows, True
             if self.pointers:
                 self.pointers = [revision(self.applied[-1])]
         return outcome
+
+    def _may_be(self, row: Recorded, only: Sequence[str]) -> list[str]:
+        """The pending files that a row may be; by a part of its name only if it was named."""
+        if not self._has_moved(row):
+            return []
+        pending, gone = self.pending, row.stem not in self.files
+        same = [stem for stem in pending if row.text == self.files[stem]]
+        alike = [stem for stem in pending if gone and spelling(stem) == spelling(row.stem)]
+        near = [stem for stem in pending if only and gone and resembles(row, stem)]
+        found = same or alike or near
+        return [stem for stem in found if stem in only] or found
+
+    def _has_moved(self, row: Recorded) -> bool:
+        """Whether the file of a row's name is gone, or known not to be what was applied."""
+        file = self.files.get(row.stem)
+        return file is None or row.text not in {None, file}
+
+    def _follow(self, freed: str, names: dict[str, str]) -> bool:
+        """Follow the row whose text the file of a freed name has, and the next; False for two."""
+        while freed in self.files:
+            text = self.files[freed]
+            left = [row for row in self.rows or () if row.stem not in names]
+            moved = [row.stem for row in left if row.text == text and self._has_moved(row)]
+            if len(moved) != 1:
+                return not moved
+            names[moved[0]] = freed
+            freed = moved[0]
+        return True
+
+    def adopt(self) -> Outcome:
+        """`eai migrate repair --adopt`, agreed to."""
+        after = self.copy()
+        after.adopted = True
+        outcome = Outcome(refusals(after))
+        self.adopted = self.adopted or not outcome.refusals
+        return outcome
+
+    def mark(self, stem: str, *, applied: bool) -> Outcome:
+        """`eai migrate mark` one of the line, agreed to."""
+        outcome = Outcome(refusals(self))
+        if outcome.refusals or (applied and stem in self.applied):
+            return outcome
+        if not applied and stem not in self.applied:
+            said = {row for row in self.rows or () if self._is_unsure(row) and resembles(row, stem)}
+            if said:
+                self.rows = [replace(r, apart=True) if r in said else r for r in self.rows or ()]
+                self.ours = True
+            return outcome
+        self.rows, self.ours = self.rows or [], True
+        if applied:
+            self._append(stem)
+        else:
+            self.delete_row(stem)
+        if self.pointers is not None:
+            self.pointers = [revision(last) for last in self.applied[-1:]]
+        return outcome
+
+    def _is_unsure(self, row: Recorded) -> bool:
+        return row.stem not in self.files and row.text is None and not row.apart
 
     # What a person does
 
@@ -212,9 +291,17 @@ class World:
     def rename_row(self, old: str, new: str) -> None:
         self.rows = [replace(r, stem=new) if r.stem == old else r for r in self.rows or ()]
 
-    def _settle(self) -> None:
-        """Both tables are there afterwards, and the pointer is the last applied."""
-        self.rows = self.rows or []
+    def _settle(self, *, texts: bool = True) -> None:
+        """Both tables are there afterwards, and the pointer is the last applied.
+
+        With `texts`, rows of which no text is known have that of their files.
+        """
+        self.rows = [
+            Recorded(row.stem, self.files[row.stem])
+            if texts and row.text is None and row.stem in self.files
+            else row
+            for row in self.rows or ()
+        ]
         self.ours = True
         self._keep(self.applied)
 
@@ -243,16 +330,18 @@ def refusals(world: World) -> set[str]:
     rows, pointers = world.applied, world.pointers or []
     known = {revision(stem) for stem in [*world.files, *rows]}
     unknown = [pointer for pointer in pointers if pointer not in known]
-    gone = [row for row in world.rows or () if row.stem not in world.files]
+    gone = [stem for stem in rows if stem not in world.files]
     found = set()
     if not world.files and (rows or pointers):
         found.add("no files")
     if len({revision(stem) for stem in rows}) < len(rows):
         found.add("twins")
-    if any(is_renamed(row, stem, world.files[stem]) for row in gone for stem in world.pending):
-        found.add("renamed")
-    if rows and not world.ours and len(gone) == len(rows):
-        found.add("foreign ledger")
+    if set(map(spelling, gone)) & set(map(spelling, world.pending)):
+        found.add("names differ")
+    if rows and len(gone) == len(rows) and not world.adopted:
+        squashed = all(stem > max(rows) for stem in world.pending)
+        if not (world.ours and squashed):
+            found.add("foreign ledger")
     if unknown and not world.ours:
         found.add("foreign pointer")
     if unknown and world.ours and not rows:
@@ -266,9 +355,37 @@ def refusals(world: World) -> set[str]:
     return found
 
 
+def renames(world: World) -> set[str]:
+    """The refusal of a run or a stamp over files that carry the text of another name."""
+    pending = [world.files[stem] for stem in world.pending]
+    moved = [r.text for r in world.rows or () if r.text and world.files.get(r.stem) != r.text]
+    return {"renamed"} if any(text in pending for text in moved) else set()
+
+
+def resemblances(world: World) -> set[str]:
+    """The refusal to run what may have run under a name of which nothing else is known."""
+    unsure = [r for r in world.rows or () if r.text is None and r.stem not in world.files]
+    near = any(resembles(row, stem) for row in unsure if not row.apart for stem in world.pending)
+    return {"maybe renamed"} if near else set()
+
+
 def is_renamed(row: Recorded, stem: str, text: Text) -> bool:
     """Whether a row without a file and a file without a row are one migration."""
     return row.text == text or spelling(row.stem) == spelling(stem)
+
+
+def resembles(row: Recorded, stem: str) -> bool:
+    """Whether a row of which only the name is known has the number or the words of a file."""
+    if row.text is not None or row.apart:
+        return False
+    number, words = _parts(row.stem)
+    other_number, other_words = _parts(stem)
+    return number == other_number or (words == other_words and bool(words))
+
+
+def _parts(stem: str) -> tuple[int, str]:
+    number, _, words = spelling(stem).partition("_")
+    return int(number), words
 
 
 def spelling(stem: str) -> str:

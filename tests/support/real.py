@@ -17,17 +17,19 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
 
 import bridge
+from bridge.drift import NO_FILE
 from bridge.errors import BridgeError
+from bridge.mark import run_mark
 from bridge.plainfile import text_checksum
 from bridge.repair import run_repair
 from bridge.request import Request
-from support.model import Text, World
+from support.model import Recorded, Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project
 from support.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sqlalchemy import URL
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 SIGNS = {
     "The folder holds no migration at all": "no files",
     "most likely a file was renamed, and ran under either name": "twins",
-    "the names differ only in": "renamed",
+    "the names differ only in": "names differ",
     "has the very text that was applied": "renamed",
+    "that migration under another name": "maybe renamed",
     "looks like another application's ledger": "foreign ledger",
     "looks like the version table of another Alembic environment": "foreign pointer",
     "something was applied to this database, and nothing says what": "unknown pointer",
@@ -48,15 +51,18 @@ SIGNS = {
     "nobody can tell which is which": "ambiguous",
 }
 
+#: What ran is of a type of its own, lest it be taken for a ledger of another name.
 RESET = """
     DROP SCHEMA public CASCADE;
     CREATE SCHEMA public;
-    CREATE TABLE ran (id integer GENERATED ALWAYS AS IDENTITY, what text NOT NULL)
+    CREATE DOMAIN told AS text;
+    CREATE TABLE ran (id integer GENERATED ALWAYS AS IDENTITY, what told NOT NULL)
 """
 LOOK = """
     SELECT to_regclass('schema_migrations') IS NOT NULL AS ledger,
            to_regclass('alembic_version') IS NOT NULL AS version_table,
-           ARRAY(SELECT what FROM ran ORDER BY id) AS ran
+           ARRAY(SELECT what::text FROM ran ORDER BY id) AS ran,
+           coalesce(obj_description(to_regclass('schema_migrations'), 'pg_class'), '') AS comment
 """
 
 
@@ -68,17 +74,15 @@ class Seen:
     ours: bool
     pointers: list[str] | None
     ran: list[str]
+    adopted: bool = False
 
     @classmethod
     def expected(cls, world: World, ran: list[str]) -> Seen:
         """What has to be in the database of this world."""
         rows: list[tuple[str, str | None]] | None = None
         if world.rows is not None:
-            rows = [
-                (row.stem, text_checksum(row.text.source) if row.text else None)
-                for row in world.rows
-            ]
-        return cls(rows, world.ours and rows is not None, world.pointers, ran)
+            rows = [(row.stem, _checksum(row)) for row in world.rows]
+        return cls(rows, world.ours and rows is not None, world.pointers, ran, world.adopted)
 
     @property
     def applied(self) -> set[str]:
@@ -128,7 +132,8 @@ class Real:
         if found.version_table:
             result = on.execute(text("SELECT version_num FROM alembic_version ORDER BY 1"))
             pointers = list(result.scalars())
-        return Seen(rows, "checksum" in names, pointers, list(found.ran))
+        adopted = "bridge: adopted" in found.comment
+        return Seen(rows, "checksum" in names, pointers, list(found.ran), adopted)
 
     # Commands
 
@@ -158,9 +163,13 @@ class Real:
         with redirect_stdout(io.StringIO()):
             run_old_runner(self.project.url, self.project.migrations)
 
-    def repair(self, on: Engine | Connection) -> None:
-        request = Request(database=on, config=self.project.path / "alembic.ini")
-        assert run_repair(request, lambda _changes: True)
+    def repair(
+        self, on: Engine | Connection, only: Sequence[str] = (), *, adopt: bool = False
+    ) -> None:
+        assert run_repair(self._request(on), lambda _changes: True, names=only, adopt=adopt)
+
+    def mark(self, on: Engine | Connection, stem: str, *, applied: bool) -> None:
+        assert run_mark(self._request(on), stem, applied=applied, agree=lambda _marking: True)
 
     def sql(self, on: Engine | Connection, statement: str) -> None:
         if isinstance(on, Engine):
@@ -168,6 +177,9 @@ class Real:
                 connection.execute(text(statement))
         else:
             on.execute(text(statement))
+
+    def _request(self, on: Engine | Connection) -> Request:
+        return Request(database=on, config=self.project.path / "alembic.ini")
 
     def _alembic(
         self, run: Callable[..., None], on: Engine | Connection, *args: Any, **kwargs: Any
@@ -185,17 +197,28 @@ class Real:
         return printed.getvalue()
 
 
-def kind_of(message: str) -> str:
-    """Which refusal a message is."""
-    kinds = [kind for sign, kind in SIGNS.items() if sign in message]
-    assert len(kinds) == 1, message
-    return kinds[0]
+def kinds_of(message: str) -> set[str]:
+    """Which refusals a message tells of, one a line."""
+    found = set()
+    for line in message.splitlines():
+        kinds = [kind for sign, kind in SIGNS.items() if sign in line]
+        assert len(kinds) == 1, line
+        found.update(kinds)
+    return found
 
 
 def ways_on(message: str) -> list[str]:
-    """The commands and statements that a message says to type, and names to give back to files."""
+    """The commands and statements that a message says to type, and what to do to the files."""
     return re.findall(
-        r"alembic stamp (?:--purge )?\w+|(?:UPDATE|DELETE FROM) .*?;|eai migrate repair"
-        r"|name the file \S+\.py again",
+        r"alembic stamp (?:--purge )?\w+|(?:UPDATE|DELETE FROM) .*?;"
+        r"|eai migrate mark \S+ --pending|eai migrate repair(?: --adopt|(?: \d[\w-]*)*)"
+        r"|name the file \S+\.py again|give the files their old names again"
+        r"|correct version_locations",
         message,
     )
+
+
+def _checksum(row: Recorded) -> str | None:
+    if row.text is None:
+        return NO_FILE if row.apart else None
+    return text_checksum(row.text.source)
