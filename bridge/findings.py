@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.errors import BridgeError, LedgerError, UsageError
+from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,12 +134,19 @@ def warning(
     )
 
 
+_KINDS: Final[dict[str, type[BridgeError]]] = {
+    "read-only": UsageError,
+    "unreadable-file": FilesError,
+}
+
+
 def refused(findings: Sequence[Finding]) -> BridgeError:
     """The error for these refusals, one or more of them, in their own words.
 
-    A connection that cannot write is a matter of how it was configured, not of the ledger.
+    A connection that cannot write is a matter of how it was configured, and a file that cannot be
+    run one of the files; neither is one of the ledger.
     """
-    kind = UsageError if findings[0].id == "read-only" else LedgerError
+    kind = _KINDS.get(findings[0].id, LedgerError)
     error = kind("\n".join(map(str, findings)))
     error.findings = tuple(findings)
     return error

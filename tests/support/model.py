@@ -157,7 +157,7 @@ class World:
         kept = 0 if to is None else self.applied.index(to) + 1
         reverted = self.applied[kept:]
         gone = any(stem not in self.files for stem in reverted)
-        outcome.refusals = {"missing file"} if gone else renames(self)
+        outcome.refusals = renames(self) | ({"missing file"} if gone else set())
         if outcome.refusals:
             return outcome
         self._settle()
