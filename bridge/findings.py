@@ -96,42 +96,14 @@ class Finding:
         }
 
 
-def refusal(
-    id_: str,
-    message: str,
-    next_: str = "",
-    *,
-    migration: str | None = None,
-    file: str | None = None,
-) -> Finding:
-    """A finding for which nothing may run."""
-    return Finding(
-        id=id_,
-        severity=Severity.ERROR,
-        message=message,
-        next=next_,
-        migration=migration,
-        file=file,
-    )
+def refusal(id_: str, message: str, next_: str = "", **about: str | None) -> Finding:
+    """A finding for which nothing may run; `about` are its `migration` and `file`."""
+    return Finding(id=id_, severity=Severity.ERROR, message=message, next=next_, **about)
 
 
-def warning(
-    id_: str,
-    message: str,
-    next_: str = "",
-    *,
-    migration: str | None = None,
-    file: str | None = None,
-) -> Finding:
-    """A finding that a person should know, although the run goes on."""
-    return Finding(
-        id=id_,
-        severity=Severity.WARNING,
-        message=message,
-        next=next_,
-        migration=migration,
-        file=file,
-    )
+def warning(id_: str, message: str, next_: str = "", **about: str | None) -> Finding:
+    """A finding that a person should know, although the run goes on; `about` as above."""
+    return Finding(id=id_, severity=Severity.WARNING, message=message, next=next_, **about)
 
 
 _KINDS: Final[dict[str, type[BridgeError]]] = {

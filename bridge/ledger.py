@@ -40,7 +40,6 @@ __all__ = ["VERSION_LENGTH", "Ledger", "sqlstate"]
 #: The atttypmod of a column one character too narrow, which counts four bytes more.
 _NARROW = VERSION_LENGTH + 3
 
-
 #: What is written of a row, beside its name and the time.
 _WRITTEN = ("description", "checksum", "execution_ms", "breaking")
 #: What is written where a column takes no NULL, and nothing is known.

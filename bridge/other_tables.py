@@ -80,7 +80,11 @@ def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
         "pages": _BYTES // 8192,
         "tables": _TABLES,
     }
-    tables = connection.execute(text(_CANDIDATES), given).all()
+    return _among(connection, connection.execute(text(_CANDIDATES), given).all(), names)
+
+
+def _among(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+    """The first of these tables that holds such a name; asked one by one where that fails."""
     try:
         with undone(connection):
             return _found(connection, tables, names)
@@ -88,8 +92,8 @@ def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
         if error.connection_invalidated:
             raise
     # One that may not be read, or is locked, hides none of the others.
-    found = (_if_readable(connection, [table], names) for table in tables)
-    return next(filter(None, found), None)
+    alone = ([table] for table in tables if len(tables) > 1)
+    return next(filter(None, (_among(connection, one, names) for one in alone)), None)
 
 
 @contextmanager
@@ -101,16 +105,6 @@ def undone(connection: Connection) -> Iterator[None]:
     finally:
         if not connection.invalidated:  # with a connection that is gone all of it is
             savepoint.rollback()
-
-
-def _if_readable(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
-    try:
-        with undone(connection):
-            return _found(connection, tables, names)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        return None
 
 
 def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
@@ -126,9 +120,7 @@ def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str |
     ]
     if not parts:
         return None
-    with connection.begin_nested():
-        rows = connection.execute(text(" UNION ALL ".join(parts))).all()
-    for place, numeric, value in rows:
+    for place, numeric, value in connection.execute(text(" UNION ALL ".join(parts))):
         name = str(tables[place].name)
         telling = (_CERTAIN if numeric else _TELLING).search(name) or _says_more(value)
         if telling and names.meant_by(value):
