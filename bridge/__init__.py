@@ -5,12 +5,13 @@ that imports Alembic in an environment where bridge is installed.
 
 Where to look, from the ground up:
 
-* What all may use: errors, findings, decoded, reporting, pausing, plugin (Alembic's entry point).
+* What all may use: errors, findings, decoded, reporting, output, pausing, plugin (Alembic's entry
+  point).
 * Plain files: plainfile (one file), header (what it says), bindings and spelling (how that is
   read), glance (its description at once), compiled (its code, and a header in it), folder (all of
   them), unnumbered and shapes (what would never run), placeholder (what nobody has written yet),
   loading (executing one).
-* What a database records: ledger (the tables), catalog, table_facts, layout, keys, names and
+* What a database records: sqlstate, quoting, ledger (the tables), catalog, table_facts, layout, keys, names and
   filling (as other runners made them), state (what was read), reading and other_tables (how),
   line (the order), drift (files that changed), reconcile and disagreements (what follows),
   ledger_limits (what can be recorded), preflight (what may run).
@@ -21,7 +22,7 @@ Where to look, from the ground up:
 * One at a time: lock, claim, pooled (the claim behind a pooler), polling, queueing, holder,
   exclusive; locktimeout, lockerrors, lockwaits, blockers and retrying (tables that others hold);
   signals, cancelling, silence (whether a connection was cut).
-* Where and how: settings, setting_values, config_files, option_names, resources; address,
+* Where and how: configured, settings, setting_values, config_files, option_names, resources; address,
   plain_url, database, database_url, connect_causes and connect_errors, opening, ahead; handed_in,
   other_drivers, connect_arguments; embedded, cluster, programs.
 * Alembic's side: revisions, plainscript, targets, newfile, drafting, alembic_errors, environment,
@@ -33,7 +34,7 @@ Where to look, from the ground up:
 * What the files alone tell: rules, ignoring, constants, flow and wishes (what a file does, and
   what it wants), check_work, check_argument, check_source, check_names, git_base, checks (all of
   them together).
-* Use cases: request, migrator, answering and fastpath, standing and looking (where a database
+* Use cases: request, opened, migrator, answering and fastpath, standing and looking (where a database
   stands), lock_status (who migrates), overview (both, for a person), asynchronous; downgrading,
   repair, mark, scripting, creating; rehearsal, rehearsal_driver, rehearsal_locks, rehearsal_script;
   sent, squawk, own_database, linting; check_database, plain_folders, initialise, recognising.
@@ -79,6 +80,9 @@ __all__ = [
     "upgrade",
     "upgrade_async",
 ]
+
+#: The ``script_location`` with which a project asks for plain files.
+ENVIRONMENT = "bridge:environment"
 
 #: The module that defines each public name.
 _HOME = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bridge.ledger import sqlstate
+from bridge.sqlstate import sqlstate
 
 
 def advice(error: BaseException) -> str | None:

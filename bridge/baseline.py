@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from bridge.quoting import constant
+
 #: libpq's PQTRANS_IDLE: the server is in no transaction.
 _STATUS_IDLE = 0
 
@@ -48,11 +50,11 @@ class Baseline:
     def take(cls, connection: Connection) -> Baseline:
         """Remember what the connection has now; reads only."""
         now = connection.execute(text(_NOW)).one()
-        user, role = literal(now.user), literal(now.role)
+        user, role = constant(now.user), constant(now.role)
         unchanged = _IS_UNCHANGED.format(
-            user=user, role=role, names=literal(now.names), fingerprint=now.fingerprint
+            user=user, role=role, names=constant(now.names), fingerprint=now.fingerprint
         )
-        values = [f"({literal(name)}, {literal(value)})" for name, value in now.settings or ()]
+        values = [f"({constant(name)}, {constant(value)})" for name, value in now.settings or ()]
         statements = [
             f"SET SESSION AUTHORIZATION {user}",
             f"SET ROLE {'NONE' if now.role == 'none' else role}",
@@ -75,7 +77,7 @@ class Baseline:
     @property
     def question(self) -> str:
         """Asks whether anything is to be put back, which it seldom is; `lock_timeout` is."""
-        before = literal(self.lock_timeout)
+        before = constant(self.lock_timeout)
         return (
             f"SELECT {self.unchanged}, {_CANNOT_WRITE}, "
             f"CASE WHEN pg_catalog.current_setting('lock_timeout') <> {before} "
@@ -88,12 +90,12 @@ class Baseline:
         Without being `thorough`, only what matters most is looked at, which is quicker.
         """
         if thorough:
-            limit = f"pg_catalog.current_setting('lock_timeout') = {literal(lock_timeout)}"
+            limit = f"pg_catalog.current_setting('lock_timeout') = {constant(lock_timeout)}"
             return f"{self.unchanged} AND {limit} AND NOT ({_CANNOT_WRITE})"
         values = {**self.foremost, "lock_timeout": lock_timeout}
         return (
-            f"session_user = {self.user} AND {literal('|'.join(values.values()))} = "
-            f"{_VALUES.format(names=literal('{' + ','.join(values) + '}'))}"
+            f"session_user = {self.user} AND {constant('|'.join(values.values()))} = "
+            f"{_VALUES.format(names=constant('{' + ','.join(values) + '}'))}"
         )
 
     def restore(self, connection: Connection, *, external: bool = False) -> None:
@@ -203,11 +205,3 @@ SELECT pg_catalog.set_config(now.name, COALESCE(before.setting, now.reset_val), 
    AND now.setting IS DISTINCT FROM COALESCE(before.setting, now.reset_val)
    AND (now.context = 'user' OR pg_catalog.current_setting('is_superuser') = 'on')
 """  # noqa: S608 - a constant
-
-
-def literal(value: str) -> str:
-    """A string constant that means the same whatever standard_conforming_strings says."""
-    quoted = value.replace("'", "''")
-    if "\\" in value:
-        return " E'" + quoted.replace("\\", "\\\\") + "'"
-    return f"'{quoted}'"

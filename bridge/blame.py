@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, Final
 
-from bridge.ledger import sqlstate
 from bridge.reporting import Direction
+from bridge.sqlstate import sqlstate
 
 
 class Blame(Enum):

@@ -29,7 +29,8 @@ from bridge.cli_options import META, Options
 from bridge.cli_rehearse import rehearse
 from bridge.cli_repair import repair
 from bridge.cli_status import status
-from bridge.command_line import MountableGroup, as_long_as_it_is_read, counted, result
+from bridge.command_line import MountableGroup, counted
+from bridge.output import as_long_as_it_is_read, result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.command_line import MountableGroup, confirmed, ending, result
+from bridge.command_line import MountableGroup, confirmed, ending
 from bridge.errors import UsageError
+from bridge.output import result
 from bridge.screen import Screen
 
 if TYPE_CHECKING:

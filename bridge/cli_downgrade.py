@@ -11,8 +11,9 @@ import typer
 
 from bridge.cli_completion import revisions
 from bridge.cli_options import options_of
-from bridge.command_line import confirmed, counted, result
+from bridge.command_line import confirmed, counted
 from bridge.errors import UsageError
+from bridge.output import result
 
 if TYPE_CHECKING:
     from bridge.downgrading import Downgrade
@@ -58,7 +59,7 @@ def downgrade(
     """
     with options_of(ctx).run() as request:
         from bridge.downgrading import plan_downgrade, run_downgrade
-        from bridge.opening import opened_once
+        from bridge.opened import opened_once
 
         to = _target(rev, steps)
         request.attributes["bridge.downgrade_command"] = ctx.command_path

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import Options, options_of
-from bridge.command_line import ending, result
+from bridge.command_line import ending
+from bridge.output import result
 from bridge.screen import Screen
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import counted, result
+from bridge.command_line import counted
+from bridge.output import result
 
 if TYPE_CHECKING:
     from bridge.linting import Linted

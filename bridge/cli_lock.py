@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import confirmed, result
+from bridge.command_line import confirmed
+from bridge.output import result
 
 if TYPE_CHECKING:
     from bridge.lock_status import LockStatus
@@ -54,7 +55,7 @@ def lock(
         raise typer.BadParameter("give it or --json, not both.", param_hint="--cancel")
     with options_of(ctx).run() as request:
         from bridge.lock_status import lock_status, watching
-        from bridge.opening import opened_once
+        from bridge.opened import opened_once
 
         verbatim = request.settings().show_parameters
         with opened_once(request):

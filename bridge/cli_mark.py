@@ -10,8 +10,9 @@ import typer
 
 from bridge.cli_completion import revisions
 from bridge.cli_options import options_of
-from bridge.command_line import confirmed, result
+from bridge.command_line import confirmed
 from bridge.errors import UsageError
+from bridge.output import result
 
 if TYPE_CHECKING:
     from bridge.mark import Marking

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import result
+from bridge.output import result
 
 
 def new(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import confirmed, counted, result
+from bridge.command_line import confirmed, counted
+from bridge.output import result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def rehearse(
     """
     with options_of(ctx).run() as request:
         from bridge.migrator import plan
-        from bridge.opening import opened_once
+        from bridge.opened import opened_once
 
         assert request.reporter is not None  # noqa: S101 - `run` has made one
         reporter = request.reporter

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import confirmed, result
+from bridge.command_line import confirmed
+from bridge.output import result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

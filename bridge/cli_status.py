@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli_options import options_of
-from bridge.command_line import as_long_as_it_is_read, result
 from bridge.findings import Severity
+from bridge.output import as_long_as_it_is_read, result
 from bridge.screen import Screen
 
 if TYPE_CHECKING:

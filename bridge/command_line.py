@@ -7,11 +7,10 @@ mounted them in a command line of its own.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import traceback
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -162,36 +161,6 @@ def _traceback_of(error: BridgeError) -> str | None:
     return "".join(traceback.format_exception(cause, chain=False)).rstrip("\n")
 
 
-def result(*lines: str) -> None:
-    """Write what the command was asked for to standard output."""
-    with as_long_as_it_is_read(), _names_as_they_are():
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _names_as_they_are() -> Iterator[None]:
-    """Let the bytes of a file's name through that are no text, for the program that reads them."""
-    stream: Any = sys.stdout
-    if getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
-        yield
-        return
-    stream.reconfigure(errors="surrogateescape")
-    try:
-        yield
-    finally:
-        stream.reconfigure(errors="strict")
-
-
-@contextlib.contextmanager
-def as_long_as_it_is_read() -> Iterator[None]:
-    """Write to standard output inside; that whoever read it has gone is no reason to fail."""
-    try:
-        yield
-    except BrokenPipeError:
-        _discard(sys.stdout)  # or Python complains once more at exit
-
-
 def counted(migrations: Sequence[object]) -> str:
     """`1 migration`, `2 migrations`."""
     return "1 migration" if len(migrations) == 1 else f"{len(migrations)} migrations"
@@ -202,11 +171,6 @@ def confirmed(question: str, *, untold: str) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(untold)
     return typer.confirm(question, err=True)
-
-
-def _discard(stream: IO[str]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def in_order() -> None:

@@ -11,8 +11,8 @@ import textwrap
 import time
 from collections.abc import Sequence
 
-from bridge.command_line import result
 from bridge.errors import Interrupted
+from bridge.output import result
 from bridge.reporting import Direction, Reporter, duration
 from bridge.screen import Screen, Style
 

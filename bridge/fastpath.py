@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.folder import ordinary_stems, scan
 from bridge.layout import ADDED_COLUMNS
 from bridge.plainfile import PlainFile, revision_id
+from bridge.quoting import always_quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +104,7 @@ def _query(settings: Settings, *, checksums: bool) -> str:
     return _QUERY.format(
         ledger=_qualified(schema, settings.mirror_table),
         pointer=_qualified(schema, settings.version_table),
-        key=_quoted(settings.mirror_key or "version"),
+        key=always_quote(settings.mirror_key or "version"),
         checksums=_CHECKSUMS if checksums else "NULL",
         here="true" if schema else _here(settings.mirror_table, settings.version_table),
         columns=", ".join(ADDED_COLUMNS),
@@ -116,7 +117,7 @@ def _here(*tables: str) -> str:
     One that is found behind it in the search_path is another schema's. Looked up by name: that
     costs a tenth of a look at pg_class.
     """
-    names = [_quoted(table).replace("'", "''") for table in tables]
+    names = [always_quote(table).replace("'", "''") for table in tables]
     return " AND ".join(
         f"to_regclass(quote_ident(current_schema()) || '.{name}') = to_regclass('{name}')"
         for name in names
@@ -124,12 +125,7 @@ def _here(*tables: str) -> str:
 
 
 def _qualified(schema: str | None, table: str) -> str:
-    return f"{_quoted(schema)}.{_quoted(table)}" if schema else _quoted(table)
-
-
-def _quoted(name: str) -> str:
-    """In quotes, whether it needs them or not; the settings take no name that holds one."""
-    return f'"{name}"'
+    return f"{always_quote(schema)}.{always_quote(table)}" if schema else always_quote(table)
 
 
 # An error where one of bridge's columns is lacking: that table has still to be adopted. Nothing is

@@ -14,6 +14,7 @@ from typing import Final
 
 from bridge.names import number_of
 from bridge.plainfile import PlainFile
+from bridge.quoting import always_quote
 from bridge.table_facts import Column
 
 
@@ -107,7 +108,7 @@ def _of_numbers(
     if _BY_DURATION.fullmatch(name):
         return Filling(column.name, "0")
     if _BY_COUNT.fullmatch(name):
-        greatest = f"(SELECT max({_quoted(column.name)}) FROM {table})"  # noqa: S608 - quoted
+        greatest = f"(SELECT max({always_quote(column.name)}) FROM {table})"  # noqa: S608 - quoted
         return Filling(column.name, f"(COALESCE({greatest}, 0) + 1)")
     return _as_other_rows(column, values) if _BY_NAME.fullmatch(name) and values else None
 
@@ -138,7 +139,3 @@ def iso_form(value: str) -> str | None:
     digits = {0: "", 4: ".MS"}.get(len(fraction), ".US")
     ending = f'"{zone}"' if zone else ""
     return f"to_char({now}, 'YYYY-MM-DD\"{sign}\"HH24:MI:SS{digits}{ending}')"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

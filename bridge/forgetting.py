@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import cursor as plain_cursor
 
 from bridge import disagreements as say
-from bridge.baseline import literal
-from bridge.layout import quote
+from bridge.quoting import constant, quote
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,11 +45,11 @@ class Erasure:
     @property
     def statements(self) -> tuple[str, str]:
         """What deletes the row, and what moves the pointer."""
-        table, old = self.ledger.version_name, literal(self.old)
+        table, old = self.ledger.version_name, constant(self.old)
         moved = (
             f"DELETE FROM {table} WHERE version_num = {old}"
             if self.new is None
-            else f"UPDATE {table} SET version_num = {literal(self.new)} WHERE version_num = {old}"
+            else f"UPDATE {table} SET version_num = {constant(self.new)} WHERE version_num = {old}"
         )
         return f"DELETE FROM {self.ledger.name} WHERE {self._is_the_row}", moved
 
@@ -69,7 +68,7 @@ class Erasure:
 
     @property
     def _is_the_row(self) -> str:
-        return f"{quote(self.layout.key or 'version')}::text = {literal(self.key)}"
+        return f"{quote(self.layout.key or 'version')}::text = {constant(self.key)}"
 
 
 class Forgetting:
@@ -171,7 +170,7 @@ class Forgetting:
         cursor.execute(_ASK)
         read_only, has_written, user, *steering = cursor.fetchone()
         cannot_write = read_only and not has_written
-        return _Now(cannot_write, has_written, _Steering(literal(user), *steering))
+        return _Now(cannot_write, has_written, _Steering(constant(user), *steering))
 
     def _steering(self) -> _Steering:
         baseline = self._baseline()
@@ -210,10 +209,10 @@ class _Steering:
         if self.user != now.user:
             statements.append(f"SET LOCAL SESSION AUTHORIZATION {self.user}")
         if (self.user, self.role) != (now.user, now.role):
-            role = "NONE" if self.role == "none" else literal(self.role)
+            role = "NONE" if self.role == "none" else constant(self.role)
             statements.append(f"SET LOCAL ROLE {role}")
         for name in ("search_path", "row_security"):
-            value = literal(getattr(self, name))
+            value = constant(getattr(self, name))
             statements.append(f"SELECT pg_catalog.set_config('{name}', {value}, true)")
         return "; ".join(statements)
 

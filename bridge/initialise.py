@@ -12,10 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bridge import ENVIRONMENT
 from bridge.config_files import ConfigFiles, Options, absolute, find_config
 from bridge.errors import UsageError
 from bridge.plain_folders import holds_plain_files, is_alembics, plain_folders
-from bridge.plugin import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

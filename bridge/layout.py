@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from bridge.errors import LedgerError
 from bridge.line import Row
+from bridge.quoting import quote, quote_for_text
 
 if TYPE_CHECKING:
     from bridge.filling import Filling
@@ -49,26 +50,6 @@ _FITTING: Final = {
 }
 #: Times that differ between any two rows.
 _PRECISE: Final = r"timestamp(\(6\))? with(out)? time zone"
-
-
-def quote(name: str) -> str:
-    """A name in quotes, where SQL needs them."""
-    preparer = _preparer()
-    # Some letters beyond ASCII are equal to one of it where case does not count (a dotless i).
-    return str(preparer.quote(name) if name.isascii() else preparer.quote_identifier(name))
-
-
-@cache
-def _preparer() -> Any:
-    from sqlalchemy.dialects import postgresql  # a start with nothing to do goes without
-
-    # Leaves a % alone: `text()` doubles it for the driver.
-    return postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
-
-
-def quoted(name: str) -> str:
-    """A name for SQLAlchemy's `text()`, in which a colon would begin a parameter."""
-    return quote(name).replace(":", "\\:")
 
 
 @dataclass(frozen=True)
@@ -121,7 +102,7 @@ class Layout:
     @property
     def quoted_key(self) -> str:
         """The name of that column for SQLAlchemy's `text()`."""
-        return quoted(self.key or KEYS[0])
+        return quote_for_text(self.key or KEYS[0])
 
     @property
     def key_name(self) -> str:
@@ -202,10 +183,10 @@ class Layout:
         key = f"{self.quoted_key}::text" if self.key else "''"
         found = dict(self.columns)
         found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
-        found |= {"serial": quoted(self.serial)} if self.serial else {}
+        found |= {"serial": quote_for_text(self.serial)} if self.serial else {}
         columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:-1])]
         if self.candidates:
-            texts = ", ".join(f"{quoted(name)}::text" for name in self.candidates)
+            texts = ", ".join(f"{quote_for_text(name)}::text" for name in self.candidates)
             columns.append(f"ARRAY[{texts}]")
         return ", ".join(columns)
 

@@ -28,14 +28,14 @@ from bridge.layout import (
     OWN_CHECKSUM,
     VERSION_LENGTH,
     Layout,
-    quote,
-    quoted,
 )
 from bridge.line import Row
+from bridge.quoting import constant, quote, quote_for_text
+from bridge.sqlstate import sqlstate
 from bridge.state import Candidate, Elsewhere, Session, State
 from bridge.table_facts import Column, Table
 
-__all__ = ["VERSION_LENGTH", "Ledger", "sqlstate"]
+__all__ = ["VERSION_LENGTH", "Ledger"]
 
 #: The atttypmod of a column one character too narrow, which counts four bytes more.
 _NARROW = VERSION_LENGTH + 3
@@ -51,13 +51,6 @@ ADOPTED = "bridge: adopted"
 #: SQLSTATEs for which an adopted table is used as it is: the role may not alter it, a view
 #: uses its column, or a reader holds it longer than every other reader should wait for us.
 _LEFT_ALONE = frozenset({"42501", "0A000", "55P03"})
-
-
-def sqlstate(error: BaseException | None) -> str | None:
-    """The SQLSTATE of a driver's error, psycopg2's or psycopg's, wrapped or not."""
-    original = getattr(error, "orig", None) or error
-    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    return str(code) if code else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +142,7 @@ class Ledger:
                 connection.execute(
                     text(
                         f"CREATE TABLE IF NOT EXISTS {self.quoted} ("
-                        f"{quoted(self.key or 'version')} VARCHAR({VERSION_LENGTH}) "
+                        f"{quote_for_text(self.key or 'version')} VARCHAR({VERSION_LENGTH}) "
                         "PRIMARY KEY, "
                         "applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP, "
                         f"description TEXT, {described}); {mark}"
@@ -369,10 +362,8 @@ class Ledger:
 
         `comment` is the one that it has. Raises LedgerError if this role may not.
         """
-        from bridge.baseline import literal
-
         told = " ".join(filter(None, (comment, f"({ADOPTED})")))
-        statement = f"COMMENT ON TABLE {self.name} IS {literal(told)}"
+        statement = f"COMMENT ON TABLE {self.name} IS {constant(told)}"
         try:
             with connection.begin_nested():
                 connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
@@ -397,12 +388,12 @@ class Ledger:
         arrays = ", ".join(f"CAST(:{name} AS text[])" for name in given)
         sources = self.sources(layout, parameter=lambda name: f"given.{name}", escaped=_in_text)
         known = {
-            name: sources.get(quoted(name)) or _default(column)
+            name: sources.get(quote_for_text(name)) or _default(column)
             for name, column in table.columns.items()
         }
         columns = ", ".join(
             f"CAST({known[name] or 'NULL'} AS {_in_text(_kind(column, known[name]))}) "
-            f"AS {quoted(name)}"
+            f"AS {quote_for_text(name)}"
             for name, column in table.columns.items()
         )
         # What depends on a value that only an INSERT makes cannot be known.
@@ -415,7 +406,7 @@ class Ledger:
             # The columns by their bare names, and the whole row by the table's.
             "LATERAL (SELECT to_json(would_be) IS NULL AS made, "
             f"CAST(ARRAY[{asked}] AS boolean[]) AS passed "
-            f"FROM (SELECT would_be.*) AS {quoted(self.table)}) AS asked ORDER BY 1"
+            f"FROM (SELECT would_be.*) AS {quote_for_text(self.table)}) AS asked ORDER BY 1"
         )
         parameters = {name: [_as_text(each[name]) for each in values] for name in given}
         return [

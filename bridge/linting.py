@@ -157,7 +157,7 @@ def _rehearsed(
 ) -> tuple[str, set[str], tuple[str, ...], str]:
     """Rehearse what is pending; the server's version, what was run, what was not, and why not."""
     from bridge.migrator import plan
-    from bridge.opening import opened_once
+    from bridge.opened import opened_once
     from bridge.rehearsal import rehearse
 
     with opened_once(request) as database:

@@ -15,6 +15,8 @@ from psycopg2 import ProgrammingError
 from psycopg2.extensions import SQL_IN, Binary, QuotedString, adapt
 from psycopg2.extras import Json, RangeAdapter
 
+from bridge.quoting import constant
+
 #: What psycopg2 makes of a list; it has no public name.
 _LIST = type(adapt([]))
 
@@ -66,10 +68,7 @@ def quoted(value: str) -> str:
     """Write a text as a constant."""
     if "\0" in value:
         raise ProgrammingError("a text cannot contain NUL (0x00) characters")
-    doubled = value.replace("'", "''")
-    if "\\" in value:
-        return "E'" + doubled.replace("\\", "\\\\") + "'"
-    return f"'{doubled}'"
+    return constant(value)
 
 
 def do_block(body: str) -> str:

@@ -19,11 +19,11 @@ from bridge.blockers import Blocker, blockers_of, ending, told
 from bridge.database import connect, make_engine
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
-from bridge.ledger import sqlstate
 from bridge.lock import terminate
 from bridge.opening import opened
 from bridge.reporting import duration
 from bridge.request import Request
+from bridge.sqlstate import sqlstate
 from bridge.sqltext import spans
 
 #: Characters of a statement that are told.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge.ledger import sqlstate
 from bridge.locktimeout import CONCURRENTLY
 from bridge.mode import Mode
+from bridge.sqlstate import sqlstate
 
 if TYPE_CHECKING:
     from bridge.attempt import Attempt

@@ -17,13 +17,14 @@ from sqlalchemy.schema import CreateTable
 
 from bridge.drift import row_of
 from bridge.forgetting import Erasure
-from bridge.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout, quote
+from bridge.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout
 from bridge.ledger import Ledger
 from bridge.line import Entry, Row
 from bridge.literals import do_block, literal, quoted
 from bridge.offline_session import OfflineConnection
 from bridge.plainscript import entry_of
 from bridge.preflight import Preflight
+from bridge.quoting import quote
 from bridge.site import Site
 from bridge.state import State, named
 

@@ -22,12 +22,12 @@ from bridge.autogenerate import refuse_if_behind
 from bridge.configuring import configure
 from bridge.connecting import connected
 from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
-from bridge.ledger import sqlstate
 from bridge.logs import reporter_for
 from bridge.preflight import Command, preflight
 from bridge.revisions import PlainScriptDirectory
 from bridge.signals import Interrupter, interruptible
 from bridge.site import Site
+from bridge.sqlstate import sqlstate
 from bridge.writing import write
 
 

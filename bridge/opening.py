@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL
 
 from bridge.database import Database, resolve
 from bridge.settings import Settings
-
-if TYPE_CHECKING:
-    from bridge.request import Request
 
 
 @contextmanager
@@ -48,20 +44,3 @@ def opened(
     with EmbeddedServer.default() as server:
         server.ensure_database(name)
         yield Database(server.url(name), f"the embedded PostgreSQL in {server.data_dir}")
-
-
-@contextmanager
-def opened_once(request: Request) -> Iterator[Database | None]:
-    """Name the database of a request, and keep it open for all that is done with it inside.
-
-    None for an Engine or a Connection that was handed in.
-    """
-    if isinstance(request.database, (Engine, Connection)):
-        yield None
-        return
-    settings = request.settings()
-    with opened(settings, url=request.database, embedded=request.embedded) as database:
-        if request.reporter is not None:
-            request.reporter.database(database.describe())
-        request.attributes["bridge.database"] = database
-        yield database

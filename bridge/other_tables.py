@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.layout import quoted
 from bridge.names import Names, number_of
+from bridge.quoting import quote_for_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,10 +110,10 @@ def undone(connection: Connection) -> Iterator[None]:
 def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
     """The first of these tables that holds such a name."""
     parts = [
-        f"(SELECT {place}, {str(numeric).lower()}, {quoted(column)}::text AS value FROM "  # noqa: S608
-        f"{quoted(table.schema)}.{quoted(table.name)} "
+        f"(SELECT {place}, {str(numeric).lower()}, {quote_for_text(column)}::text AS value FROM "  # noqa: S608
+        f"{quote_for_text(table.schema)}.{quote_for_text(table.name)} "
         f"WHERE (SELECT pg_relation_size(CAST({table.oid} AS regclass))) <= {_BYTES} "
-        f"AND {quoted(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
+        f"AND {quote_for_text(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
         for place, table in enumerate(tables)
         for column, numeric in zip(table.columns, table.numeric, strict=True)
         if not numeric or _CERTAIN.search(table.name)

@@ -9,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bridge.configured import ledger_of
 from bridge.disagreements import unreadable
 from bridge.errors import FilesError
 from bridge.folder import scan
 from bridge.line import Entry
 from bridge.lock_status import LockStatus, lock_status
 from bridge.looking import looking
-from bridge.opening import opened_once
+from bridge.opened import opened_once
 from bridge.plainfile import PlainFile
 from bridge.reading import read_state
 from bridge.request import Request
 from bridge.settings import Settings
-from bridge.site import ledger_of
 from bridge.standing import Migration, MigrationState, Status, status_of
 
 #: Exit codes of --check.

@@ -8,15 +8,14 @@ with ``script_location = bridge:environment`` or, with an ``env.py`` of its own,
 
 from __future__ import annotations
 
+from bridge import ENVIRONMENT
+
 TYPE_CHECKING = False  # `typing` is not loaded for it
 if TYPE_CHECKING:
     from typing import Any
 
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-
-#: The ``script_location`` that opts in.
-ENVIRONMENT = "bridge:environment"
 
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
 

@@ -19,11 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from bridge.drift import row_of
 from bridge.errors import FilesError
 from bridge.filling import filling
-from bridge.layout import quoted
 from bridge.ledger import Ledger
 from bridge.line import Row, in_applied_order
 from bridge.other_tables import find_other_table, undone
 from bridge.plainfile import PlainFile
+from bridge.quoting import quote_for_text
 from bridge.state import Rejected, State, named
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _values(
 ) -> dict[str, list[tuple[str, str]]]:
     """What the rows hold in these columns, each with the stem of its migration."""
     ordered = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-    wanted = ", ".join(f"{quoted(column.name)}::text" for column in columns)
+    wanted = ", ".join(f"{quote_for_text(column.name)}::text" for column in columns)
     statement = f"SELECT {state.layout.quoted_key}::text, {wanted} FROM {ledger.quoted}"  # noqa: S608
     rows = {row[0]: row for row in connection.execute(text(statement))}
     return {

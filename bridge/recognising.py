@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import text
 
+from bridge.configured import ledger_of
 from bridge.database import connect, make_engine
 from bridge.folder import scan
 from bridge.ledger_limits import additions
 from bridge.opening import opened
 from bridge.reading import read_state
-from bridge.site import ledger_of
 from bridge.standing import MigrationState, Status, status_of
 from bridge.state import State
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.blame import Blame, advice_on_server, blame
-from bridge.layout import quote
-from bridge.ledger import sqlstate
+from bridge.quoting import quote
 from bridge.reporting import Direction
+from bridge.sqlstate import sqlstate
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, text
 from bridge.database import Database, connect
 from bridge.errors import MigrationError
 from bridge.exclusive import exclusively
-from bridge.ledger import sqlstate
 from bridge.migrator import alembic_here
 from bridge.mode import Mode
 from bridge.rehearsal_driver import Guard, rehearsal_engine
@@ -27,6 +26,7 @@ from bridge.rehearsal_script import FileScript
 from bridge.reporting import Direction, PassingReporter, Reporter
 from bridge.request import Request
 from bridge.settings import Settings
+from bridge.sqlstate import sqlstate
 from bridge.work import CHECK_COMMIT
 
 if TYPE_CHECKING:

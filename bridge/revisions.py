@@ -24,13 +24,13 @@ from alembic.script.revision import ResolutionError, RevisionMap
 from alembic.util import CommandError, status, to_tuple
 from alembic.util.pyfiles import coerce_resource_to_filename
 
+from bridge import ENVIRONMENT
 from bridge import folder as folders
 from bridge.alembic_errors import told_to_alembic
 from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.line import Entry, Line, build_line
 from bridge.plainfile import PlainFile
 from bridge.plainscript import PlainScript, entry_of, refuse_irreversible
-from bridge.plugin import ENVIRONMENT
 from bridge.reporting import Direction
 from bridge.settings import Settings
 from bridge.targets import as_revision, unknown_revision

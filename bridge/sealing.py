@@ -16,8 +16,10 @@ from psycopg2 import Error as DriverError
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from sqlalchemy.exc import DBAPIError
 
-from bridge.baseline import Baseline, literal
-from bridge.ledger import Ledger, sqlstate
+from bridge.baseline import Baseline
+from bridge.ledger import Ledger
+from bridge.quoting import constant
+from bridge.sqlstate import sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +146,7 @@ class Sealing:
         name = f"bridge_{next(self._names)}"
         execute = _EXECUTE.format(
             name=name,
-            before=_driver(literal(baseline.lock_timeout)),
+            before=_driver(constant(baseline.lock_timeout)),
             given=", ".join(f"%({value})s" for value in given),
         )
         fits = baseline.still(lock_timeout=limit, thorough=thorough)

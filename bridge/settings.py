@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bridge import ENVIRONMENT
 from bridge import setting_values as values
 from bridge.config_files import Found, Options, absolute, find_config
 from bridge.decoded import decoded
 from bridge.errors import UsageError
 from bridge.option_names import check_name
-from bridge.plugin import ENVIRONMENT
 from bridge.resources import package_folder
 
 if TYPE_CHECKING:

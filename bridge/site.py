@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from bridge.keys import Form
+from bridge.configured import ledger_of
 from bridge.ledger import Ledger
 from bridge.reading import read_state
 from bridge.reporting import Reporter
@@ -69,15 +69,3 @@ class Site:
         """Alembic's ``on_version_apply`` callback."""
         if self.on_step is not None:
             self.on_step(**told)
-
-
-def ledger_of(settings: Settings) -> Ledger:
-    """The bookkeeping tables that these settings name."""
-    return Ledger(
-        settings.mirror_table,
-        settings.version_table,
-        settings.version_table_schema,
-        settings.mirror_key,
-        Form(settings.mirror_key_form) if settings.mirror_key_form else None,
-        settings.mirror_table_is_told,
-    )

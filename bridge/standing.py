@@ -14,6 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from bridge.configured import ledger_of
 from bridge.errors import FilesError
 from bridge.findings import Finding
 from bridge.folder import scan
@@ -26,7 +27,6 @@ from bridge.reading import read_state
 from bridge.reporting import LogReporter
 from bridge.request import Request
 from bridge.settings import Settings
-from bridge.site import ledger_of
 from bridge.state import State
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from bridge.errors import LedgerError
 from bridge.keys import Form, Keys
-from bridge.layout import Layout, quote
+from bridge.layout import Layout
 from bridge.line import Row
 from bridge.plainfile import PlainFile
+from bridge.quoting import quote, readable_constant
 from bridge.table_facts import Column, Table
 
 #: How much of a ledger that was not recognised is shown: rows, and characters of a value.
@@ -131,7 +132,7 @@ class State:
 
     def condition_of(self, name: str) -> str:
         """The same for what the ledger calls a migration."""
-        return f"{quote(self.key_column or 'version')} = {literal(name)}"
+        return f"{quote(self.key_column or 'version')} = {readable_constant(name)}"
 
     def key(self, stem: str) -> str:
         """What the ledger calls a migration."""
@@ -267,18 +268,6 @@ def samples(state: State) -> str:
 def _shown(value: str | None) -> str:
     if value is None:
         return "NULL"
-    return literal(value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…")
-
-
-def literal(name: str) -> str:
-    """As a person types it; what a screen would not show is written as its number."""
-    text = "'" + name.replace("'", "''") + "'"
-    if name.isprintable():
-        return text
-    shown = text.replace("\\", "\\\\")
-    return "E" + "".join(each if each.isprintable() else _escape(each) for each in shown)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - \u has four
+    return readable_constant(
+        value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…"
+    )

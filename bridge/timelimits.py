@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.advice import first_line
-from bridge.ledger import sqlstate
 from bridge.reporting import Direction, duration
+from bridge.sqlstate import sqlstate
 
 _OF_A_STATEMENT: Final = ("statement_timeout",)
 #: After which the server ends the whole session.

@@ -29,8 +29,8 @@ from bridge.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lo
 from bridge.deadlock import OwnLocks
 from bridge.errors import MigrationError
 from bridge.hints import Hints
-from bridge.ledger import sqlstate
 from bridge.mode import Mode
+from bridge.sqlstate import sqlstate
 from bridge.sqltext import ends_transaction, rolls_back
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from bridge.exclusive import exclusively
 from bridge.findings import refused
 from bridge.forgetting import Erasure, Forgetting
 from bridge.layout import Layout
-from bridge.ledger import sqlstate
 from bridge.ledger_limits import read_only, rights
 from bridge.line import Entry, Row
 from bridge.plainfile import PlainFile
@@ -33,6 +32,7 @@ from bridge.runner import Runner
 from bridge.sealing import Sealing
 from bridge.session import Mode, Watcher
 from bridge.site import Site
+from bridge.sqlstate import sqlstate
 from bridge.state import State
 
 #: The SQLSTATE of a second row with one key.

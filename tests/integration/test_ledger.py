@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bridge.errors import LedgerError
-from bridge.ledger import Ledger, sqlstate
+from bridge.ledger import Ledger
 from bridge.line import Row, in_applied_order
+from bridge.sqlstate import sqlstate
 from bridge.state import Elsewhere
 
 if TYPE_CHECKING:

@@ -1,0 +1,46 @@
+"""What a command was asked for, on standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def result(*lines: str) -> None:
+    """Write what the command was asked for to standard output."""
+    with as_long_as_it_is_read(), _names_as_they_are():
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _names_as_they_are() -> Iterator[None]:
+    """Let the bytes of a file's name through that are no text, for the program that reads them."""
+    stream: Any = sys.stdout
+    if getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
+        yield
+        return
+    stream.reconfigure(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors="strict")
+
+
+@contextlib.contextmanager
+def as_long_as_it_is_read() -> Iterator[None]:
+    """Write to standard output inside; that whoever read it has gone is no reason to fail."""
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(sys.stdout)  # or Python complains once more at exit
+
+
+def _discard(stream: IO[str]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
