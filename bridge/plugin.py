@@ -28,7 +28,7 @@ def setup(_plugin: object) -> None:
 
     def from_config(cls: type[ScriptDirectory], config: Config) -> ScriptDirectory:
         if opted_in(config):
-            from bridge.revisions import PlainScriptDirectory
+            from bridge.alembic.script_directory import PlainScriptDirectory
 
             return PlainScriptDirectory.from_plain_config(config)
         # A subclass goes on being told that it is one, unless somebody else has wrapped this too.

@@ -21,8 +21,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from bridge.embedded import EmbeddedServer
-from bridge.programs import find_programs, major_version
+from bridge.database.embedded.programs import find_programs, major_version
+from bridge.database.embedded.server import EmbeddedServer
 from support.dump import dump_schema
 from support.pgbouncer import NOT_INSTALLED, find_pgbouncer, pooling
 from support.project import Project

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database import Database, connect, make_engine, normalise
-from bridge.decoded import decoded
-from bridge.embedded import EmbeddedServer
+from bridge.config.decoded import decoded
+from bridge.database.embedded.server import EmbeddedServer
+from bridge.database.engine import Database, connect, make_engine, normalise
 from bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.git_base import read_base, read_migration
+from bridge.checks.git_base import read_base, read_migration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from bridge.git_base import GitBase
+    from bridge.checks.git_base import GitBase
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.downgrading import run_downgrade
-from bridge.folder import scan
-from bridge.migrator import run_upgrade
-from bridge.request import Request
-from bridge.settings import Settings
+from bridge.config.settings import Settings
+from bridge.files.folder import scan
+from bridge.operations.downgrade import run_downgrade
+from bridge.operations.request import Request
+from bridge.operations.upgrade import run_upgrade
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-    from bridge.plainfile import PlainFile
+    from bridge.files.plain_file import PlainFile
 
 #: What the project may refuse in a database that lives on; these begin with nothing.
 _ALLOWED = {"out_of_order": "run", "drift": "warn"}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.errors import BridgeError, UsageError
-from bridge.migrator import alembic_here
-from bridge.standing import status_for
+from bridge.operations.status import status_for
+from bridge.operations.upgrade import alembic_here
 from bridge.testing.orders import folders, read_orders
 from bridge.testing.schema import difference, schema_of
 

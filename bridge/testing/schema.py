@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-    from bridge.settings import Settings
+    from bridge.config.settings import Settings
 
 #: Seconds; a server that hangs must not hold up the tests for ever.
 _TIMEOUT = 120

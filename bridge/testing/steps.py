@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-    from bridge.plainfile import PlainFile
+    from bridge.files.plain_file import PlainFile
     from bridge.testing.databases import Databases
     from bridge.testing.project import Project
 

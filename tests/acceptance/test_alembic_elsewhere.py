@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
 from support.alembic_books import Books, books, creates, execute, tables, write_three
 from support.project import Project
 

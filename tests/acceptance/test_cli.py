@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from bridge.lock import MigrationLock
+from bridge.locking.migration_lock import MigrationLock
 from support.project import DEFAULT_INI, Project
 from support.running import assert_took_less, poll
 from support.terminal import run_on_terminal, screen_of

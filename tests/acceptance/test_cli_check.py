@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.checks import run_check
+from bridge.checks.check import run_check
+from bridge.checks.git_base import read_base
+from bridge.config.settings import Settings
 from bridge.errors import UsageError
-from bridge.git_base import read_base
-from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from bridge.embedded import EmbeddedServer, database_for
+from bridge.database.embedded.server import EmbeddedServer, database_for
 from support.running import assert_took_less
 from support.terminal import run_on_terminal
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect
 
+from bridge.config.settings import Settings
 from bridge.errors import UsageError
-from bridge.initialise import Setup, guide, plan_setup, set_up
-from bridge.settings import Settings
+from bridge.operations.init import Setup, guide, plan_setup, set_up
 from support.project import DEFAULT_INI, Project
 from support.running import do
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine
 
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from bridge.errors import TryAgain, UsageError
-from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS
-from bridge.lock import MigrationLock
-from bridge.lock_status import LockStatus, cancel_statement, lock_status
+from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS
+from bridge.locking.migration_lock import MigrationLock
+from bridge.operations.lock_status import LockStatus, cancel_statement, lock_status
 from support.running import CREATE_LOG, Starter, ask, do, gate_of, poll, recorded, starting
 from support.terminal import run_on_terminal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.lock import MigrationLock
+from bridge.locking.migration_lock import MigrationLock
 from support.project import Project
 from support.running import column, do
 from support.terminal import run_on_terminal, screen_of

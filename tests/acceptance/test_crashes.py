@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
 from support.own_server import OwnServer, own_server
 from support.running import (
     CREATE_LOG,

@@ -13,10 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 import bridge
+from bridge.database.embedded.programs import find_program
 from bridge.errors import BridgeError, LedgerError, PlainFileError
-from bridge.programs import find_program
-from bridge.request import Request
-from bridge.scripting import write_sql
+from bridge.operations.request import Request
+from bridge.operations.sql_script import write_sql
 from support.both import outcome, str_of
 from support.dump import dump_schema
 from support.old_runner import run_old_runner

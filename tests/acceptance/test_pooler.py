@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine
 
 import bridge
-import bridge.queueing
+import bridge.locking.pool_wait
 from bridge.errors import LockNotObtained, MigrationError, UsageError
 from support.pgbouncer import Pooler, pooling
 from support.replicas import forking_eai
@@ -157,8 +157,8 @@ def test_a_pool_of_one_is_told_and_then_given_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """PgBouncer itself would keep the statement waiting for two minutes."""
-    monkeypatch.setattr(bridge.queueing, "TELL_AFTER", 0.5)
-    monkeypatch.setattr(bridge.queueing, "GIVE_UP_AFTER", 1.0)
+    monkeypatch.setattr(bridge.locking.pool_wait, "TELL_AFTER", 0.5)
+    monkeypatch.setattr(bridge.locking.pool_wait, "GIVE_UP_AFTER", 1.0)
     project.write(FIRST, migration(FIRST))
     with pooling(engine.url, pool_size=1) as pooler, pytest.raises(LockNotObtained) as caught:
         upgrade(project, pooler.url(engine.url))

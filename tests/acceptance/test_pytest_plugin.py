@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.engine import URL
 
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 from support.project import DEFAULT_INI, Project
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import text
 
 import bridge
-from bridge.database import Database
+from bridge.database.embedded.programs import find_program
+from bridge.database.engine import Database
 from bridge.errors import LedgerError
-from bridge.lock import MigrationLock
-from bridge.mode import Mode
-from bridge.programs import find_program
-from bridge.rehearsal import rehearse
-from bridge.rehearsal_script import FileScript
-from bridge.request import Request
+from bridge.files.mode import Mode
+from bridge.locking.migration_lock import MigrationLock
+from bridge.operations.rehearsal.rehearse import rehearse
+from bridge.operations.rehearsal.script import FileScript
+from bridge.operations.request import Request
 from support.recording import Recording
 from support.terminal import run_on_terminal, screen_of
 

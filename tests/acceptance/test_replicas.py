@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
 from support.replicas import PATIENCE, Child, forking_eai
 from support.running import (
     CREATE_LOG,

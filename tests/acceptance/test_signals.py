@@ -18,9 +18,9 @@ import psycopg2.errors
 import pytest
 from sqlalchemy import text
 
-import bridge.cancelling
+import bridge.database.cancel
+from bridge.database.interrupt import Interrupter, interruptible
 from bridge.errors import Interrupted
-from bridge.signals import Interrupter, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ PRELUDE = """\
 import os, sys, time
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
-from bridge.signals import interruptible
+from bridge.database.interrupt import interruptible
 
 def ready():
     print("ready", flush=True)
@@ -345,7 +345,7 @@ def test_a_connection_of_the_driver_is_cancelled_with_and_without_libpq(
 ) -> None:
     """Some builds of psycopg2 do not let libpq be called."""
     if not libpq:
-        monkeypatch.setattr(bridge.cancelling, "_libpq", lambda: None)
+        monkeypatch.setattr(bridge.database.cancel, "_libpq", lambda: None)
     checked_out = engine.raw_connection()
     connection: Any = checked_out.driver_connection
     interrupter = Interrupter()

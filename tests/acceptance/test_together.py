@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
 from support.running import (
     CREATE_LOG,
     PASS_GATE,

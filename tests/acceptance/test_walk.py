@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 from support.old_runner import run_old_runner
 from support.project import TIMEOUT, Project
 

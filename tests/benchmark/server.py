@@ -1,8 +1,8 @@
 """The server that is measured on, and databases on it that do not outlive the run.
 
-Not `bridge.embedded`, although its programs are used: that listens on a Unix socket, and a service
-meets its database over TCP, with a password. Everything else is as initdb leaves it, so a commit
-is durable.
+Not `bridge.database.embedded.server`, although its programs are used: that listens on a Unix
+socket, and a service meets its database over TCP, with a password. Everything else is as initdb
+leaves it, so a commit is durable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psycopg2
 from psycopg2 import errors
 from sqlalchemy.engine import URL
 
-from bridge.programs import Owner, programs_for
+from bridge.database.embedded.programs import Owner, programs_for
 from support.running import free_port
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
 from support.eye import Eye, looking
 from support.faults import (
     CUT_BETWEEN,

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 
 from bridge.errors import LedgerError, MigrationError
-from bridge.request import Request
-from bridge.scripting import write_sql
+from bridge.operations.request import Request
+from bridge.operations.sql_script import write_sql
 from support.books import Books
 from support.project import Project
 

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
 import bridge
-from bridge.ahead import Ahead
-from bridge.database import make_engine
-from bridge.database_url import connection_parameters
+from bridge.database.engine import make_engine
+from bridge.database.preconnect import Ahead
+from bridge.database.url import connection_parameters
 from bridge.errors import FilesError, LockNotObtained
 from support.books import LOGGED
 from support.running import ask, do, listened, recorded

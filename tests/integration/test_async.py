@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 import bridge
 from bridge.errors import FolderMissing, MigrationError, ServerUnreachable
-from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
-from bridge.reporting import Reporter
+from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.reporting.reporter import Reporter
 from support.books import Books
 
 if TYPE_CHECKING:

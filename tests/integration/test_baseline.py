@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from bridge.baseline import Baseline
+from bridge.execution.session_state import Baseline
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from bridge.database import Database, connect, make_engine, normalise
+from bridge.database.engine import Database, connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from support.tls import EXPIRED, KEY, LASTING, TlsServer
 
@@ -214,7 +214,7 @@ def test_a_service_file_that_cannot_be_read_is_final(
 def test_a_user_without_a_name_is_told_to_write_the_role_into_the_url() -> None:
     code = (
         "import os, sys\n"
-        "from bridge.database import Database, connect, make_engine, normalise\n"
+        "from bridge.database.engine import Database, connect, make_engine, normalise\n"
         "from bridge.errors import UsageError\n"
         "url = normalise('postgresql://127.0.0.1:1/app')\n"
         "engine = make_engine(url)\n"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from bridge import lockwaits, retrying
+from bridge.config.settings import AT_START
 from bridge.errors import BridgeError, MigrationError, StillBlocked
-from bridge.migrator import run_upgrade
-from bridge.request import Request
-from bridge.settings import AT_START
+from bridge.execution import lock_waits, retry
+from bridge.operations.request import Request
+from bridge.operations.upgrade import run_upgrade
 from support.both import migration
 from support.recording import Recording
 from support.running import ask, column, do, recorded
@@ -42,7 +42,7 @@ AUTOCOMMIT = 'transaction = "autocommit"\n'
 @pytest.fixture(autouse=True)
 def _quick(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     do(engine, "CREATE TABLE t (n int)", "CREATE TABLE log (n int)")
-    monkeypatch.setattr(retrying, "PAUSES", (0.05, 0.1))
+    monkeypatch.setattr(retry, "PAUSES", (0.05, 0.1))
 
 
 @dataclass
@@ -260,7 +260,7 @@ def test_a_timeout_that_the_file_caught_is_tried_again_as_well(
 def test_what_is_done_concurrently_waits_and_says_for_whom(
     project: Project, engine: Engine, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockwaits, "TELL_AFTER", 0.5)
+    monkeypatch.setattr(lock_waits, "TELL_AFTER", 0.5)
     write(project, INDEX, mode=AUTOCOMMIT)
     stranger.hold("INSERT INTO t VALUES (1)")
     witness = Witness(stranger.let_go)
@@ -273,8 +273,8 @@ def test_what_is_done_concurrently_waits_and_says_for_whom(
 def test_without_a_limit_it_waits_and_says_for_whom(
     project: Project, engine: Engine, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockwaits, "TELL_AFTER", 0.3)
-    monkeypatch.setattr(lockwaits, "TELL_EVERY", 0.3)
+    monkeypatch.setattr(lock_waits, "TELL_AFTER", 0.3)
+    monkeypatch.setattr(lock_waits, "TELL_EVERY", 0.3)
     write(project, ADD)
     stranger.hold()
     witness = Witness(stranger.let_go, at=2)
@@ -290,7 +290,7 @@ def test_without_a_limit_it_waits_and_says_for_whom(
 
 
 def test_a_person_is_told_after_five_seconds() -> None:
-    assert (lockwaits.TELL_AFTER, lockwaits.TELL_EVERY) == (5, 5)
+    assert (lock_waits.TELL_AFTER, lock_waits.TELL_EVERY) == (5, 5)
     assert AT_START["ddl_lock_timeout"] == 2
 
 

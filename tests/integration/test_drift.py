@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
+from bridge.config.settings import Drift, Settings
 from bridge.errors import LedgerError, TryAgain
-from bridge.fastpath import is_up_to_date, through_engine
-from bridge.mark import run_mark
-from bridge.repair import run_repair
-from bridge.request import Request
-from bridge.settings import Drift, Settings
+from bridge.operations.mark import run_mark
+from bridge.operations.quick_query import is_up_to_date, through_engine
+from bridge.operations.repair import run_repair
+from bridge.operations.request import Request
 from support.books import LOGGED, Books
 from support.running import advisory_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.repair import Change
+    from bridge.operations.repair import Change
     from support.project import Project
 
 A, B, C, D = "001_a", "002_b", "003_c", "004_d"

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-import bridge.embedded
-from bridge import programs
-from bridge.cluster import Postmaster
-from bridge.embedded import EMBEDDED_LACKS, EmbeddedServer, database_for
+import bridge.database.embedded.server
+from bridge.database.embedded import programs
+from bridge.database.embedded.cluster import Postmaster
+from bridge.database.embedded.programs import Owner, find_programs
+from bridge.database.embedded.server import EMBEDDED_LACKS, EmbeddedServer, database_for
 from bridge.errors import BridgeError, TryAgain, UsageError
-from bridge.programs import Owner, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ LOCK = ".s.PGSQL.5432.lock"
 CLIENT = f"""
 import sys
 from pathlib import Path
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 with EmbeddedServer(Path(sys.argv[1]), options={FAST!r}) as server:
     server.ensure_database()
     print("ready", flush=True)
@@ -274,7 +274,8 @@ def test_the_end_of_a_forked_child_does_not_stop_the_server(home: Path) -> None:
     with server_in(home) as server:
         # In a process with threads, such as a worker of pytest-xdist, fork warns; exec'd here.
         code = (
-            "import os, sys; from pathlib import Path; from bridge.embedded import EmbeddedServer\n"
+            "import os, sys; from pathlib import Path\n"
+            "from bridge.database.embedded.server import EmbeddedServer\n"
             "server = EmbeddedServer(Path(sys.argv[1])); server.start()\n"
             "pid = os.fork()\n"
             "if pid == 0: sys.exit(0)\n"
@@ -464,7 +465,7 @@ def test_root_without_a_stand_in_is_told_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_windows_is_told_to_set_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge.embedded, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(bridge.database.embedded.server, "os", SimpleNamespace(name="nt"))
     with pytest.raises(UsageError) as caught:
         EmbeddedServer.default()
     assert str(caught.value) == (

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, text
 
 import bridge
 from bridge.errors import MigrationError
-from bridge.migrator import run_upgrade
-from bridge.request import Request
+from bridge.operations.request import Request
+from bridge.operations.upgrade import run_upgrade
 from support.both import migration, outcome
 from support.running import do
 

@@ -16,11 +16,11 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
 import bridge
-from bridge.database_url import connection_parameters
+from bridge.config.settings import Settings
+from bridge.database.url import connection_parameters
 from bridge.errors import FilesError, LedgerError, LockNotObtained, ServerUnreachable, UsageError
-from bridge.fastpath import is_up_to_date, through_driver, through_engine
-from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
-from bridge.settings import Settings
+from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
 from support.running import NOTE_OPENED, ask, do, listened, recorded
 
 if TYPE_CHECKING:

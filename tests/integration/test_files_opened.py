@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from bridge.plainfile import text_checksum
+from bridge.files.plain_file import text_checksum
 from support.books import LOGGED
 from support.running import NOTE_OPENED
 
@@ -69,7 +69,15 @@ def test_a_listing_opens_files_once_if_it_shows_them_and_loads_nothing_to_run_th
     assert history["told"].splitlines()[0] == "002_b -> 003_c (head), About 003_c"
     assert sorted(history["opened"]) == [f"{stem}.py" for stem in STEMS]
     loaded = {name for name in history["loaded"] if name.partition(".")[0] == "bridge"}
-    others = {"header", "drafting", "online", "ledger", "runner", "session", "database"}
+    others = {
+        "files.header",
+        "files.template",
+        "alembic.environment",
+        "ledger.tables",
+        "execution.runner",
+        "execution.session",
+        "database.engine",
+    }
     assert loaded.isdisjoint({f"bridge.{name}" for name in others})
     assert {"psycopg2", "typer", "rich"}.isdisjoint(history["loaded"])
     heads = run(three, HEADS)

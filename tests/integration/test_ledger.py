@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError
-from bridge.ledger import Ledger
-from bridge.line import Row, in_applied_order
-from bridge.sqlstate import sqlstate
-from bridge.state import Elsewhere
+from bridge.ledger.history import Row, in_applied_order
+from bridge.ledger.state import Elsewhere
+from bridge.ledger.tables import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

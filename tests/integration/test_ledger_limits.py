@@ -15,10 +15,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import bridge
+from bridge.alembic.record import Sealing
 from bridge.errors import LedgerError, MigrationError
-from bridge.findings import Severity
-from bridge.scripting import write_sql
-from bridge.sealing import Sealing
+from bridge.ledger.findings import Severity
+from bridge.operations.sql_script import write_sql
 from support.adopted import Adopted
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from psycopg2.extras import (
     register_uuid,
 )
 
-from bridge.literals import NoLiteralError, do_block, literal, quoted
-from bridge.sqltext import terminated
+from bridge.database.literals import NoLiteralError, do_block, literal, quoted
+from bridge.database.sql_text import terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

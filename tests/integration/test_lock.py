@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, text
 
-import bridge.claim
-import bridge.lock
-import bridge.polling
-from bridge.claim import claim
+import bridge.locking.liveness
+import bridge.locking.migration_lock
+import bridge.waiting
 from bridge.errors import LockLost, LockNotObtained
-from bridge.holder import (
+from bridge.locking.holder import (
     CONNECTION_ALIVE,
     LOCK_CLASS,
     MIGRATION_LOCK,
     Holder,
     holder,
 )
-from bridge.lock import MigrationLock
-from bridge.reporting import duration
+from bridge.locking.liveness import claim
+from bridge.locking.migration_lock import MigrationLock
+from bridge.reporting.reporter import duration
 from support.running import advisory_locks, assert_took_less
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def test_many_processes_hold_it_one_after_the_other(engine: Engine) -> None:
     code = """
 import os
 from sqlalchemy import create_engine, text
-from bridge.lock import MigrationLock
+from bridge.locking.migration_lock import MigrationLock
 
 engine = create_engine(os.environ["DATABASE_URL"])
 with MigrationLock(engine, wait=20), engine.connect() as connection:
@@ -211,7 +211,7 @@ def start(code: str, engine: Engine) -> subprocess.Popen[str]:
 def test_a_waiter_is_told_who_holds_it_and_for_how_long_it_has_waited(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.polling, "TELL_EVERY", 0.3)
+    monkeypatch.setattr(bridge.waiting, "TELL_EVERY", 0.3)
     told: list[tuple[Holder | None, float]] = []
     with MigrationLock(engine, wait=0) as first:
         first.mark("004_new_feature")
@@ -399,7 +399,7 @@ def test_an_index_built_concurrently_never_waits_for_who_shows_what_runs(engine:
 def test_a_lock_that_was_there_a_moment_ago_is_not_asked_for_but_its_end_is_noticed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.lock, "TRUSTED", 3600.0)
+    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
     with MigrationLock(engine, wait=0) as lock:
         lock.may_begin("001_first")
         pid = pid_of(lock)
@@ -415,7 +415,7 @@ def test_a_lock_that_was_there_a_moment_ago_is_not_asked_for_but_its_end_is_noti
 def test_a_lock_is_asked_for_again_after_a_while(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.lock, "TRUSTED", 0.0)
+    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 0.0)
     with MigrationLock(engine, wait=0) as lock:
         lock.may_begin("001_first")
         assert lock._connection is not None
@@ -427,7 +427,7 @@ def test_a_lock_is_asked_for_again_after_a_while(
 def test_a_lock_that_is_lost_while_a_migration_runs_is_told_before_the_next(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.lock, "TRUSTED", 3600.0)
+    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
     with MigrationLock(engine, wait=0) as lock:
         lock.may_begin("001_first")
         lock.may_begin("002_second")
@@ -650,7 +650,7 @@ def test_behind_a_pooler_nothing_stays_on_the_shared_session(
     pooled: Engine, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pooler tells its clients a backend id of its own invention."""
-    monkeypatch.setattr(bridge.claim, "_backend_pid", lambda _: 123456789)
+    monkeypatch.setattr(bridge.locking.liveness, "_backend_pid", lambda _: 123456789)
     with engine.connect() as direct:
         direct.execute(
             text("SELECT pg_advisory_lock(:c, :o)"), {"c": LOCK_CLASS, "o": CONNECTION_ALIVE}
@@ -675,8 +675,8 @@ def test_releasing_on_a_dead_connection_is_quiet(engine: Engine) -> None:
 MIGRATOR = """
 import os
 from sqlalchemy import create_engine, text
-from bridge.claim import claim
-from bridge.lock import MigrationLock
+from bridge.locking.liveness import claim
+from bridge.locking.migration_lock import MigrationLock
 
 engine = create_engine(os.environ["DATABASE_URL"])
 with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:

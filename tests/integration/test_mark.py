@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from bridge.errors import LedgerError, LockNotObtained, TryAgain, UsageError
-from bridge.mark import run_mark
+from bridge.operations.mark import run_mark
 from support.adopted import Adopted
 from support.running import starting
 from support.terminal import run_on_terminal

@@ -10,8 +10,8 @@ from alembic.config import Config
 
 import bridge
 from bridge.errors import LedgerError
-from bridge.migrator import plan
-from bridge.request import Request
+from bridge.operations.request import Request
+from bridge.operations.upgrade import plan
 from support.books import LOGGED, Books
 
 if TYPE_CHECKING:

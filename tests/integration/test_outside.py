@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from bridge.database_url import connection_parameters, normalise
+from bridge.database.url import connection_parameters, normalise
 from support.refused import (
     ALLOWED,
     ALLOWED_OF_SUBSCRIPTIONS,

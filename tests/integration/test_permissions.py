@@ -12,9 +12,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import bridge
+from bridge.config.settings import Settings
 from bridge.errors import BridgeError, LedgerError, UsageError
-from bridge.fastpath import is_up_to_date, through_engine
-from bridge.settings import Settings
+from bridge.operations.quick_query import is_up_to_date, through_engine
 from support.books import LOGGED, Books
 from support.running import ask, do
 from support.standby import replicated

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bridge
-import bridge.lock
-import bridge.session
+import bridge.execution.session
+import bridge.locking.migration_lock
 from support.own_server import OwnServer, own_server
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine that is never slow: then others are told of what lasts, by the lock."""
-    monkeypatch.setattr(bridge.session, "PAY_EVERY", 60.0)
-    monkeypatch.setattr(bridge.lock, "TRUSTED", 3600.0)
+    monkeypatch.setattr(bridge.execution.session, "PAY_EVERY", 60.0)
+    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
 
 
 def sent_since(own: OwnServer, before: int) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 import bridge
 from bridge.errors import LedgerError, Pending
-from bridge.starting import pending_sentence
+from bridge.startup.start import pending_sentence
 from support.running import CREATE_LOG, ask, assert_applied, do, migration
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 
 import bridge
 from bridge.errors import Pending
-from bridge.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
 from support.client import TestClient
 from support.running import PASS_GATE, ask, column, do, gate_of, poll, recorded
 

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 import bridge
 from bridge.errors import MigrationError
-from bridge.session import Watcher
+from bridge.execution.session import Watcher
 from support.both import FIRST, migration, outcome
 
 if TYPE_CHECKING:

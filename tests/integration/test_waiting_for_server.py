@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 import bridge
-from bridge import database as opening
-from bridge.database import Database, connect, make_engine, normalise
+from bridge.database import engine as opening
+from bridge.database.engine import Database, connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from support.project import Project
 from support.running import ask, poll

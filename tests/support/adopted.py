@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from bridge.checks import run_check
+from bridge.checks.check import run_check
 from bridge.errors import BridgeError, LedgerError
-from bridge.findings import Finding, Severity
-from bridge.mark import run_mark
-from bridge.migrator import plan
-from bridge.repair import run_repair
-from bridge.request import Request
-from bridge.standing import Status
-from bridge.starting import start
+from bridge.ledger.findings import Finding, Severity
+from bridge.operations.mark import run_mark
+from bridge.operations.repair import run_repair
+from bridge.operations.request import Request
+from bridge.operations.status import Status
+from bridge.operations.upgrade import plan
+from bridge.startup.start import start
 from support.books import Books
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.mark import Marking
+    from bridge.operations.mark import Marking
 
 
 @dataclass

@@ -19,21 +19,21 @@ from pathlib import Path
 
 import bridge
 from bridge.errors import BridgeError, UsageError
-from bridge.findings import MEANINGS
+from bridge.ledger.findings import MEANINGS
 
 SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
 REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/errors.txt"
 
 PIECES = (
-    "advice",
-    "blame",
-    "failure",
-    "folder",
-    "refusedrecord",
-    "timelimits",
-    "unnumbered",
-    "work",
+    "execution.advice",
+    "execution.causes",
+    "execution.failure",
+    "execution.refused_record",
+    "execution.time_limits",
+    "execution.transaction",
+    "files.folder",
+    "files.unnumbered",
 )
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words

@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from bridge.programs import find_program
+from bridge.database.embedded.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-    from bridge.findings import Finding
+    from bridge.ledger.findings import Finding
     from support.project import Project
 
 

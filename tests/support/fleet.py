@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.server import EmbeddedServer
 from support.pgbouncer import NOT_INSTALLED, find_pgbouncer, pooling
 from support.running import free_port
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from bridge.cluster import LOG
-from bridge.embedded import EmbeddedServer
+from bridge.database.embedded.cluster import LOG
+from bridge.database.embedded.server import EmbeddedServer
 from support.project import Project
 from support.running import column, poll
 

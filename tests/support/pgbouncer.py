@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from bridge.programs import Owner
+from bridge.database.embedded.programs import Owner
 from support.running import free_port, poll
 
 if TYPE_CHECKING:

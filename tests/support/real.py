@@ -17,12 +17,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
 
 import bridge
-from bridge.drift import NO_FILE
 from bridge.errors import BridgeError
-from bridge.mark import run_mark
-from bridge.plainfile import text_checksum
-from bridge.repair import run_repair
-from bridge.request import Request
+from bridge.files.plain_file import text_checksum
+from bridge.ledger.drift import NO_FILE
+from bridge.operations.mark import run_mark
+from bridge.operations.repair import run_repair
+from bridge.operations.request import Request
 from support.model import Recorded, Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project

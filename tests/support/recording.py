@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.reporting import Direction, Reporter
+from bridge.reporting.reporter import Direction, Reporter
 
 
 class Recording(Reporter):

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
 
-from bridge.holder import LOCK_CLASS
+from bridge.locking.holder import LOCK_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field, replace
 
-from bridge.plainfile import PlainFile
+from bridge.files.plain_file import PlainFile
 from support.books import LOGGED, Books
 from support.every_command import Place
 from support.project import DEFAULT_INI, Project

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
-from bridge.programs import Owner, programs_for
+from bridge.database.embedded.programs import Owner, programs_for
 from support.running import free_port
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from bridge.programs import Owner, programs_for
+from bridge.database.embedded.programs import Owner, programs_for
 from support.running import ask, free_port, poll
 
 if TYPE_CHECKING:

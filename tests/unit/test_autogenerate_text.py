@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import TextClause
 from sqlalchemy.engine.default import DefaultDialect
 
-from bridge.autogenerate_text import Statement, as_code
-from bridge.sqltext import spans
+from bridge.alembic.autogenerate.python import Statement, as_code
+from bridge.database.sql_text import spans
 
 #: What goes wrong between Python, `text()` and the driver.
 NASTY = st.text(st.sampled_from("a:b\\%'\" \n\t$(x)")) | st.text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg2 import errorcodes
 
-from bridge.blame import Blame, advice_on_server, blame, lacks_right
+from bridge.execution.causes import Blame, advice_on_server, blame, lacks_right
 
 FILE, NOBODY, ELSEWHERE, ALREADY = Blame.FILE, Blame.NOBODY, Blame.ELSEWHERE, Blame.ALREADY
 
@@ -81,7 +81,7 @@ def test_each_error_is_blamed_as_the_table_says(state: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_not_the_files_fault_is_explained(state: str) -> None:
-    """Of the two limits for sessions bridge.timelimits tells, and of locks bridge.advice."""
+    """The two limits for sessions are in time_limits, those for locks in advice."""
     error = FailedError(state, "canceling statement due to user request")
     told = advice_on_server(error)
     elsewhere = {"25P03", "25P04", "55P03", "40P01"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.blockers import Blocker, ending, told
-from bridge.lockerrors import one_line
-from bridge.retrying import PAUSES, pause_after
+from bridge.execution.lock_errors import one_line
+from bridge.execution.retry import PAUSES, pause_after
+from bridge.locking.blockers import Blocker, ending, told
 
 IDLE = Blocker(
     pid=4711,

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.check_names import base_problems, name_problems
-from bridge.check_source import check_source
-from bridge.checks import Checked, run_check
+from bridge.checks.check import Checked, run_check
+from bridge.checks.git_base import GitBase
+from bridge.checks.names import base_problems, name_problems
+from bridge.checks.rules import RULES, Problem, Severity
+from bridge.checks.source import check_source
+from bridge.config.settings import Settings
 from bridge.errors import FolderMissing, UsageError
-from bridge.git_base import GitBase
-from bridge.plainfile import PlainFile
-from bridge.rules import RULES, Problem, Severity
-from bridge.settings import Settings
+from bridge.files.plain_file import PlainFile
 from support.eighty import eighty_files
 
 if TYPE_CHECKING:

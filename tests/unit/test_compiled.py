@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.compiled import compiled, header_in
-from bridge.header import Header, read_header
-from bridge.plainfile import PlainFile
+from bridge.files.code_object import compiled, header_in
+from bridge.files.header import Header, read_header
+from bridge.files.plain_file import PlainFile
 from support.eighty import eighty_files
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

@@ -17,10 +17,10 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from bridge.connect_arguments import CannotBeCarriedOver, libpq_parameters
-from bridge.database import Database
+from bridge.database.driver_arguments import CannotBeCarriedOver, libpq_parameters
+from bridge.database.engine import Database
+from bridge.database.handed_in import usable
 from bridge.errors import UsageError
-from bridge.handed_in import usable
 
 URL = "postgresql+asyncpg://app:secret@db.example:6432/shop"
 WAY_OUT = (

@@ -9,9 +9,9 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bridge.connect_causes import UNKNOWN
-from bridge.connect_errors import explain_connect_error
-from bridge.database import Database, normalise
+from bridge.database.connect_causes import UNKNOWN
+from bridge.database.connect_errors import explain_connect_error
+from bridge.database.engine import Database, normalise
 from bridge.errors import ServerUnreachable, UsageError
 
 PASSWORD = "the server refused the password"

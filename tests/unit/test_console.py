@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.console import ConsoleReporter
 from bridge.errors import Interrupted
-from bridge.reporting import Direction
-from bridge.screen import Screen
+from bridge.reporting.console import ConsoleReporter
+from bridge.reporting.reporter import Direction
+from bridge.reporting.screen import Screen
 from support.terminal import FakeTerminal, screen_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from bridge.database import (
+from bridge.config.settings import Settings
+from bridge.database.engine import (
     Database,
     EmbeddedChoice,
     connect,
@@ -24,9 +25,8 @@ from bridge.database import (
     normalise,
     resolve,
 )
-from bridge.database_url import connection_parameters
+from bridge.database.url import connection_parameters
 from bridge.errors import BridgeError, ServerUnreachable, UsageError
-from bridge.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from bridge import settings as module
-from bridge.address import URL_VARIABLES, named
-from bridge.decoded import decoded
-from bridge.embedded import DATA_VARIABLE, EmbeddedServer
+from bridge.config import settings as module
+from bridge.config.decoded import decoded
+from bridge.config.settings import Settings
+from bridge.database.address import URL_VARIABLES, named
+from bridge.database.embedded.server import DATA_VARIABLE, EmbeddedServer
+from bridge.database.other_drivers import WAY_OUT, address_of
 from bridge.errors import UsageError
-from bridge.other_drivers import WAY_OUT, address_of
-from bridge.settings import Settings
 from support.project import Project
 
 if TYPE_CHECKING:

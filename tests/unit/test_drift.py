@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.drift import NO_FILE, changed, maybe_renamed, renamed, respelled
 from bridge.errors import PlainFileError
-from bridge.line import Row, build_line
-from bridge.plainfile import PlainFile
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.drift import NO_FILE, changed, maybe_renamed, renamed, respelled
+from bridge.ledger.history import Row, build_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.drift import Renamed
-    from bridge.line import Entry, Line
+    from bridge.ledger.drift import Renamed
+    from bridge.ledger.history import Entry, Line
 
 A, B, C = "001_a", "002_b", "003_c"
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)

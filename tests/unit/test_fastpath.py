@@ -7,7 +7,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.quoting import always_quote, quote
+from bridge.database.quoting import always_quote, quote
 
 #: What the settings take for a name of a table, a schema or a column.
 names = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.filling import filling, iso_form
-from bridge.table_facts import Column
+from bridge.ledger.filling import filling, iso_form
+from bridge.ledger.table_facts import Column
 
 A, B = "001_Add_Users", "002_b"
 

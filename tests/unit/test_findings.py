@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import bridge
-from bridge.findings import MEANINGS, refusal, refused, warning
+from bridge.ledger.findings import MEANINGS, refusal, refused, warning
 
 SOURCE = Path(str(bridge.__file__)).parent
 README = SOURCE.parent / "README.md"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
-from bridge.folder import (
+from bridge.files.folder import (
     name_faults,
     new_stem,
     next_number,
@@ -20,7 +20,7 @@ from bridge.folder import (
     scan,
     slugify,
 )
-from bridge.plainfile import PlainFile
+from bridge.files.plain_file import PlainFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.gate import DETAIL, Gate
-from bridge.startup import Startup
+from bridge.startup.asgi import Startup
+from bridge.startup.gate import DETAIL, Gate
 
 BODY = {"state": "migrating", "pending": ["004_new_feature"]}
 

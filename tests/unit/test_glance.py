@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import PlainFileError
-from bridge.glance import description_at_a_glance
-from bridge.header import read_header
+from bridge.files.header import read_header
+from bridge.files.quick_header import description_at_a_glance
 from support.eighty import eighty_files
 
 UPGRADE = "\n\ndef upgrade(db):\n    db.commit()\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bridge.initialise import guide
+from bridge.operations.init import guide
 
 README = Path(__file__).parents[2] / "migrations" / "README.md"
 

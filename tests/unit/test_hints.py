@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.hints import Hints
+from bridge.execution.hints import Hints
 
 ORDINARY = [
     "CREATE TABLE t (id integer PRIMARY KEY)",

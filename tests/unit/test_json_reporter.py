@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bridge.json_reporter import JsonReporter
-from bridge.reporting import Direction, PassingReporter
+from bridge.reporting.json import JsonReporter
+from bridge.reporting.reporter import Direction, PassingReporter
 
 UP, DOWN = Direction.UPGRADE, Direction.DOWNGRADE
 

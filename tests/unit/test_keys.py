@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.keys import Form, Keys
-from bridge.plainfile import PlainFile
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.keys import Form, Keys
 
 A, B, C = "001_a", "002_b.x", "010_c"
 ALL = (A, B, C)

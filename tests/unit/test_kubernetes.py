@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from bridge import errors
-from bridge.settings import AT_START, Settings
+from bridge.config.settings import AT_START, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 _, _, SECTION = README.partition("## On Kubernetes\n")
@@ -50,7 +50,7 @@ def test_a_probe_has_more_patience_than_a_start() -> None:
 
 
 def test_the_events_and_the_exit_codes_of_the_readme_are_those_of_the_code() -> None:
-    source = (Path(errors.__file__).parent / "json_reporter.py").read_text()
+    source = (Path(errors.__file__).parent / "reporting" / "json.py").read_text()
     told = set(re.findall(r'tell\(\s*"([a-z.]+)"', source))
     _, _, table = README.partition("## Events as JSON\n")
     rows = re.findall(r"^\| (`[^|]+`) \|", table.partition("\n## ")[0], re.MULTILINE)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.line import Entry, Line, Row, build_line, in_applied_order
-from bridge.plainfile import PlainFile
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Entry, Line, Row, build_line, in_applied_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

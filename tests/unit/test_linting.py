@@ -8,11 +8,11 @@ from textwrap import dedent
 
 import pytest
 
+from bridge.checks.captured_sql import Catcher, Script, Sent, Source, as_sql
+from bridge.checks.lint import look
+from bridge.checks.squawk import Finding, Squawk, find_squawk, parsed
 from bridge.errors import UsageError
-from bridge.linting import look
-from bridge.reporting import Direction, Reporter
-from bridge.sent import Catcher, Script, Sent, Source, as_sql
-from bridge.squawk import Finding, Squawk, find_squawk, parsed
+from bridge.reporting.reporter import Direction, Reporter
 
 FILE = '''\
 from sqlalchemy import text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.lock_status import shape_of
+from bridge.operations.lock_status import shape_of
 
 
 @pytest.mark.parametrize(

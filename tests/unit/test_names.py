@@ -10,12 +10,12 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from bridge.line import Row
-from bridge.names import Names, canonical, number_of, slug_of
-from bridge.plainfile import PlainFile
-from bridge.preflight import Command, preflight
-from bridge.reconcile import State
-from bridge.settings import Settings
+from bridge.config.settings import Settings
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Row
+from bridge.ledger.names import Names, canonical, number_of, slug_of
+from bridge.ledger.preflight import Command, preflight
+from bridge.ledger.reconcile import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.drafting import render, write_new
 from bridge.errors import FilesError, UsageError
-from bridge.header import read_header
-from bridge.newfile import UNTOLD, Generated, literal, refuse_branches, template_arguments
-from bridge.plainfile import PlainFile
+from bridge.files.header import read_header
+from bridge.files.new_file import UNTOLD, Generated, literal, refuse_branches, template_arguments
+from bridge.files.plain_file import PlainFile
+from bridge.files.template import render, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path

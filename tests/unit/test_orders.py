@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.git_base import GitBase
+from bridge.checks.git_base import GitBase
 from bridge.testing.orders import Order, folders, orders_of
 
 if TYPE_CHECKING:

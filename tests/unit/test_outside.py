@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.outside import gives_up_slot, refused_in_transaction
-from bridge.sqltext import ends_transaction, leaves_open, pieces, rolls_back
+from bridge.checks.outside_transaction import gives_up_slot, refused_in_transaction
+from bridge.database.sql_text import ends_transaction, leaves_open, pieces, rolls_back
 from support.refused import (
     ALLOWED,
     ALLOWED_OF_SUBSCRIPTIONS,

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import bridge
-
-FOLDER = Path(str(bridge.__file__)).parent
-MODULES = {path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("__")}
-
-
-def groups() -> list[set[str]]:
-    """The map in the package's docstring, as sets of modules."""
-    listed = re.split(r"\n\* ", str(bridge.__doc__))[1:]
-    listed[-1] = listed[-1].split("\n\n")[0]
-    bare = [re.sub(r"\(.*?\)", "", group, flags=re.DOTALL).split(":", 1)[1] for group in listed]
-    return [set(re.findall(r"\w+", group)) & MODULES for group in bare]
-
-
-def test_every_module_is_in_the_map_of_the_package_once() -> None:
-    named = [name for group in groups() for name in group]
-    assert sorted(named) == sorted(MODULES)
-
-
-def test_modules_import_from_their_own_group_and_those_above_it() -> None:
-    level = {name: number for number, group in enumerate(groups()) for name in group}
-    for name in MODULES:
-        for node in ast.parse((FOLDER / f"{name}.py").read_text()).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bridge"):
-                _, _, module = str(node.module).partition(".")
-                for used in [module] if module else [alias.name for alias in node.names]:
-                    assert level.get(used, 0) <= level[name], f"{name} imports {used}"
 
 
 def test_every_public_name_can_be_had() -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.check_source import check_source
-from bridge.drafting import OURS, render
+from bridge.checks.source import check_source
 from bridge.errors import PlainFileError
-from bridge.header import read_header
-from bridge.newfile import Generated, template_arguments
-from bridge.placeholder import PLACEHOLDER
-from bridge.plainfile import PlainFile
+from bridge.files.header import read_header
+from bridge.files.new_file import Generated, template_arguments
+from bridge.files.placeholder import PLACEHOLDER
+from bridge.files.plain_file import PlainFile
+from bridge.files.template import OURS, render
 from support.widgets import WIDGETS
 
 if TYPE_CHECKING:

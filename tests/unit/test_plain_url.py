@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.database_url import connection_parameters, normalise
+from bridge.database.plain_url import plain_parameters
+from bridge.database.url import connection_parameters, normalise
 from bridge.errors import UsageError
-from bridge.plain_url import plain_parameters
 
 PARTS = [
     *("postgresql", "postgres", "+psycopg2", "+asyncpg", "+psycopg", "+pg8000", "mysql"),

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.header import Header
-from bridge.plainfile import PlainFile, name_keys, revision_id, text_checksum
-from bridge.spelling import OUR_NAMES, meant_for
+from bridge.files.header import Header
+from bridge.files.plain_file import PlainFile, name_keys, revision_id, text_checksum
+from bridge.files.spelling import OUR_NAMES, meant_for
 
 quick = settings(max_examples=150, deadline=None)
 
@@ -247,7 +247,7 @@ def test_a_constant_description_is_read(tmp_path: Path, code: str, description: 
 @quick
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_literal_description_comes_back_as_it_was_written(written: str) -> None:
-    from bridge.header import read_header
+    from bridge.files.header import read_header
 
     text = f"description = {ast.unparse(ast.Constant(written))}\n{UPGRADE}"
     expected = written if written.strip() else "new feature"

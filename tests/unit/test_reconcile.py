@@ -12,10 +12,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import LedgerError
-from bridge.line import Line, Row
-from bridge.plainfile import PlainFile, revision_id
-from bridge.reconcile import Agreement, State, line_of, reconcile, reconcile_for_stamp
-from bridge.state import Elsewhere, Session, named
+from bridge.files.plain_file import PlainFile, revision_id
+from bridge.ledger.history import Line, Row
+from bridge.ledger.reconcile import Agreement, State, line_of, reconcile, reconcile_for_stamp
+from bridge.ledger.state import Elsewhere, Session, named
 
 A, B, C = "001_a", "002_b", "003_c"
 

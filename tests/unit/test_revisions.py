@@ -14,14 +14,14 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from bridge.configuring import without_ledger
+from bridge.alembic.configure import without_ledger
+from bridge.alembic.environment import _refused_by_database
+from bridge.alembic.revision_names import as_revision, unknown_revision
+from bridge.alembic.script_directory import PlainScriptDirectory
+from bridge.config.settings import Settings
 from bridge.errors import FilesError, UsageError
-from bridge.line import Row, build_line
-from bridge.online import _refused_by_database
+from bridge.ledger.history import Row, build_line
 from bridge.plugin import opted_in
-from bridge.revisions import PlainScriptDirectory
-from bridge.settings import Settings
-from bridge.targets import as_revision, unknown_revision
 from support.alembic_books import creates
 from support.project import DEFAULT_INI
 

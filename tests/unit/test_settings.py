@@ -11,9 +11,9 @@ import pytest
 from alembic.config import Config
 from sqlalchemy import MetaData
 
+from bridge.config.resources import load_metadata, load_object
+from bridge.config.settings import _SETTABLE, AT_START, Settings
 from bridge.errors import UsageError
-from bridge.resources import load_metadata, load_object
-from bridge.settings import _SETTABLE, AT_START, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -637,7 +637,7 @@ def test_another_section_is_read_where_alembic_was_given_one(home: Path) -> None
 def test_reading_settings_imports_neither_alembic_nor_sqlalchemy(home: Path) -> None:
     ini(home)
     code = (
-        "import sys; from bridge.settings import AT_START, Settings; Settings.load();"
+        "import sys; from bridge.config.settings import AT_START, Settings; Settings.load();"
         "print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine
 
 import bridge
 from bridge.errors import Interrupted, UsageError
-from bridge.starting import pending_sentence
-from bridge.stopping import StoppedBySignals
+from bridge.startup.signals import StoppedBySignals
+from bridge.startup.start import pending_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.config.settings import Settings
 from bridge.errors import LedgerError
-from bridge.line import Row
-from bridge.plainfile import PlainFile
-from bridge.settings import Settings
-from bridge.standing import MigrationState, Status
-from bridge.standing import status_of as status_in
-from bridge.state import State
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Row
+from bridge.ledger.state import State
+from bridge.operations.status import MigrationState, Status
+from bridge.operations.status import status_of as status_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

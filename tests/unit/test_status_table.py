@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from bridge.holder import Holder
-from bridge.lock_status import LockStatus
-from bridge.overview import Overview
-from bridge.standing import Migration, MigrationState, Status
-from bridge.status_table import draw, harmless, plain_lines, summary
+from bridge.cli.status_table import draw, harmless, plain_lines, summary
+from bridge.locking.holder import Holder
+from bridge.operations.lock_status import LockStatus
+from bridge.operations.overview import Overview
+from bridge.operations.status import Migration, MigrationState, Status
 from support.terminal import FakeTerminal
 
 AT = datetime(2026, 3, 1, 9, 30, 5, tzinfo=UTC)

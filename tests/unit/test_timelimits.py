@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.reporting import Direction
-from bridge.timelimits import explain
+from bridge.execution.time_limits import explain
+from bridge.reporting.reporter import Direction
 
 STATEMENT, TRANSACTION = "statement_timeout", "transaction_timeout"
 IDLE = "idle_in_transaction_session_timeout"

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.folder import listed, ordinary_stems, scan
-from bridge.plainfile import PlainFile
-from bridge.shapes import is_v_numbered, v_parts
-from bridge.unnumbered import Unnumbered, look_at
+from bridge.files.folder import listed, ordinary_stems, scan
+from bridge.files.plain_file import PlainFile
+from bridge.files.shapes import is_v_numbered, v_parts
+from bridge.files.unnumbered import Unnumbered, look_at
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from bridge.check_source import check_source
-from bridge.session import MigrationSession
-from bridge.wishes import SESSION_NAMES
+from bridge.checks.argument_use import SESSION_NAMES
+from bridge.checks.source import check_source
+from bridge.execution.session import MigrationSession
 from support.eighty import eighty_files
 
 if TYPE_CHECKING:
-    from bridge.rules import Problem
+    from bridge.checks.rules import Problem
 
 ID = "not-a-session"
 

@@ -1,0 +1,57 @@
+"""What is told, or refused, before the first file of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bridge.ledger.limits import additions
+from bridge.ledger.preflight import Command, Preflight, preflight
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.alembic.context import Site
+    from bridge.errors import BridgeError
+    from bridge.ledger.findings import Finding
+    from bridge.ledger.history import Entry
+    from bridge.ledger.state import State
+    from bridge.reporting.reporter import Direction, Reporter
+
+
+def announce(
+    site: Site,
+    state: State,
+    direction: Direction,
+    entries: Sequence[Entry],
+    otherwise: BridgeError | None = None,
+    *,
+    looking: bool = False,
+) -> Preflight:
+    """Tell what a person should know before these migrations are run or reverted.
+
+    `state` is what the database holds. With `looking` they are not run. Raises a BridgeError with
+    all that is refused; `otherwise`, if there is one, where nothing is.
+    """
+    found = preflight(
+        Command(direction.value),
+        site.script.files,
+        state,
+        site.settings,
+        steps=entries,
+        looking=looking,
+    )
+    if otherwise is None or found.refusals:
+        tell(site.reporter, found.warnings)
+    found.refuse()
+    if otherwise is not None:
+        raise otherwise
+    if looking and (sentence := additions(state)):
+        site.reporter.note(sentence)
+    return found
+
+
+def tell(reporter: Reporter, warnings: Iterable[Finding]) -> None:
+    """Tell of each, with its id for those who read it as data."""
+    for each in warnings:
+        reporter.warning(str(each), finding=each.id)

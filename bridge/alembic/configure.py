@@ -1,0 +1,123 @@
+"""What Alembic's context is told: the team's own options, and those that bridge decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import String
+
+from bridge.alembic.autogenerate.defaults import compare_defaults
+from bridge.alembic.autogenerate.writer import write_sql
+from bridge.alembic.context import Site
+from bridge.config.resources import load_metadata
+from bridge.config.settings import Settings
+from bridge.errors import MigrationError, UsageError
+from bridge.ledger.tables import VERSION_LENGTH
+
+#: Options of ``context.configure`` that may stand in alembic.ini as true or false.
+_AUTOGENERATE_SWITCHES = ("compare_type", "compare_server_default", "include_schemas")
+
+#: What the records depend on, and so is not for an env.py to decide; and where it is decided.
+_DECIDED_ELSEWHERE = {
+    "connection": 'put the Engine or Connection into context.config.attributes["connection"]',
+    "transaction_per_migration": "each migration is always committed by itself, with its record",
+    "transactional_ddl": "each migration is always committed by itself, with its record",
+    "version_table": "set version_table in alembic.ini, where every command finds it",
+    "version_table_schema": "set version_table_schema in alembic.ini, where every command finds it",
+}
+
+
+def configure(site: Site, context: Any, options: Mapping[str, Any]) -> MigrationContext:
+    """Configure Alembic's context for this site; `options` are what an env.py gave.
+
+    Raises UsageError if they say what is not an env.py's to say, or nothing to compare with.
+    """
+    _refuse_decided(options)
+    settings = site.settings
+    given = {**_autogenerate_switches(context.config), **options}
+    metadata = given.pop("target_metadata", None)
+    if metadata is None and settings.target_metadata:
+        metadata = load_metadata(settings.target_metadata, sys_path=settings.prepend_sys_path)
+    callbacks = given.pop("on_version_apply", None) or ()
+    if callable(callbacks):
+        callbacks = (callbacks,)
+    given["include_object"] = without_ledger(
+        settings, site.connection.dialect.default_schema_name, given.get("include_object")
+    )
+    context.configure(
+        connection=site.connection,
+        target_metadata=metadata,
+        transaction_per_migration=True,
+        version_table=settings.version_table,
+        version_table_schema=settings.version_table_schema,
+        # The team's own first: ours ends the transaction.
+        on_version_apply=(*callbacks, site.step_taken),
+        **given,
+    )
+    ctx: MigrationContext = context.get_context()
+    # Alembic creates the table with whatever type the column has here.
+    ctx._version.c.version_num.type = String(VERSION_LENGTH)  # noqa: SLF001
+    ctx.autocommit_block = _no_autocommit_block  # type: ignore[method-assign]
+    if metadata is None:
+        _refuse_comparing_with_nothing(ctx)
+    compare_defaults(ctx)
+    write_sql(ctx, site.script)
+    return ctx
+
+
+def _refuse_decided(options: Mapping[str, Any]) -> None:
+    for name, instead in _DECIDED_ELSEWHERE.items():
+        if name in options:
+            raise UsageError(
+                f"run_environment() was given {name}, which is not for an env.py to say: "
+                f"{instead}. Nothing was done."
+            )
+
+
+def _refuse_comparing_with_nothing(ctx: MigrationContext) -> None:
+    """Say where the models are named; Alembic's own words name a file inside this package."""
+    asked = ctx.opts.get("revision_context")
+    if asked is not None and asked.command_args.get("autogenerate"):
+        raise UsageError(
+            "There are no models to compare the database with. Name them in alembic.ini: "
+            "target_metadata = app.models:Base.metadata"
+        )
+
+
+def _autogenerate_switches(config: Config) -> dict[str, bool]:
+    return {
+        name: config.get_alembic_boolean_option(name)
+        for name in _AUTOGENERATE_SWITCHES
+        if config.get_alembic_option(name) is not None
+    }
+
+
+def without_ledger(
+    settings: Settings, default_schema: str | None, own: Callable[..., bool] | None
+) -> Callable[..., bool]:
+    """An ``include_object`` that leaves the ledger out, and asks `own` about everything else.
+
+    The ledger is in nobody's models, so autogenerate would drop it; and in a project that does
+    have a model of it, it would drop the columns that bridge adds.
+    """
+    schema = settings.version_table_schema or default_schema
+
+    def include_object(obj: Any, name: Any, kind: Any, reflected: Any, compare_to: Any) -> bool:
+        if kind == "table" and name == settings.mirror_table:
+            where = getattr(obj, "schema", None) or default_schema
+            if where == schema:
+                return False
+        return own is None or own(obj, name, kind, reflected, compare_to)
+
+    return include_object
+
+
+def _no_autocommit_block() -> NoReturn:
+    raise MigrationError(
+        "op.get_context().autocommit_block() cannot be used in a plain file: its last commit "
+        'belongs to its record. Put transaction = "autocommit" at the top of the file instead; '
+        "the whole file then runs outside a transaction."
+    )

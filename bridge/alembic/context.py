@@ -1,0 +1,71 @@
+"""What one command works with: a folder, a database, and whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from bridge.config.settings import Settings
+from bridge.ledger.configured import ledger_of
+from bridge.ledger.read import read_state
+from bridge.ledger.state import State
+from bridge.ledger.tables import Ledger
+from bridge.reporting.reporter import Reporter
+
+if TYPE_CHECKING:
+    from bridge.alembic.script_directory import PlainScriptDirectory
+
+
+@dataclass(kw_only=True)
+class Site:
+    """Everything that stays the same from the beginning to the end of a command."""
+
+    script: PlainScriptDirectory
+    settings: Settings
+    connection: Connection
+    ledger: Ledger
+    reporter: Reporter
+    #: Whether the connection came in a transaction of the caller's, who alone may end it.
+    external: bool
+    #: Raises Interrupted if a signal has come.
+    check_signals: Callable[[], None] = lambda: None
+    #: Called after each of Alembic's steps; set by a command that takes any.
+    on_step: Callable[..., None] | None = None
+    _told: bool = False
+
+    @classmethod
+    def of(cls, script: PlainScriptDirectory, connection: Connection, reporter: Reporter) -> Site:
+        """The site of this script directory; to be asked before the first statement is sent.
+
+        The first statement would begin a transaction, which would then look like the caller's.
+        """
+        return cls(
+            script=script,
+            settings=script.settings,
+            connection=connection,
+            ledger=ledger_of(script.settings),
+            reporter=reporter,
+            external=connection.in_transaction(),
+        )
+
+    def read(self) -> State:
+        """What the database holds, by the stems of the migrations; writes nothing.
+
+        Says what was made of a ledger that another runner has made, the first time. Raises
+        LedgerError if nothing can be made of it.
+        """
+        state = read_state(self.connection, self.ledger, self.script.files)
+        if sentence := state.recognised:
+            if not self._told:
+                self.reporter.note(sentence)
+            self._told = True
+        self.ledger = self.ledger.keyed_by(state)
+        return state
+
+    def step_taken(self, **told: Any) -> None:
+        """Alembic's ``on_version_apply`` callback."""
+        if self.on_step is not None:
+            self.on_step(**told)

@@ -1,0 +1,134 @@
+"""What happens between Alembic and a live database: env.py's work.
+
+A command that only looks reads the ledger and answers from it. A command that writes goes
+through `bridge.alembic.write`. Here both are told apart, and Alembic's context is set up for
+either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from bridge.alembic.announce import announce
+from bridge.alembic.autogenerate.writer import refuse_if_behind
+from bridge.alembic.configure import configure
+from bridge.alembic.connection import connected
+from bridge.alembic.context import Site
+from bridge.alembic.errors import told_to_alembic, under_command_line
+from bridge.alembic.logs import reporter_for
+from bridge.alembic.script_directory import PlainScriptDirectory
+from bridge.alembic.write import write
+from bridge.database.interrupt import Interrupter, interruptible
+from bridge.database.sqlstate import sqlstate
+from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
+from bridge.ledger.preflight import Command, preflight
+
+
+def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
+    """Run the Alembic command that is under way; what an ``env.py`` calls.
+
+    `context` is ``alembic.context``. `options` are those of ``context.configure``, for a team
+    that needs its own ``include_object``, ``render_item`` or the like. Raises Alembic's
+    CommandError, caused by a BridgeError; under the ``alembic`` command, SystemExit.
+    """
+    with told_to_alembic(context.config):
+        script = context.script
+        if not isinstance(script, PlainScriptDirectory):
+            raise UsageError(
+                "This Alembic environment is not one of plain files: put plain_files = true into "
+                "alembic.ini, beside script_location."
+            )
+        if context.is_offline_mode():
+            from bridge.alembic.offline.environment import run_offline
+
+            run_offline(context, options)
+            return
+        reporter = reporter_for(context.config)
+        with (
+            _signals(context.config) as interrupter,
+            connected(context.config, script.settings, reporter) as connection,
+            # The Connection and not the driver's: SQLAlchemy may reconnect.
+            interrupter.watch(connection) if interrupter else nullcontext(),
+        ):
+            site = Site.of(script, connection, reporter)
+            if interrupter is not None:
+                site.check_signals = interrupter.check
+            _run(site, context, options)
+
+
+def _signals(config: Config) -> AbstractContextManager[Interrupter | None]:
+    """Cancel statements on signals under a command line; a service has handlers of its own."""
+    given: Interrupter | None = config.attributes.get("bridge.interrupter")
+    if given is not None or not under_command_line(config):
+        return nullcontext(given)
+    return interruptible()
+
+
+def _run(site: Site, context: Any, options: dict[str, Any]) -> None:
+    instead: Callable[[Site], None] | None = context.config.attributes.get("bridge.instead")
+    try:
+        if instead is not None:
+            instead(site)
+            return
+        if not site.external:
+            # Being in a transaction when its context is made, Alembic leaves transactions to us.
+            site.connection.begin()
+        ctx = configure(site, context, options)
+        if ctx.opts.get("destination_rev") is None:
+            _look(site, ctx, context.run_migrations)
+        else:
+            write(site, ctx, context.run_migrations)
+    except DBAPIError as error:
+        raise _refused_by_database(error) from error
+    finally:
+        if not site.external and site.connection.in_transaction():
+            # A connection that was handed in is given back as it came.
+            site.connection.rollback()
+
+
+def _look(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+    """Answer from the ledger, also for a database that has not been adopted yet."""
+    state = site.read()
+    found = preflight(Command.LOOK, site.script.files, state, site.settings)
+    found.refuse()
+    refuse_if_behind(ctx, found.line)
+    site.script.follow(found.line)
+    # Who asks what would run is told what the run would refuse.
+    rehearses = bool(site.script.config.attributes.get("bridge.rehearses"))
+    site.script.announce = partial(announce, site, state, looking=not rehearses)
+    pointer = found.line.pointer
+    ctx.opts["dont_mutate"] = True
+    ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
+    run_migrations()
+    if not site.external:
+        site.connection.commit()  # `ensure_version` has created the version table
+
+
+def _refused_by_database(error: DBAPIError) -> BridgeError:
+    """A statement failed that is not a migration's: the bookkeeping's, or a comparison's."""
+    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    statement = " ".join((error.statement or "").split())
+    told = f"\n  statement: {statement}" if statement else ""
+    if error.connection_invalidated or _could_not_connect(error):
+        return TryAgain(
+            f"The connection to the database was lost: {lines[0]}{told}\n"
+            "What was committed before stays, and is recorded. Run the same command again."
+        )
+    return LedgerError(
+        f"A statement of bridge's own, not of a migration, failed: {lines[0]}{told}\n"
+        "What was committed before stays, and is recorded; the rest was rolled back."
+    )
+
+
+def _could_not_connect(error: DBAPIError) -> bool:
+    """Whether a connection that was cut could not be made anew: no server has answered."""
+    answered = error.statement is not None or sqlstate(error) is not None
+    return isinstance(error, OperationalError) and not answered

@@ -1,0 +1,39 @@
+"""Whom an Alembic command tells what it does."""
+
+from __future__ import annotations
+
+from logging.config import fileConfig
+
+from alembic.config import Config
+
+from bridge.alembic.errors import under_command_line
+from bridge.reporting.reporter import LogReporter, Reporter
+
+
+def reporter_for(config: Config) -> Reporter:
+    """The reporter handed in; under the ``alembic`` command one that writes to standard error.
+
+    An alembic.ini with sections for logging decides for itself how the command tells, as it does
+    with Alembic's own templates; loggers that exist already are left as they are.
+    """
+    given = config.attributes.get("bridge.reporter")
+    if isinstance(given, Reporter):
+        return given
+    if not under_command_line(config):
+        return LogReporter()
+    if config.config_file_name and config.file_config.has_section("loggers"):
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+        return LogReporter()
+    from bridge.reporting.console import ConsoleReporter
+
+    reporter = ConsoleReporter(quiet=bool(getattr(config.cmd_opts, "quiet", False)))
+    reporter.command = _typed(config)
+    return reporter
+
+
+def _typed(config: Config) -> str:
+    """What to type to go on after a failure."""
+    function, *_ = config.cmd_opts.cmd if config.cmd_opts else (None,)
+    if getattr(function, "__name__", None) == "downgrade":
+        return f"alembic downgrade {getattr(config.cmd_opts, 'revision', '-1')}"
+    return "alembic upgrade head"

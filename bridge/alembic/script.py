@@ -1,0 +1,118 @@
+"""One migration as Alembic sees it: a revision whose file is not imported, only run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from alembic.runtime.migration import RevisionStep
+from alembic.script import Script
+from alembic.script.revision import Revision
+
+from bridge.alembic.errors import IrreversibleError
+from bridge.errors import LedgerError, UsageError
+from bridge.ledger.history import Entry
+from bridge.reporting.reporter import Direction
+
+if TYPE_CHECKING:
+    from bridge.alembic.script_directory import PlainScriptDirectory
+
+
+class PlainScript(Script):
+    """A plain file, or a row whose file is gone, as Alembic sees it."""
+
+    def __init__(self, directory: PlainScriptDirectory, entry: Entry, down: str | None) -> None:
+        # Script's own constructor wants an imported module; nothing is imported here.
+        Revision.__init__(self, entry.revision, down)
+        # As Alembic's map would say; a script may run without being in one.
+        self._resolved_dependencies = self._normalized_resolved_dependencies = ()
+        self.entry = entry
+        self.path = entry.file.path if entry.file else "(file missing)"
+        self.module = cast("Any", PlainModule(directory, entry))
+
+    @property
+    def doc(self) -> str:
+        """The description, as listings show it."""
+        return cast("PlainModule", self.module).description
+
+    @property
+    def longdoc(self) -> str:
+        """The docstring, as ``alembic show`` shows it."""
+        return cast("PlainModule", self.module).__doc__ or ""
+
+
+class PlainModule:
+    """Stands where Alembic expects the imported file; executes it only when it has to run."""
+
+    def __init__(self, directory: PlainScriptDirectory, entry: Entry) -> None:
+        self._directory = directory
+        self._entry = entry
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        if self._entry.file is None:
+            return self.description
+        with self._directory.told_to_alembic():
+            return self._entry.file.header.longdoc
+
+    @property
+    def description(self) -> str:
+        """What the file's ``description`` says."""
+        if self._entry.file is None:
+            row = self._entry.row
+            return f"{(row.description if row else None) or self._entry.stem} (file missing)"
+        with self._directory.told_to_alembic():
+            return self._entry.file.description
+
+    def upgrade(self, **_arguments: Any) -> None:
+        """Run the file's ``upgrade(db)``."""
+        self._run(Direction.UPGRADE)
+
+    def downgrade(self, **_arguments: Any) -> None:
+        """Run the file's ``downgrade(db)``."""
+        self._run(Direction.DOWNGRADE)
+
+    def _run(self, direction: Direction) -> None:
+        with self._directory.told_to_alembic():
+            if self._entry.file is None:
+                raise LedgerError(_cannot_revert_missing(self._entry))
+            if self._directory.execute is None:
+                raise UsageError(
+                    "Migrations run through bridge's environment only. With an env.py of your "
+                    "own, call bridge.run_environment(context) in it."
+                )
+            self._directory.execute(self._entry.file, direction)
+
+
+def entry_of(step: RevisionStep) -> Entry:
+    """The migration that a step of Alembic's runs."""
+    return cast("PlainScript", step.revision).entry
+
+
+def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> None:
+    """Raise if the migration cannot be reverted: IrreversibleError, or LedgerError for no file.
+
+    `command` is what to type before the name of a revision, to go less far.
+    """
+    if entry.file is None:
+        raise LedgerError(_cannot_revert_missing(entry, command))
+    header = entry.file.header
+    if header.has_downgrade:
+        return
+    if header.downgrade_fault is not None:
+        raise IrreversibleError(
+            f"{header.downgrade_fault} Nothing was run. You can also downgrade to this migration "
+            f"at the furthest: {command} {entry.revision}"
+        )
+    raise IrreversibleError(
+        f"{entry.file.path} has no downgrade(db), so it cannot be reverted. Nothing was run. "
+        "Write one, or downgrade to this migration at the furthest: "
+        f"{command} {entry.revision}"
+    )
+
+
+def _cannot_revert_missing(entry: Entry, command: str = "alembic downgrade") -> str:
+    return (
+        f"{entry.stem} was applied to this database, but its file is gone, so it cannot be "
+        "reverted. Nothing was run. Put the file back into the folder, or downgrade to this "
+        f"migration at the furthest: {command} {entry.revision}"
+    )

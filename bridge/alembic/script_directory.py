@@ -1,0 +1,308 @@
+"""Plain files as Alembic revisions: the door to Alembic's script directory.
+
+What is used of Alembic's script directory beyond its documented surface is here and in
+`bridge.alembic.script`, and nowhere else: `ScriptDirectory._load_revisions` and `Script`'s
+constructor are replaced, `_upgrade_revs`, `_downgrade_revs`, `_stamp_revs` and
+`_catch_revision_errors` are extended, `_run_hooks` is called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
+from alembic.script import Script, ScriptDirectory, write_hooks
+from alembic.script.revision import ResolutionError, RevisionMap
+from alembic.util import CommandError, status, to_tuple
+from alembic.util.pyfiles import coerce_resource_to_filename
+
+from bridge import ENVIRONMENT
+from bridge.alembic.errors import told_to_alembic
+from bridge.alembic.revision_names import as_revision, unknown_revision
+from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
+from bridge.config.settings import Settings
+from bridge.errors import BridgeError, TryAgain, UsageError
+from bridge.files import folder as folders
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Entry, Line, build_line
+from bridge.reporting.reporter import Direction
+
+# What writes a new file is imported when one is written: listings are typed more often.
+if TYPE_CHECKING:
+    from bridge.files.new_file import Generated
+
+__all__ = ["PlainScript", "PlainScriptDirectory"]
+
+#: What `alembic revision` invents where no --rev-id is given (`alembic.util.rev_id`).
+_INVENTED_ID = re.compile(r"[0-9a-f]{12}")
+#: Stands for an argument that the caller did not give at all.
+_UNNAMED: Final = object()
+
+Execute = Callable[[PlainFile, Direction], None]
+
+
+class PlainScriptDirectory(ScriptDirectory):
+    """A folder of plain files as a line of Alembic revisions."""
+
+    def __init__(self, config: Config, settings: Settings, **options: Any) -> None:
+        self.config = config
+        self.settings = settings
+        #: Runs a file; set by the environment for as long as it is connected.
+        self.execute: Execute | None = None
+        #: Told which migrations are about to run, or to be reverted, and may refuse. Last, why
+        #: they cannot be reverted, to be raised unless more is wrong.
+        self.announce: Callable[[Direction, Sequence[Entry], BridgeError | None], object] | None
+        self.announce = None
+        #: Told which revision is about to be stamped, None for base, and may refuse.
+        self.announce_stamp: Callable[[str | None], object] | None = None
+        super().__init__(version_locations=[settings.folder], **options)
+        self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
+
+    @cached_property
+    def line(self) -> Line:
+        """The line of one database, once it was followed; the alphabetical one until then."""
+        return build_line(self.files, ())
+
+    @classmethod
+    def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
+        """Read the settings and the folder; called in place of ``from_config``."""
+        with told_to_alembic(config):
+            overrides = config.attributes.get("bridge.overrides")
+            defaults = config.attributes.get("bridge.defaults")
+            settings = Settings.from_alembic(config, overrides=overrides, defaults=defaults)
+            for path in reversed(settings.prepend_sys_path):
+                if path not in sys.path:
+                    sys.path.insert(0, path)
+            return cls(
+                config,
+                settings,
+                dir=_environment_folder(config, settings),
+                timezone=config.get_alembic_option("timezone"),
+                hooks=config.get_hooks_list(),
+                messaging_opts=config.messaging_opts,
+            )
+
+    def follow(self, line: Line) -> None:
+        """Take over the line of one database, in place of the alphabetical one."""
+        self.line = line
+        self.revision_map = RevisionMap(self._load_revisions)
+
+    def told_to_alembic(self) -> AbstractContextManager[None]:
+        """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
+        return told_to_alembic(self.config)
+
+    def _load_revisions(self) -> Iterator[Script]:
+        down: str | None = None
+        for entry in self.line.entries:
+            yield PlainScript(self, entry, down)
+            down = entry.revision
+
+    # A file's stem may hold characters that an id cannot; both name the revision.
+
+    def get_revisions(self, id_: Any) -> tuple[Script, ...]:
+        """As Alembic's; a stem is as good as an id."""
+        return super().get_revisions(self._ids(id_))
+
+    def get_revision(self, id_: str) -> Script:
+        """As Alembic's; a stem is as good as an id."""
+        return super().get_revision(self._ids(id_))
+
+    def walk_revisions(self, base: str = "base", head: str = "heads") -> Iterator[Script]:
+        """As Alembic's; a stem is as good as an id."""
+        return super().walk_revisions(self._ids(base), self._ids(head))
+
+    def as_revision_number(self, id_: str | None) -> str | tuple[str, ...] | None:
+        """As Alembic's; a stem is as good as an id."""
+        return super().as_revision_number(self._ids(id_))
+
+    def iterate_revisions(self, upper: Any, lower: Any, **options: Any) -> Iterator[Script]:
+        """As Alembic's; a stem is as good as an id."""
+        return super().iterate_revisions(self._ids(upper), self._ids(lower), **options)
+
+    def _ids(self, given: Any) -> Any:
+        if isinstance(given, (tuple, list)):
+            return tuple(self._ids(one) for one in given)
+        if not isinstance(given, str) or given in self.line.by_revision:
+            return given
+        return as_revision(given, {entry.stem for entry in self.line.entries})
+
+    @contextmanager
+    def _catch_revision_errors(self, *arguments: Any, **options: Any) -> Iterator[None]:
+        with super()._catch_revision_errors(*arguments, **options):
+            try:
+                yield
+            except ResolutionError as error:
+                # Alembic says "Can't locate" even where there are too many.
+                stems = {entry.stem for entry in self.line.entries}
+                sentence = unknown_revision(str(error.argument), stems, self.settings.folder)
+                raise CommandError(sentence) from error
+
+    def _upgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        steps = self._steps_to_head(destination, current_rev)
+        if steps is None:
+            steps = super()._upgrade_revs(destination, current_rev)
+        with self.told_to_alembic():
+            self._announced(Direction.UPGRADE, [entry_of(step) for step in steps])
+        return steps
+
+    def _announced(self, direction: Direction, entries: Sequence[Entry]) -> None:
+        """See to it that a bad file is refused before any is run, with all else that is."""
+        error = None
+        for entry in entries:
+            try:
+                if entry.file is not None:
+                    entry.file.hold()
+                if direction is Direction.DOWNGRADE:
+                    told = self.config.attributes.get("bridge.downgrade_command")
+                    refuse_irreversible(entry, command=told or "alembic downgrade")
+            except BridgeError as found:
+                error = error or found
+        if self.announce is not None:
+            self.announce(direction, entries, error)
+        elif error is not None:
+            raise error
+
+    def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
+        """What is pending, straight from the line; None where it takes Alembic's map to tell.
+
+        To map a thousand revisions takes longer than to run one of them.
+        """
+        pointer = self.line.pointer
+        at_pointer = to_tuple(current_rev, default=()) == to_tuple(pointer, default=())
+        if destination not in {"head", "heads"} or not (at_pointer and self.line.entries):
+            return None
+        downs = (pointer, *(entry.revision for entry in self.line.pending))
+        return [
+            MigrationStep.upgrade_from_script(self.revision_map, PlainScript(self, entry, down))
+            for entry, down in zip(self.line.pending, downs, strict=False)
+        ]
+
+    def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        steps = super()._downgrade_revs(destination, current_rev)
+        with self.told_to_alembic():
+            entries = [entry_of(step) for step in steps]
+            _refuse_others(entries, self.config.attributes.get("bridge.agreed"))
+            self._announced(Direction.DOWNGRADE, entries)
+        return steps
+
+    def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
+        revision = self._ids(revision)
+        steps = super()._stamp_revs(revision, heads)
+        if self.announce_stamp is not None:
+            found = [each.revision for each in self.get_revisions(revision or "base")]
+            with self.told_to_alembic():
+                self.announce_stamp(found[-1] if found else None)
+        return steps
+
+    def generate_revision(  # noqa: PLR0917 - Alembic's signature
+        self,
+        revid: str,
+        message: str | None,
+        head: Any = None,
+        splice: bool | None = False,  # noqa: FBT001, FBT002
+        branch_labels: Any = None,
+        version_path: Any = _UNNAMED,
+        file_template: str | None = None,  # noqa: ARG002 - the name is the number and the slug
+        depends_on: Any = None,
+        generated: Generated | None = None,
+        **_rendered: Any,
+    ) -> Script | None:
+        """Write the next plain file and return it as a revision.
+
+        A `revid` that a person gave becomes the file's number; twelve hexadecimal digits are
+        taken for one that Alembic invented. `generated` is what a comparison has made.
+        """
+        from bridge.files.new_file import refuse_branches, refuse_merge, template_arguments
+
+        with self.told_to_alembic():
+            # Only ``alembic merge`` names a head, or several, and no folder.
+            if head not in (None, "head") and version_path is _UNNAMED:
+                refuse_merge()
+            # Read before the file is there, or it would become its own parent.
+            newest = self.get_current_head()
+            refuse_branches(
+                head, newest, splice=splice, labels=branch_labels, depends_on=depends_on
+            )
+            self._refuse_other_folder(version_path)
+            # Others may have written files since, and so may this very process.
+            files = folders.scan(self.settings.folder, beginning=True).files
+            stem = folders.new_stem(files, message or "", self._number_given(revid))
+            file = PlainFile(self.settings.folder, stem)
+            previous = newest if isinstance(newest, str) else None
+            self._write(
+                file,
+                template_arguments(message, generated, stem=file.stem, previous=previous),
+            )
+            self.files = tuple(sorted((*files, file), key=lambda one: one.stem))
+            rows = [entry.row for entry in self.line.entries if entry.row is not None]
+            self.follow(build_line(self.files, rows))
+            return self.get_revision(file.revision)
+
+    def _number_given(self, revid: str) -> str | None:
+        options = self.config.cmd_opts
+        if options is not None and hasattr(options, "rev_id"):
+            return cast("str | None", options.rev_id)
+        return None if _INVENTED_ID.fullmatch(revid) else revid
+
+    def _refuse_other_folder(self, version_path: Any) -> None:
+        if version_path in (None, _UNNAMED):
+            return
+        if os.path.abspath(version_path) != self.settings.folder:  # noqa: PTH100 - not resolved
+            raise UsageError(
+                f"--version-path cannot be another folder than {self.settings.folder}: plain "
+                "files stand in one folder, which version_locations names. Nothing was written."
+            )
+
+    @property
+    def quiet(self) -> bool:
+        """Whether somebody else tells what was written."""
+        return bool(self.config.attributes.get("bridge.quiet"))
+
+    def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
+        from bridge.files.template import render, write_new
+
+        source = render(self.settings.template, file, {**arguments, "config": self.config})
+        if self.quiet:
+            write_new(file.path, source)
+        else:
+            with status(f"Generating {file.path}", **self.messaging_opts):
+                write_new(file.path, source)
+        if self.hooks:
+            write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
+
+
+def _writes_a_file(config: Config) -> bool:
+    """Whether this is `eai migrate new` or `alembic revision`; another command runs what is there.
+
+    Alembic tells its own commands apart by their options only.
+    """
+    return bool(config.attributes.get("bridge.new")) or hasattr(config.cmd_opts, "rev_id")
+
+
+def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:
+    """Revert nothing but what a person has agreed to, who may have thought for a while."""
+    if agreed is not None and [entry.stem for entry in entries] != list(agreed):
+        raise TryAgain(
+            "Meanwhile another process has changed what is applied to this database, so that this "
+            f"downgrade would revert {', '.join(e.stem for e in entries) or 'nothing'} and not "
+            f"{', '.join(agreed)}. Nothing was reverted. Run the same command again."
+        )
+
+
+def _environment_folder(config: Config, settings: Settings) -> str:
+    """Where env.py lies: bridge's own, or that of the team."""
+    location = config.get_alembic_option("script_location")
+    if location in {None, ENVIRONMENT}:
+        return str(Path(__file__).parent.parent / "environment")
+    folder = coerce_resource_to_filename(os.fspath(location))
+    # Alembic means the working directory; commands here also run from other folders.
+    beside = Path(settings.config_file or "").parent / folder
+    return str(beside if (beside / "env.py").exists() else folder)

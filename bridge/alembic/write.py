@@ -1,0 +1,378 @@
+"""An upgrade, a downgrade or a stamp: with the lock held, look again, decide, do, record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.util import to_tuple
+from sqlalchemy.exc import IntegrityError
+
+from bridge.alembic.announce import announce, tell
+from bridge.alembic.context import Site
+from bridge.alembic.record import Sealing
+from bridge.alembic.unrecord import Erasure, Forgetting
+from bridge.alembic.version_table import Pointer
+from bridge.database.sqlstate import sqlstate
+from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
+from bridge.execution.attempt import Attempt
+from bridge.execution.retry import Retrying
+from bridge.execution.runner import Runner
+from bridge.execution.session import Mode, Watcher
+from bridge.files.plain_file import PlainFile
+from bridge.ledger import messages as say
+from bridge.ledger.drift import NO_FILE, row_of
+from bridge.ledger.findings import refused
+from bridge.ledger.history import Entry, Row
+from bridge.ledger.layout import Layout
+from bridge.ledger.limits import read_only, rights
+from bridge.ledger.preflight import BOOKS, Command, Preflight, preflight
+from bridge.ledger.state import State
+from bridge.locking.exclusive import exclusively
+from bridge.reporting.reporter import Direction
+
+#: The SQLSTATE of a second row with one key.
+_UNIQUE_VIOLATION = "23505"
+_NOTHING_YET = object()
+
+
+def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+    """Let Alembic take the steps of the command, each recorded in its own transaction.
+
+    Raises LockNotObtained, LedgerError or FilesError before anything was changed, and
+    MigrationError after a migration was rolled back; those before it stay applied.
+    """
+    if not site.external:
+        site.connection.rollback()
+    retrying = Retrying(
+        site.connection,
+        timeout=site.settings.ddl_lock_timeout,
+        tries=site.settings.ddl_lock_tries,
+        reporter=site.reporter,
+    )
+    with (
+        exclusively(
+            site.connection,
+            wait=site.settings.wait_for_lock,
+            reporter=site.reporter,
+            in_transaction=site.external,
+        ) as right,
+        Watcher(right.show).listening() as watcher,
+        retrying.watching(),
+    ):
+        runner = Runner(
+            connection=site.connection,
+            reporter=retrying.reporter,
+            watcher=watcher,
+            may_begin=right.may_begin,
+            keep_claim=right.keep,
+            pooled=right.pooled,
+            check_signals=site.check_signals,
+            default_mode=Mode(site.settings.transaction),
+            autoflush=site.settings.session_autoflush,
+            show_parameters=site.settings.show_parameters,
+            external=site.external,
+            books=(site.ledger.name, site.ledger.version_name),
+            lock_waits=retrying.lock_waits,
+        )
+        _Writing(site, ctx, runner, retrying).run(run_migrations)
+
+
+class _Writing:
+    """One writing command, from the first look under the lock to the last commit."""
+
+    def __init__(
+        self, site: Site, ctx: MigrationContext, runner: Runner, retrying: Retrying
+    ) -> None:
+        self._site = site
+        self._ctx = ctx
+        self._runner = runner
+        self._retrying = retrying
+        runner.seal = self._seal
+        self._sealing: Sealing | None = None
+        #: Only ``stamp`` has this option at all.
+        self._stamping = "purge" in ctx.opts
+        self._purging = bool(ctx.purge)
+        self._command = Command.LOOK
+        if self._stamping:
+            self._command = Command.PURGE if self._purging else Command.STAMP
+        #: What Alembic has stamped; a trigger of the table may have made something else of it.
+        self._stamped: Any = _NOTHING_YET
+
+    def run(self, run_migrations: Callable[[], None]) -> None:
+        site = self._site
+        site.on_step = self._on_step
+        site.script.execute = self._execute
+        site.script.announce = self._announce
+        site.script.announce_stamp = self._announce_stamp
+        try:
+            self._prepare()
+            run_migrations()
+            if self._hindrance is not None:
+                site.reporter.note(f"Nothing is pending, so the run goes on. {self._hindrance}")
+            if self._stamping:
+                self._mirror()
+            self._commit()
+        except Exception as error:
+            explained = self._runner.abort(error)
+            self._roll_back()
+            if explained is error:
+                raise  # `from None` would forget its cause, which Alembic's callers look at
+            raise explained from error
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            if self._sealing is not None:
+                self._sealing.close()
+            site.script.execute = site.script.announce = site.on_step = None
+            site.script.announce_stamp = None
+
+    def _prepare(self) -> None:
+        """Decide on the line, then see to it that both tables are there and agree with it.
+
+        Nothing of this is committed before the first migration begins: a command that is refused
+        after all, or a stamp that fails, leaves both tables as they were.
+        """
+        site = self._site
+        self._state = site.read()
+        found = self._decide(self._state)
+        self._line = line = found.line
+        site.script.follow(line)
+        self._pointer = Pointer(self._ctx, site.connection, site.ledger, line.pointer)
+        self._hindrance = self._keep_books(found)
+        if self._stamping:
+            tell(site.reporter, found.warnings)
+        else:
+            # Under the lock the line knows, and Alembic need not ask again.
+            pointer = line.pointer
+            self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
+        if self._hindrance is not None:
+            self._ctx.opts["dont_mutate"] = True  # until something is to be run
+
+    def _keep_books(self, found: Preflight) -> BridgeError | None:
+        """Put both tables in order, or say why that cannot be done here."""
+        site, state = self._site, self._state
+        if state.session.read_only:
+            there = state.exists and state.pointer_table is not None
+            if there and not (found.moves_pointer or self._stamping):
+                return None
+            return refused([read_only(state, BOOKS)])
+        if found.moves_pointer and (lacking := [*rights(state, set(), {"INSERT", "DELETE"})]):
+            return refused(lacking)
+        self._layout = state.layout
+        checksums = self._checksums(found)
+        if state.complete and not (found.moves_pointer or checksums):
+            return None
+        try:
+            with site.connection.begin_nested():
+                self._complete()
+                longest = max((len(e.revision) for e in found.line.entries), default=0)
+                site.ledger.widen_version_table(site.connection, longest=longest)
+                with site.ledger.creating():
+                    # Alembic creates this table too late for a pointer to be put into it.
+                    self._ctx._ensure_version_table()  # noqa: SLF001
+                if found.moves_pointer:
+                    site.ledger.point(site.connection, found.pointer)
+                if checksums and "checksum" in self._layout.columns:
+                    site.ledger.record_checksums(site.connection, checksums, self._layout)
+                    rows = tuple(
+                        replace(row, checksum=checksums.get(row.name, row.checksum))
+                        for row in self._state.rows
+                    )
+                    self._state = replace(self._state, rows=rows)
+        except LedgerError as error:
+            return error
+        return None
+
+    def _complete(self) -> None:
+        """Make the ledger, or add what it lacks, and go by what it has then."""
+        state = self._state
+        now = self._site.ledger.ensure(self._site.connection)
+        known = state.layout
+        self._layout = replace(now, fillings=known.fillings, codec=known.codec)
+        if now.lacking and state.table is not None:
+            # Somebody holds the table: it is used as it is, and what it lacks is told.
+            state = replace(state, table=replace(state.table, owned=False))
+        self._state = replace(state, layout=self._layout)
+
+    def _checksums(self, found: Preflight) -> dict[str, str]:
+        """The present texts of applied files of which no checksum is recorded, if it can be.
+
+        Nothing else is known of them, and a later change or another name is noticed from then on.
+        """
+        table = self._state.table
+        if self._stamping or table is None or "UPDATE" not in table.rights:
+            return {}
+        if table.hides("UPDATE") or "UPDATE" in table.published:
+            return {}
+        checksums = {}
+        for entry in found.line.applied:
+            file, row = entry.file, entry.row
+            # A file of its own name is what no other file was said to be.
+            if file is not None and row is not None and row.checksum in {None, "", NO_FILE}:
+                with suppress(FilesError):
+                    checksums[row.name] = file.checksum()
+        return checksums
+
+    def _announce(
+        self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
+    ) -> None:
+        """What is to be known, or refused, before the first of these migrations is run."""
+        announce(self._site, self._state, direction, entries, otherwise)
+        if entries and self._hindrance is not None:
+            raise self._hindrance
+
+    def _announce_stamp(self, revision: str | None) -> None:
+        """What is refused before this revision is stamped: what could not be recorded of it."""
+        wanted = self._line.up_to(revision)
+        preflight(
+            self._command,
+            self._site.script.files,
+            self._state,
+            self._site.settings,
+            steps=[entry for entry in wanted if entry.row is None],
+            forgets=[entry for entry in self._line.applied if entry not in wanted],
+        ).refuse()
+        if self._hindrance is not None:
+            raise self._hindrance
+
+    def _decide(self, state: State) -> Preflight:
+        wanted = to_tuple(self._ctx.opts["destination_rev"], default=())
+        if self._stamping and len(wanted) > 1:
+            raise UsageError(
+                "Plain files form one line, so a database stands at one revision: name one to "
+                "stamp. Nothing was changed."
+            )
+        files, settings = self._site.script.files, self._site.settings
+        found = preflight(self._command, files, state, settings, steps=())
+        found.refuse()
+        return found
+
+    def _execute(self, file: PlainFile, direction: Direction) -> None:
+        self._commit()
+        self._sealed = False
+        if direction is Direction.DOWNGRADE:
+            self._take_back(file)
+            return
+        self._runner.forgetting = None
+        self._retrying.run(self._runner, file, direction)
+        if self._sealed:
+            self._pointer.has_moved_to(file.revision)
+        else:
+            self._pointer.moves_to(file.revision)
+
+    def _take_back(self, file: PlainFile) -> None:
+        *earlier, entry = self._line.up_to(file.revision)
+        erasure = Erasure(
+            ledger=self._site.ledger,
+            layout=self._layout,
+            key=self._state.key(entry.stem),
+            old=entry.revision,
+            new=earlier[-1].revision if earlier else None,
+        )
+        runner = self._runner
+        runner.forgetting = Forgetting(self._site.connection, erasure, lambda: runner.baseline)
+        self._retrying.run(runner, file, Direction.DOWNGRADE)
+        self._pointer.has_moved_to(erasure.new)  # or is moved in time, by the runner's `finish`
+
+    def _seal(self, attempt: Attempt) -> bool:
+        """Record a migration in one message as soon as it has ended, where that can be done."""
+        old, runner = self._pointer.now, self._runner
+        upgrades = attempt.direction is Direction.UPGRADE
+        if not (upgrades and old) or runner.external or runner.pooled is not None:
+            return False
+        if self._sealing is None:
+            self._sealing = Sealing(self._site.connection, self._site.ledger, self._layout)
+        self._sealed = self._sealing.write(
+            attempt.work,
+            runner.baseline,
+            limit=self._retrying.lock_waits.limit,
+            old=old,
+            new=attempt.file.revision,
+            row=self._recorded(row_of(attempt.file, attempt.milliseconds())),
+        )
+        return self._sealed
+
+    def _on_step(self, *, step: MigrationInfo, **told: Any) -> None:
+        """Record a migration in the transaction that did it, and end that transaction."""
+        if step.is_stamp:
+            # Recorded when it is done: Alembic calls for each of its steps, or for none.
+            self._stamped = next(iter(told["heads"]), None)
+            return
+        if step.is_upgrade:
+            self._runner.finish(self._record_attempt)
+        else:
+            self._runner.finish(_finish_forgetting)
+
+    def _record_attempt(self, attempt: Attempt) -> None:
+        if not self._sealed:
+            row = row_of(attempt.file, attempt.milliseconds())
+            self._record(row, pointer=attempt.file.revision)
+
+    def _recorded(self, row: Row) -> Row:
+        """The row as the ledger has it."""
+        return replace(row, key=self._state.key(row.version))
+
+    def _record(self, row: Row, *, pointer: str | None = None) -> None:
+        site, recorded = self._site, self._recorded(row)
+        try:
+            site.ledger.record_applied(site.connection, recorded, self._layout, pointer=pointer)
+        except IntegrityError as error:
+            if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
+                raise
+            raise LedgerError(
+                f"{site.ledger.name} already holds a row for {row.version}: another process "
+                "has applied it at the same time, without the migration lock."
+            ) from error
+
+    def _forget(self, stems: Collection[str]) -> None:
+        if stems:
+            keys = {self._state.key(stem) for stem in stems}
+            self._site.ledger.record_unapplied(self._site.connection, keys, self._layout)
+
+    def _mirror(self) -> None:
+        """Make the ledger hold exactly the stamped revision and its ancestors in the line."""
+        site = self._site
+        heads = self._ctx.get_current_heads()
+        if self._stamped is not _NOTHING_YET:
+            site.ledger.confirm_pointer(site.connection, self._stamped)
+        wanted = self._line.up_to(heads[0] if heads else None)
+        state = site.read()
+        recorded = {row.version for row in state.rows}
+        superfluous = recorded - {entry.stem for entry in wanted}
+        if not self._purging:
+            self._refuse_forgetting(superfluous)
+        self._forget(superfluous)
+        for entry in wanted:
+            if entry.stem not in recorded:
+                self._record(row_of(entry.file) if entry.file else Row(version=entry.stem))
+
+    def _refuse_forgetting(self, stems: set[str]) -> None:
+        gone = sorted(stems - {file.stem for file in self._site.script.files})
+        if gone:
+            raise say.forgetting(self._state, gone)
+
+    def _commit(self) -> None:
+        if not self._site.external:
+            self._site.connection.commit()
+
+    def _roll_back(self) -> None:
+        if not self._site.external and self._site.connection.in_transaction():
+            self._site.connection.rollback()
+
+
+def _finish_forgetting(attempt: Attempt) -> None:
+    if attempt.work.forgetting is not None:
+        attempt.work.forgetting.finish()
+
+
+def _is_about(error: IntegrityError, layout: Layout) -> bool:
+    """Whether it is the name of the migration that is there twice, and no other column."""
+    detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None) or "")
+    columns = re.search(r"\(([^()]*)\)=\(", detail)
+    return columns is None or columns[1] == layout.key_name

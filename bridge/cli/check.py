@@ -1,0 +1,144 @@
+"""`eai migrate check`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.exit import ending
+from bridge.cli.options import Options, options_of
+from bridge.reporting.output import result
+from bridge.reporting.screen import Screen
+
+if TYPE_CHECKING:
+    from bridge.checks.check import Checked
+    from bridge.checks.rules import Problem
+
+
+def check(
+    ctx: typer.Context,
+    *,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Also compare with this branch of git, such as origin/main: a new file must sort "
+            "after those of the branch, and those must not be changed, renamed or deleted.",
+        ),
+    ] = None,
+    database: Annotated[
+        bool,
+        typer.Option(
+            "--database",
+            help="Also look at the configured database: what is pending there, and what was "
+            "changed since it was applied. Nothing is written.",
+        ),
+    ] = False,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="As --database, for this database; as migrate --database-url."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Let each warning count as an error.")
+    ] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Do not look for this problem; may be given repeatedly."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
+    ] = False,
+) -> None:
+    """Look for what is wrong with the files, without running any of them.
+
+    For CI and for pre-commit. No database is asked, unless --database, --database-url or (of
+    migrate) --embedded is given. Each problem has an id; a comment `# bridge: ignore the-id`
+    silences it, on its line or above the first statement of the file, except where a run would
+    refuse the file.
+
+    \b
+    Examples:
+      eai migrate check
+      eai migrate check --base origin/main --strict
+      eai migrate check --database --json
+      eai migrate check --ignore shared-number
+
+    \b
+    Exit codes:
+        0  nothing is wrong, or only warnings were found
+        2  wrong usage or configuration, or git cannot tell about --base
+        3  nothing is wrong, but something is pending in the database
+        4  errors were found, or there is no folder to look at
+       75  try again later: the server does not answer
+    """
+    options = options_of(ctx)
+    if database_url:
+        options = dataclasses.replace(options, database_url=database_url)
+    found = _checked(
+        options,
+        base=base,
+        strict=strict,
+        ignore=ignore or [],
+        asks=database or options.embedded or options.database_url is not None,
+    )
+    if as_json:
+        result(json.dumps(found.to_json(), indent=2))
+    else:
+        result(*_lines(found))
+    if found.not_asked:
+        sys.stderr.write(f"{found.not_asked}\n")
+    raise SystemExit(found.exit_code)
+
+
+def _checked(
+    options: Options, *, base: str | None, strict: bool, ignore: list[str], asks: bool
+) -> Checked:
+    if asks:
+        with options.run() as request:
+            from bridge.checks.check import run_check
+
+            settings = request.settings()
+            return run_check(settings, base=base, strict=strict, ignore=ignore, request=request)
+    # Without a database nothing of it is loaded: a hook that is slow gets switched off.
+    with ending(Screen()):
+        from bridge.checks.check import run_check
+        from bridge.config.settings import Settings
+
+        settings = Settings.load(options.config)
+        return run_check(settings, base=base, strict=strict, ignore=ignore)
+
+
+def _lines(found: Checked) -> list[str]:
+    return [*(line for each in found.problems for line in _told(each)), _summary(found)]
+
+
+def _told(problem: Problem) -> list[str]:
+    # A name that is not text must not keep the rest from being told.
+    lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
+    lines += [f"    {problem.mend}"] if problem.mend else []
+    return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
+
+
+def _summary(found: Checked) -> str:
+    counts = [
+        _counted(found.errors, "error"),
+        _counted(found.warnings, "warning"),
+        f"{len(found.pending)} pending" if found.pending else "",
+    ]
+    told = ", ".join(filter(None, counts)) or "nothing is wrong"
+    files = _counted(found.files, "migration") or "no migration"
+    return f"Checked {files} in {found.folder}: {told}."
+
+
+def _counted(number: int, what: str) -> str:
+    if not number:
+        return ""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

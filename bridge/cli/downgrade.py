@@ -1,0 +1,121 @@
+"""`eai migrate downgrade`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.completion import revisions
+from bridge.cli.exit import confirmed, counted
+from bridge.cli.options import options_of
+from bridge.errors import UsageError
+from bridge.reporting.output import result
+
+if TYPE_CHECKING:
+    from bridge.operations.downgrade import Downgrade
+    from bridge.reporting.reporter import Reporter
+
+_RELATIVE = re.compile(r"-\d+")
+
+
+def downgrade(
+    ctx: typer.Context,
+    *,
+    rev: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="REV",
+            autocompletion=revisions("base"),
+            help="The migration to go back to, which stays applied: its name or the beginning of "
+            "it, or base to revert all.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Revert the last N, in place of REV."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be reverted, and revert nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Revert the migrations that were applied last, after asking.
+
+    In the reverse of the order in which this database has applied them. Each is committed by
+    itself. One without a downgrade function is refused before anything is reverted. Without a
+    terminal to ask at, --yes has to be given. The exit codes are those of migrate; 1 also if
+    the answer is no.
+
+    \b
+    Examples:
+      eai migrate downgrade --steps 1
+      eai migrate downgrade 002_add_iam --dry-run
+      eai migrate --config deploy/alembic.ini downgrade base --yes
+    """
+    with options_of(ctx).run() as request:
+        from bridge.operations.downgrade import plan_downgrade, run_downgrade
+        from bridge.operations.opened import opened_once
+
+        to = _target(rev, steps)
+        request.attributes["bridge.downgrade_command"] = ctx.command_path
+        with opened_once(request):
+            agreed = plan_downgrade(request, to=to)
+            if dry_run or not agreed.planned:
+                lines = _planned(agreed)
+            else:
+                assert request.reporter is not None  # noqa: S101 - `run` has made one
+                if not yes:
+                    _ask(agreed, request.reporter)
+                if _RELATIVE.fullmatch(to):
+                    # A failure must not lead to going back further than was meant.
+                    to = agreed.at or "base"
+                request.reporter.command = f"{ctx.command_path} {to}"
+                lines = _reverted(run_downgrade(request, to=to, agreed=agreed))
+    result(*lines)
+
+
+def _target(rev: str | None, steps: int | None) -> str:
+    if (rev is None) == (steps is None):
+        raise UsageError(
+            "Say how far to go back, in one way: REV, the migration that stays applied (or base), "
+            "or --steps N. Nothing was reverted."
+        )
+    if steps is not None:
+        return f"-{steps}"
+    assert rev is not None  # noqa: S101 - one of both is given
+    if rev.startswith("-") and not _RELATIVE.fullmatch(rev):
+        raise UsageError(f"There is no option {rev}. Nothing was reverted.")
+    return rev
+
+
+def _ask(agreed: Downgrade, reporter: Reporter) -> None:
+    stems = ", ".join(each.stem for each in agreed.planned)
+    count = counted(agreed.planned)
+    for line in _planned(agreed):
+        reporter.note(line)
+    if not confirmed(
+        f"Revert {'it' if len(agreed.planned) == 1 else 'them'}?",
+        untold=f"This would revert {count} ({stems}), and there is no terminal to ask at. Nothing "
+        "was reverted. If it is meant, add --yes.",
+    ):
+        reporter.note("Nothing was reverted.")
+        raise SystemExit(1)
+
+
+def _planned(agreed: Downgrade) -> list[str]:
+    if not agreed.planned:
+        return [f"Nothing to revert: the database is at {agreed.at or 'base'}."]
+    order = ", in this order" if len(agreed.planned) > 1 else ""
+    return [
+        f"Would revert {counted(agreed.planned)}{order}:",
+        *(f"  {each.stem}  {' '.join(each.description.split())}" for each in agreed.planned),
+    ]
+
+
+def _reverted(done: Downgrade) -> list[str]:
+    return [f"Reverted {counted(done.planned)}: the database is at {done.at or 'base'}."]

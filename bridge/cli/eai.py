@@ -1,0 +1,271 @@
+"""The command `eai`.
+
+`app` is the whole of it. `migrate` is the group that a team mounts in a command line of its own:
+`their_app.add_typer(bridge.cli.migrate, name="migrate")`, or in a group of Click's
+`group.add_command(typer.main.get_command(bridge.cli.migrate), "migrate")`. Nothing is decided
+here: options go to `bridge.operations.upgrade` as they were given.
+"""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.check import check
+from bridge.cli.completion import revisions
+from bridge.cli.db import db
+from bridge.cli.downgrade import downgrade
+from bridge.cli.exit import MountableGroup, counted
+from bridge.cli.init import init
+from bridge.cli.lint import lint
+from bridge.cli.lock import lock
+from bridge.cli.mark import mark
+from bridge.cli.new import new
+from bridge.cli.options import META, Options
+from bridge.cli.rehearse import rehearse
+from bridge.cli.repair import repair
+from bridge.cli.status import status
+from bridge.reporting.output import as_long_as_it_is_read, result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.operations.request import Planned, Report
+
+app = typer.Typer(
+    name="eai",
+    help="Bring a PostgreSQL database up to date with plain numbered migration files.",
+    cls=MountableGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables
+)
+migrate = typer.Typer(
+    name="migrate",
+    cls=MountableGroup,
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(migrate, name="migrate")
+app.add_typer(db, name="db")
+# So that -1 is a revision, as it is for `alembic downgrade`, and no option.
+migrate.command(context_settings={"ignore_unknown_options": True})(downgrade)
+migrate.command()(status)
+migrate.command()(repair)
+migrate.command()(mark)
+migrate.command()(lock)
+migrate.command()(new)
+migrate.command()(check)
+migrate.command()(lint)
+migrate.command()(init)
+migrate.command()(rehearse)
+
+
+@migrate.callback()
+def upgrade(
+    ctx: typer.Context,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="REV",
+            autocompletion=revisions("head"),
+            help="Stop after this migration: its name or the beginning of it, or +1 for the next.",
+        ),
+    ] = "head",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would run, in order, and run nothing.")
+    ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql",
+            help="Write what would run as a script for psql, records included, and run nothing. "
+            "It begins after what the database has; at the first file if none is named.",
+        ),
+    ] = False,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The database. Others on this machine can see it in the list of processes, "
+            "password and all, so rather set the variable MIGRATION_DATABASE_URL or DATABASE_URL; "
+            "without these, sqlalchemy.url in alembic.ini counts.",
+        ),
+    ] = None,
+    embedded: Annotated[
+        bool,
+        typer.Option(
+            "--embedded",
+            help="Use the embedded PostgreSQL (see eai db), whatever database is configured.",
+        ),
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="The alembic.ini or pyproject.toml to read, else the variable ALEMBIC_CONFIG, "
+            "else the one in this folder or the nearest above it.",
+        ),
+    ] = None,
+    wait_for_lock: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long to wait while another process migrates this database, else the "
+            "variable BRIDGE_WAIT_FOR_LOCK, else wait_for_lock in alembic.ini, else 300.",
+        ),
+    ] = None,
+    wait_for_server: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long to wait for a server that does not answer, else the variable "
+            "BRIDGE_WAIT_FOR_SERVER, else wait_for_server in alembic.ini, else 0.",
+        ),
+    ] = None,
+    ddl_lock_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long a statement may wait for a lock before its migration is rolled back "
+            "and tried again, else the variable BRIDGE_DDL_LOCK_TIMEOUT, else ddl_lock_timeout in "
+            "alembic.ini, else 0: as long as it takes.",
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="How to tell what happens: text, or json for one line of JSON for each event; "
+            "else the variable BRIDGE_LOG_FORMAT, else log_format in alembic.ini, else text.",
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Also show each SQL statement that is sent."),
+    ] = False,
+    show_parameters: Annotated[
+        bool,
+        typer.Option(
+            "--show-parameters",
+            help="Show the parameters of statements too: they can be customers' data. Also the "
+            "variable BRIDGE_SHOW_PARAMETERS=true.",
+        ),
+    ] = False,
+) -> None:
+    """Apply the migrations that this database does not have yet.
+
+    Each migration is committed by itself: when one fails, those before it stay applied, and
+    the next run goes on with it. What happens is told on standard error, the result on
+    standard output.
+
+    \b
+    Examples:
+      eai migrate
+      eai migrate --dry-run
+      eai migrate --sql > upgrade.sql
+      eai migrate --to 002 --wait-for-lock 60 --config deploy/alembic.ini
+
+    \b
+    Exit codes:
+        0  done, or nothing to do
+        1  a migration failed
+        2  wrong usage or configuration; nothing was started
+        4  a problem in the files or in the record of what is applied
+       75  try again later: another process migrates, the server does not answer, or others
+           keep a table locked
+      130  interrupted by Ctrl-C (SIGINT)
+      143  interrupted by SIGTERM
+    """
+    options = Options(
+        command=ctx.command_path,
+        config=config,
+        database_url=database_url,
+        embedded=embedded,
+        wait_for_lock=wait_for_lock,
+        wait_for_server=wait_for_server,
+        ddl_lock_timeout=ddl_lock_timeout,
+        log_format=log_format,
+        verbose=verbose,
+        show_parameters=show_parameters,
+    )
+    ctx.meta[META] = options
+    if ctx.invoked_subcommand is not None:
+        _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
+        return
+    if sql:
+        _write_sql(options, to=to, dry_run=dry_run)
+        return
+    with options.run() as request:
+        from bridge.operations.upgrade import plan, run_upgrade
+
+        if dry_run:
+            result(*_planned(plan(request, to=to), to))
+        else:
+            lines = _applied(run_upgrade(request, to=to), to)
+            assert request.reporter is not None  # noqa: S101 - `run` has made one
+            request.reporter.result(lines)
+
+
+def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:
+    if dry_run:
+        raise typer.BadParameter("give it or --dry-run, not both.", param_hint="--sql")
+    with options.run() as request:
+        from bridge.operations.sql_script import write_sql
+
+        with as_long_as_it_is_read():
+            write_sql(request, to=to, out=sys.stdout)
+
+
+def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
+    """An option of migrate's own, before the name of a sub-command that would not see it."""
+    for name, is_given in given.items():
+        if is_given:
+            raise typer.BadParameter(
+                f"it has to stand after {ctx.invoked_subcommand}, if that has it. "
+                "Nothing was started.",
+                param_hint=f"--{name.replace('_', '-')}",
+            )
+
+
+def main() -> None:
+    """Run `eai`; the console script."""
+    app()
+
+
+def _planned(planned: Sequence[Planned], to: str) -> list[str]:
+    if not planned:
+        return [_nothing_to_do(to)]
+    late = "  (late: its name sorts before one that is applied)"
+    return [
+        f"Would apply {counted(planned)}{_up_to(to)}:",
+        *(
+            f"  {each.stem}  {' '.join(each.description.split())}{late if each.late else ''}"
+            for each in planned
+        ),
+    ]
+
+
+def _applied(report: Report, to: str) -> list[str]:
+    if not report.applied:
+        return [_nothing_to_do(to)]
+    state = ": the database is up to date" if to == "head" else _up_to(to)
+    return [f"Applied {counted(report.applied)}{state}."]
+
+
+def _nothing_to_do(to: str) -> str:
+    return f"Nothing to do{': the database is up to date' if to == 'head' else _up_to(to)}."
+
+
+def _up_to(to: str) -> str:
+    return "" if to == "head" else f", up to {to}"

@@ -1,0 +1,127 @@
+"""`eai migrate lint`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.exit import counted
+from bridge.cli.options import options_of
+from bridge.reporting.output import result
+
+if TYPE_CHECKING:
+    from bridge.checks.lint import Linted
+    from bridge.checks.rules import Problem
+
+
+def lint(
+    ctx: typer.Context,
+    *,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILES",
+            help="The migrations to look at: paths, names or the beginnings of names; else all.",
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Look only at what is new or changed since this branch of git, such as "
+            "origin/main.",
+        ),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Rehearse what is pending in this database, and look at that. Its tables are "
+            "locked meanwhile: name a copy. It needs no embedded PostgreSQL.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="Do not look for this; may be given repeatedly. As lint_exclude in alembic.ini.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
+    ] = False,
+) -> None:
+    """Look for what is dangerous in the SQL that the files send, with squawk.
+
+    The files run for real, from nothing, in a database that is made for it on the embedded
+    PostgreSQL and dropped again; or what is pending is rehearsed in the one that --database-url
+    names. DATABASE_URL, MIGRATION_DATABASE_URL and sqlalchemy.url are not used: no database of
+    the application's is ever touched. A comment `# bridge: ignore rule-name` silences a finding:
+    at the statement that sends the SQL, on the line above it, or above the first statement of
+    the file. It needs the extra lint, and embedded unless --database-url is given.
+
+    \b
+    Examples:
+      eai migrate lint
+      eai migrate lint --base origin/main
+      eai migrate lint migrations/004_add_widgets.py --json
+      eai migrate lint --ignore prefer-identity --ignore require-statement-timeout
+
+    \b
+    Exit codes:
+        0  nothing was found
+        1  a migration failed
+        2  wrong usage or configuration, or squawk is not there
+        4  something was found, or a file could not be rehearsed, or a problem in the files
+       75  try again later: the server does not answer
+    """
+    options = options_of(ctx)
+    if database_url:
+        options = dataclasses.replace(options, database_url=database_url)
+    with options.run() as request:
+        from bridge.checks.lint import run_lint
+
+        assert request.reporter is not None  # noqa: S101 - `run` has made one
+        request.reporter.command = ctx.command_path
+        found = run_lint(request, names=files or (), base=base, ignore=ignore or ())
+    result(json.dumps(found.to_json(), indent=2)) if as_json else result(*_lines(found))
+    for line in _not_looked_at(found):
+        sys.stderr.write(f"{line}\n")
+    raise SystemExit(found.exit_code)
+
+
+def _lines(found: Linted) -> list[str]:
+    return [*(line for each in found.findings for line in _told(each)), _summary(found)]
+
+
+def _told(problem: Problem) -> list[str]:
+    lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
+    return [*lines, f"    {problem.mend}"] if problem.mend else lines
+
+
+def _summary(found: Linted) -> str:
+    if not (found.files or found.left):
+        return f"Nothing to lint in {found.folder}."
+    number = len(found.findings)
+    counts = f"{number or 'nothing'} found" + (
+        f", {found.silenced} silenced" * bool(found.silenced)
+    )
+    return f"Linted {counted(found.files)} in {found.folder}: {counts}."
+
+
+def _not_looked_at(found: Linted) -> list[str]:
+    lines = [f"{each.place}: {each.message}" for each in found.unread]
+    if found.left:
+        first, *rest = found.left
+        after = f"; and so not what comes after it: {', '.join(rest)}" if rest else ""
+        lines.append(
+            f"Not linted: {first}, because {found.reason}{after}. Leave --database-url out to run "
+            "all files from nothing."
+        )
+    return lines

@@ -1,0 +1,119 @@
+"""`eai migrate lock`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.exit import confirmed
+from bridge.cli.options import options_of
+from bridge.reporting.output import result
+
+if TYPE_CHECKING:
+    from bridge.operations.lock_status import LockStatus
+    from bridge.operations.request import Request
+    from bridge.reporting.reporter import Reporter
+
+
+def lock(
+    ctx: typer.Context,
+    *,
+    cancel: Annotated[
+        bool,
+        typer.Option(
+            "--cancel",
+            help="End the statement that the migration is running, after asking: the migration "
+            "fails, and what it has not committed is rolled back.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write it as JSON, in a stable form.")
+    ] = False,
+) -> None:
+    """Show who migrates this database now, how far it is, and who waits for whom.
+
+    The holder of the migration lock, the migration and the statement that it runs, the sessions
+    that keep that statement waiting, and the processes that wait for the lock. Constants of the
+    statement are shown only with --show-parameters. Not seen are processes that wait on an Engine
+    of the application's own, or behind a pooler. Nothing is changed without --cancel.
+
+    \b
+    Examples:
+      eai migrate lock
+      eai migrate lock --json
+      eai migrate lock --cancel
+
+    \b
+    Exit codes: those of migrate; 0 also if nobody holds the lock, 1 also if the answer is no.
+    """
+    if cancel and as_json:
+        raise typer.BadParameter("give it or --json, not both.", param_hint="--cancel")
+    with options_of(ctx).run() as request:
+        from bridge.operations.lock_status import lock_status, watching
+        from bridge.operations.opened import opened_once
+
+        verbatim = request.settings().show_parameters
+        with opened_once(request):
+            with watching(request) as connection:
+                found = lock_status(connection, verbatim=verbatim)
+            if cancel:
+                lines = [_cancelled(request, found, yes=yes)]
+            else:
+                lines = [json.dumps(found.to_json())] if as_json else found.lines
+    result(*lines)
+
+
+def _cancelled(request: Request, found: LockStatus, *, yes: bool) -> str:
+    from bridge.operations.lock_status import cancel_statement, watching
+
+    if (idle := _nothing_to_cancel(found)) is not None:
+        return idle
+    if not yes:
+        assert request.reporter is not None  # noqa: S101 - `run` has made one
+        _ask(found, request.reporter)
+    # Connected to anew: nobody knows how long a person thinks.
+    with watching(request) as connection:
+        cancel_statement(connection, found)
+    return f"Told backend {_worker(found)} to cancel its statement."
+
+
+def _nothing_to_cancel(found: LockStatus) -> str | None:
+    """Why there is nothing to cancel; None if there is something."""
+    from bridge.operations.lock_status import may_hang
+
+    worker = found.worker
+    if worker is None:
+        return f"Nothing to cancel. {' '.join(' '.join(found.lines).split())}"
+    if worker.state not in {None, "active"}:
+        return (
+            f"Nothing to cancel: backend {worker.pid} runs no statement now ({worker.state}). "
+            f"{may_hang(worker)}"
+        )
+    return None
+
+
+def _ask(found: LockStatus, reporter: Reporter) -> None:
+    migration = found.migration or "The migration"
+    consequence = (
+        f"{migration} then fails: what it has not committed is rolled back, and what was applied "
+        "before it stays. The next run begins with it again."
+    )
+    backend = f"backend {_worker(found)}"
+    for line in [*found.lines, consequence]:
+        reporter.note(line)
+    if not confirmed(
+        "Cancel its statement?",
+        untold=f"This would cancel the statement of {backend}, and there is no terminal to ask at. "
+        f"{consequence} Nothing was cancelled. If it is meant, add --yes.",
+    ):
+        reporter.note("Nothing was cancelled.")
+        raise SystemExit(1)
+
+
+def _worker(found: LockStatus) -> str:
+    return str(found.worker.pid) if found.worker else "unknown"

@@ -1,0 +1,132 @@
+"""`eai migrate rehearse`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.exit import confirmed, counted
+from bridge.cli.options import options_of
+from bridge.reporting.output import result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.database.engine import Database
+    from bridge.operations.rehearsal.rehearse import Rehearsal
+    from bridge.operations.request import Planned, Request
+    from bridge.reporting.reporter import Reporter
+
+
+def rehearse(
+    ctx: typer.Context,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="REV",
+            help="Stop after this migration: its name or the beginning of it, or +1 for the next.",
+        ),
+    ] = "head",
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask, although it takes real locks on a real database."
+        ),
+    ] = False,
+) -> None:
+    """Run what is pending for real, print its SQL, and roll everything back.
+
+    All in one transaction, with a lock_timeout of 2 seconds. Standard output gets each statement
+    that was sent, standard error how long each file ran and which tables it locked. The locks
+    are real, and held until the end, so it asks first, unless the database is the embedded one.
+    What a file commits is not committed. One that needs a real commit, or no transaction, ends
+    the rehearsal: it and what follows are listed as not rehearsed. The exit codes are those of
+    migrate; 1 also if the answer is no.
+
+    \b
+    Examples:
+      eai migrate rehearse
+      eai migrate rehearse --to 004 --yes > review.sql
+    """
+    with options_of(ctx).run() as request:
+        from bridge.operations.opened import opened_once
+        from bridge.operations.upgrade import plan
+
+        assert request.reporter is not None  # noqa: S101 - `run` has made one
+        reporter = request.reporter
+        reporter.command = ctx.command_path + ("" if to == "head" else f" --to {to}")
+        with opened_once(request) as database:
+            assert database is not None  # noqa: S101 - it came as a URL, or not at all
+            planned = plan(request, to=to)
+            if planned:
+                if not (yes or _is_embedded(request)):
+                    _ask(planned, database, reporter)
+                lines = _rehearse(request, database, reporter, to)
+            else:
+                reporter.note("Nothing to rehearse: no migration is pending.")
+                lines = []
+    result(*lines)
+
+
+def _is_embedded(request: Request) -> bool:
+    from bridge.database.engine import Database, resolve
+
+    settings = request.settings()
+    url = request.database
+    assert url is None or isinstance(url, str)  # noqa: S101 - as it was typed
+    chosen = resolve(settings, database_url=url, embedded=request.embedded)
+    return not isinstance(chosen, Database)
+
+
+def _ask(planned: Sequence[Planned], database: Database, reporter: Reporter) -> None:
+    what = (
+        f"This runs {counted(planned)} ({', '.join(each.stem for each in planned)}) for real on "
+        f"{database.describe()}, in one transaction that is rolled back at the end. Until then it "
+        "holds the locks that it takes, and whoever needs those tables waits."
+    )
+    reporter.note(what)
+    if not confirmed(
+        "Go on?",
+        untold="There is no terminal to ask at whether that is meant. Nothing was run. If it is, "
+        "add --yes.",
+    ):
+        reporter.note("Nothing was run.")
+        raise SystemExit(1)
+
+
+def _rehearse(request: Request, database: Database, reporter: Reporter, to: str) -> list[str]:
+    from bridge.operations.rehearsal.rehearse import rehearse
+
+    found = rehearse(request, database, to=to)
+    _tell(found, reporter)
+    lines: list[str] = []
+    for file in found.done:
+        lines += [f"-- {Path(file.path).name}", *([file.sql] if file.sql else []), ""]
+    if found.left:
+        lines += [f"-- not rehearsed: {_left(found)}"]
+    return lines
+
+
+def _tell(found: Rehearsal, reporter: Reporter) -> None:
+    for file in found.done:
+        locked = ", ".join(map(str, file.locks)) or "no table that was there before"
+        reporter.note(f"  {file.stem}  locked {locked}")
+    if len(found.done) > 1:
+        reporter.note("A lock is told once: it is held to the end, also while later files run.")
+    if found.left:
+        reporter.note(f"Not rehearsed: {_left(found)}")
+    if found.done:
+        reporter.note(
+            f"Rehearsed {counted(found.done)}; everything was rolled back, and nothing is recorded."
+        )
+
+
+def _left(found: Rehearsal) -> str:
+    first, *rest = found.left
+    after = f"; and so not what comes after it: {', '.join(rest)}" if rest else ""
+    return f"{first}, because {found.reason}{after}"

@@ -1,0 +1,113 @@
+"""`eai migrate status`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.options import options_of
+from bridge.ledger.findings import Severity
+from bridge.reporting.output import as_long_as_it_is_read, result
+from bridge.reporting.screen import Screen
+
+if TYPE_CHECKING:
+    from bridge.operations.overview import Overview
+    from bridge.reporting.reporter import Reporter
+
+
+def status(
+    ctx: typer.Context,
+    *,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Exit with 3 if something is pending, with 4 if there is a problem."
+        ),
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Ask no database: list the files, and what is wrong with them."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write it as JSON, in a stable form.")
+    ] = False,
+) -> None:
+    """Show each migration, whether this database has it, and since when.
+
+    The states are applied, pending, late (pending, and its name sorts before one that was
+    applied), file missing and changed (the file is not what was applied). Nothing is written,
+    and no lock is taken. Where standard output is no terminal, each migration is one plain line:
+    version, state, time, duration, description.
+
+    \b
+    Examples:
+      eai migrate status
+      eai migrate status --check
+      eai migrate status --json
+      eai migrate status | grep pending
+
+    \b
+    Exit codes:
+        0  told; with --check also: nothing is pending, and there is no problem
+        2  wrong usage or configuration
+        3  --check: something is pending
+        4  --check: an upgrade would be refused. Or there is nothing to tell: no folder, or a
+           record that cannot be read
+       75  try again later: the server does not answer
+    """
+    if check and offline:
+        raise typer.BadParameter(
+            "only a database knows what is pending; for the files alone use check.",
+            param_hint="--check",
+        )
+    with options_of(ctx).run() as request:
+        from bridge.operations.overview import overview, overview_of_files
+
+        assert request.reporter is not None  # noqa: S101 - `run` has made one
+        found = overview_of_files(request.settings()) if offline else overview(request)
+        if as_json:
+            result(json.dumps(found.to_json(), indent=2))
+        else:
+            _show(found)
+            _tell(found, request.reporter)
+        if check and found.exit_code:
+            raise SystemExit(found.exit_code)
+
+
+def _show(found: Overview) -> None:
+    from bridge.cli.status_table import draw, plain_lines, summary
+
+    migrations = found.status.migrations
+    on_terminal = Screen(sys.stdout).live
+    if not migrations:
+        result(f"There is no migration in {found.folder}.")
+    elif on_terminal:
+        with as_long_as_it_is_read():
+            draw(
+                migrations,
+                sys.stdout,
+                width=shutil.get_terminal_size().columns,
+                coloured=not os.environ.get("NO_COLOR"),
+            )
+    else:
+        result(*plain_lines(migrations, sys.stdout.encoding))
+    if migrations or found.lock is not None:
+        result(*([""] if on_terminal else []), *summary(found))
+
+
+def _tell(found: Overview, reporter: Reporter) -> None:
+    """What is below the table, on standard error."""
+    for each in found.status.findings:
+        refused = each.severity is Severity.ERROR
+        if each.id != "late" or refused:  # the table says it
+            said = f"An upgrade would be refused. {each}" if refused else str(each)
+            reporter.warning(said, finding=each.id)

@@ -1,0 +1,278 @@
+"""What alembic.ini, BRIDGE_* and the command line say about a run, in one place.
+
+Both ways in (a configuration found on disk, or the Config that Alembic hands over) follow
+the same rules. It opens no database, executes no file, and imports no Alembic.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge import ENVIRONMENT
+from bridge.config import values
+from bridge.config.decoded import decoded
+from bridge.config.names import check_name
+from bridge.config.resources import package_folder
+from bridge.config.sources import Found, Options, absolute, find_config
+from bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from alembic.config import Config
+
+#: What counts for a service that starts where nothing else is said: its server may be starting
+#: too, and a lock that one statement waits for makes every reader behind it wait.
+AT_START: Mapping[str, object] = {"wait_for_server": 60.0, "ddl_lock_timeout": 2.0}
+
+TransactionMode = Literal["default", "atomic", "autocommit"]
+OutOfOrder = Literal["run", "refuse"]
+Drift = Literal["warn", "refuse"]
+Startup = Literal["upgrade", "check", "off"]
+LogFormat = Literal["text", "json"]
+MirrorKeyForm = Literal["stem", "file", "number", "path"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How bridge runs the migrations of one project; every value is checked."""
+
+    #: Absolute path of the folder of migrations. Default: ``migrations`` beside the configuration.
+    folder: str
+    #: Absolute path of the alembic.ini or pyproject.toml; None for a Config without a file.
+    config_file: str | None = None
+    #: Whether the environment is bridge's own, and not an ``env.py`` of the team's.
+    own_environment: bool = False
+    #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
+    transaction: TransactionMode = "default"
+    #: What happens to a pending file that sorts before an applied one. Default: "run".
+    out_of_order: OutOfOrder = "run"
+    #: What happens where a file was changed after it was applied. Default: "warn".
+    drift: Drift = "warn"
+    #: The table that records the set of applied migrations. Default: "schema_migrations".
+    mirror_table: str = "schema_migrations"
+    #: Whether anything says so: then no table of another name is looked for.
+    mirror_table_is_told: bool = False
+    #: Its column for the names of migrations; None for "version", or what is recognised.
+    mirror_key: str | None = None
+    #: Their form in it; None to recognise it.
+    mirror_key_form: MirrorKeyForm | None = None
+    #: Alembic's table with the one pointer. Default: "alembic_version".
+    version_table: str = "alembic_version"
+    #: The schema of both tables; None for the first one of the search_path.
+    version_table_schema: str | None = None
+    #: The models to compare with, as ``module:attribute``; None for no comparison.
+    target_metadata: str | None = None
+    #: Absolute path of the template of new migrations; None for bridge's own.
+    template: str | None = None
+    #: Whether the Session of a migration flushes before each query. Default: False.
+    session_autoflush: bool = False
+    #: Whether the embedded PostgreSQL is used where no URL is given. Default: False.
+    embedded: bool = False
+    #: The URL in the configuration, as written; it may hold a password.
+    sqlalchemy_url: str | None = field(default=None, repr=False)
+    #: How long to wait for another migrator to finish, in seconds. Default: 300.
+    wait_for_lock: float = 300.0
+    #: How long to wait for a server that does not answer, in seconds. Default: 0.
+    wait_for_server: float = 0.0
+    #: How long a statement of a migration may wait for a lock before the migration is rolled back
+    #: and tried again, in seconds; 0 for as long as it takes. Default: 0.
+    ddl_lock_timeout: float = 0.0
+    #: How often it is tried. Default: 10.
+    ddl_lock_tries: int = 10
+    #: What a service does when it starts. Default: "upgrade".
+    startup: Startup = "upgrade"
+    #: How the command line tells what happens. Default: "text".
+    log_format: LogFormat = "text"
+    #: The rules of squawk that `eai migrate lint` does not look for. Default: those that want each
+    #: file to set its timeouts, which is the matter of whoever runs it (``ddl_lock_timeout``).
+    lint_exclude: tuple[str, ...] = ("require-lock-timeout", "require-statement-timeout")
+    #: Whether a failure shows the parameters of its statement. Default: False.
+    show_parameters: bool = False
+    #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
+    prepend_sys_path: tuple[str, ...] = ()
+
+    @classmethod
+    def load(
+        cls,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        section: str = "alembic",
+        overrides: Mapping[str, object] | None = None,
+        defaults: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Find the configuration and read it.
+
+        ``overrides`` go by the names of the fields; None and "" in them mean "not given".
+        ``defaults``, by the same names, count where nothing else is said.
+        Raises UsageError if nothing is found or a value is wrong.
+        """
+        files = find_config(config, environ=environ)
+        options = Options.read(files, section=section)
+        return _settings(
+            options, overrides=overrides or {}, defaults=defaults, x={}, environ=environ
+        )
+
+    @classmethod
+    def from_alembic(
+        cls,
+        config: Config,
+        *,
+        overrides: Mapping[str, object] | None = None,
+        defaults: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Read the same options, and ``-x name=value``, from an Alembic Config.
+
+        Raises UsageError if a value is wrong.
+        """
+        options = Options.of_alembic(config)
+        x = _x_arguments(getattr(config.cmd_opts, "x", None) or ())
+        return _settings(
+            options, overrides=overrides or {}, defaults=defaults, x=x, environ=environ
+        )
+
+
+#: How each setting is read that may come from anywhere; the options have the fields' names.
+_PARSERS: dict[str, Callable[[Found], object]] = {
+    "transaction": values.one_of("default", "atomic", "autocommit"),
+    "out_of_order": values.one_of("run", "refuse"),
+    "drift": values.one_of("warn", "refuse"),
+    "mirror_table": values.name,
+    "mirror_key": values.column,
+    "mirror_key_form": values.one_of("stem", "file", "number", "path"),
+    "version_table": values.name,
+    "version_table_schema": values.name,
+    "target_metadata": values.object_name,
+    "template": values.path,
+    "session_autoflush": values.yes_or_no,
+    "embedded": values.yes_or_no,
+    "wait_for_lock": values.seconds,
+    "wait_for_server": values.seconds,
+    "ddl_lock_timeout": values.seconds,
+    "ddl_lock_tries": values.tries,
+    "startup": values.one_of("upgrade", "check", "off"),
+    "log_format": values.one_of("text", "json"),
+    "lint_exclude": values.words,
+    "show_parameters": values.yes_or_no,
+}
+
+#: What names a file, which may be made of any bytes.
+_PATHS = frozenset({"folder", "template"})
+
+#: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
+_SETTABLE = frozenset({"folder", *_PARSERS})
+
+#: What may stand in a configuration file.
+_OPTIONS = frozenset({*_PARSERS, "version_locations", "prepend_sys_path", "sqlalchemy.url"})
+
+
+def _settings(
+    options: Options,
+    *,
+    overrides: Mapping[str, object],
+    defaults: Mapping[str, object] | None,
+    x: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> Settings:
+    """Decide every setting: overrides, then -x, BRIDGE_*, the configuration, the default."""
+    unknown = overrides.keys() - _SETTABLE
+    if unknown:
+        raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
+    _check_spelling(options, x=x, environ=environ)
+    here = Path.cwd()
+
+    def find(name: str, option: str) -> Found | None:
+        cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
+        written = options.get(option)  # whatever wins, a fault in the file is told
+        candidates = (
+            (overrides.get(name), f"{name} ({cli})"),
+            (x.get(name), f"-x {name}"),
+            (environ.get(variable), variable),
+        )
+        for value, where in candidates:
+            found = None if value is None else _tidy(Found(value, where, here))
+            if found is not None:
+                if isinstance(found.value, str) and name not in _PATHS:
+                    decoded(found.value, where)
+                return found
+        return _tidy(written)
+
+    given: dict[str, Any] = dict(defaults or {})
+    for name, parse in _PARSERS.items():
+        found = find(name, name)
+        if found is not None:
+            given[name] = parse(found)
+    url = _tidy(options.get("sqlalchemy.url"))
+    config_file = options.config_file
+    base = config_file.parent if config_file else here
+    sys_path = options.paths("prepend_sys_path")
+    settings = Settings(
+        **given,
+        mirror_table_is_told="mirror_table" in given,
+        own_environment=_is_ours(_tidy(options.get("script_location"))),
+        folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
+        config_file=str(config_file) if config_file else None,
+        sqlalchemy_url=values.text(url) if url else None,
+        prepend_sys_path=sys_path,
+    )
+    if settings.mirror_table == settings.version_table:
+        raise UsageError(
+            f"mirror_table and version_table are both {settings.mirror_table!r}; they are two "
+            "tables, one with a row for each migration, one with Alembic's pointer."
+        )
+    return settings
+
+
+def _is_ours(script_location: Found | None) -> bool:
+    return script_location is not None and script_location.value == ENVIRONMENT
+
+
+def _tidy(found: Found | None) -> Found | None:
+    """Drop what is not there: an option or a variable that is empty counts as unset."""
+    if found is None:
+        return None
+    value = found.value.strip() if isinstance(found.value, str) else found.value
+    return None if value in (None, "") else Found(value, found.where, found.base)
+
+
+def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> str:
+    if found is None:
+        return str(absolute("migrations", base))
+    parts = found.value if isinstance(found.value, list) else re.split(r"\n+", values.text(found))
+    if len(parts) == 1 and isinstance(parts[0], str):
+        places = parts[0].split(os.pathsep)
+        if len(places) > 1 and all(Path(place).is_absolute() for place in places if place):
+            parts = [place for place in places if place]
+    if len(parts) != 1:
+        raise values.wrong(found, "plain files form one line, in one folder: name one")
+    folder = values.text(Found(parts[0], found.where, found.base)).strip()
+    resource = package_folder(folder, where=found.where, sys_path=sys_path)
+    return str(absolute(resource or folder, found.base))
+
+
+def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:
+    """Read Alembic's ``-x name=value``; those that are not ours belong to the team's env.py."""
+    x: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in _SETTABLE and not equals:
+            raise UsageError(f"-x {name} needs a value: write -x {name}=VALUE.")
+        x[name] = value
+    return x
+
+
+def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    for name, where in options.names():
+        check_name(name, _OPTIONS, where=f"{name} in {where}")
+    for name in x:
+        check_name(name, _SETTABLE, where=f"-x {name}")
+    variables = {f"BRIDGE_{name.upper()}" for name in _SETTABLE}
+    for variable in environ:
+        if variable.startswith("BRIDGE_"):
+            check_name(variable, variables, where=variable)

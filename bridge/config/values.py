@@ -1,0 +1,119 @@
+"""What the values of settings may be: each function takes one as it was written and checks it.
+
+All of them raise UsageError, which says where the value stands and what it must be.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from bridge.config.resources import is_object_name
+from bridge.config.sources import absolute
+from bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.config.sources import Found
+
+#: PostgreSQL cuts longer names off silently, and would then not find the table again. In bytes.
+_NAME_LIMIT = 63
+
+
+def one_of(*allowed: str) -> Callable[[Found], str]:
+    """One of a few words."""
+
+    def parse(found: Found) -> str:
+        if found.value in allowed:
+            return str(found.value)
+        raise wrong(found, f"it must be one of {', '.join(allowed)}")
+
+    return parse
+
+
+def yes_or_no(found: Found) -> bool:
+    """A switch, as people spell it."""
+    if isinstance(found.value, bool):
+        return found.value
+    word = str(found.value).lower()
+    if word in {"true", "yes", "on", "1"}:
+        return True
+    if word in {"false", "no", "off", "0"}:
+        return False
+    raise wrong(found, "it must be true or false")
+
+
+def seconds(found: Found) -> float:
+    """A time, in seconds."""
+    expected = "it must be a number of seconds, 0 or more, such as 300"
+    if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
+        raise wrong(found, expected)
+    try:
+        number = float(found.value)
+    except (ValueError, OverflowError):
+        raise wrong(found, expected) from None
+    if not (math.isfinite(number) and number >= 0):
+        raise wrong(found, expected)
+    return number
+
+
+def tries(found: Found) -> int:
+    """How often something is tried."""
+    try:
+        number = int(str(found.value))
+    except ValueError:
+        number = 0
+    if isinstance(found.value, bool) or number < 1:
+        raise wrong(found, "it must be a whole number, 1 or more, such as 10")
+    return number
+
+
+def text(found: Found) -> str:
+    """A string. The value is not shown in an error: this also reads sqlalchemy.url."""
+    if not isinstance(found.value, str):
+        raise UsageError(f"{found.where} must be a string, in quotes.")
+    return found.value
+
+
+def name(found: Found) -> str:
+    """The name of a table or of a schema, without the other."""
+    if "." in text(found):
+        raise wrong(found, "it must be a bare name; name a schema with version_table_schema")
+    return column(found)
+
+
+def column(found: Found) -> str:
+    """The name of a column, which may have a dot."""
+    told = text(found)
+    if len(told.encode()) > _NAME_LIMIT or '"' in told or not told.isprintable():
+        raise wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
+    return told
+
+
+def object_name(found: Found) -> str:
+    """Where Python finds an object: `module:attribute`."""
+    told = text(found)
+    if not is_object_name(told):
+        raise wrong(found, "it must be a module and an attribute, such as app.models:Base.metadata")
+    return told
+
+
+def path(found: Found) -> str:
+    """A file; relative to where the setting stands."""
+    return str(absolute(text(found), found.base))
+
+
+def words(found: Found) -> tuple[str, ...]:
+    """Several words, in a list or with commas; `none` is no word at all."""
+    if isinstance(found.value, list | tuple):
+        listed = [str(each).strip() for each in found.value]
+    else:
+        listed = re.split(r"[\s,]+", text(found))
+    return tuple(word for word in listed if word not in {"", "none"})
+
+
+def wrong(found: Found, expected: str) -> UsageError:
+    """The error for a value that is not what is expected."""
+    return UsageError(f"{found.where} is {found.value!r}; {expected}.")

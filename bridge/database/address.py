@@ -1,0 +1,124 @@
+"""Which database is meant, who says so, and how it is reached and told, without SQLAlchemy.
+
+It reads no URL and connects to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bridge.config.decoded import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import URL
+
+    from bridge.config.settings import Settings
+
+#: The variables that may hold the URL, the first that is set wins.
+URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
+
+#: How a person gives the URL as an argument, unless a caller says otherwise.
+ASKED_WITH = "--database-url"
+
+#: How long one attempt to connect may take, in seconds, unless the URL says otherwise.
+CONNECT_TIMEOUT = 10
+
+#: A peer that vanished is noticed after about a minute: seconds of silence, seconds between
+#: two questions, questions. A firewall forgets an idle connection after some minutes.
+KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+#: The URL that `alembic init` writes: nobody's database.
+_PLACEHOLDER = "driver://user:pass@localhost/dbname"
+
+
+def named(
+    settings: Settings,
+    database_url: str | URL | None = None,
+    *,
+    asked_with: str = ASKED_WITH,
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[str, str | URL] | None:
+    """The place that names the database, and the URL as it is written there; None for nowhere.
+
+    The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``. An empty variable
+    counts as unset. Raises UsageError for bytes that are no text.
+    """
+    candidates: tuple[tuple[str, str | URL | None], ...] = (
+        (asked_with, database_url),
+        *((variable, environ.get(variable)) for variable in URL_VARIABLES),
+        (configured_in(settings), settings.sqlalchemy_url),
+    )
+    for source, url in candidates:
+        if isinstance(url, str) and url.strip() in {"", _PLACEHOLDER}:
+            continue
+        if url is not None:
+            return source, decoded(url, source) if isinstance(url, str) else url
+    return None
+
+
+def configured_in(settings: Settings) -> str:
+    """The last of the places, as messages name it."""
+    return f"sqlalchemy.url in {settings.config_file or 'the Alembic configuration'}"
+
+
+def connect_defaults(
+    given: Mapping[str, str], *, application_name: str = "bridge"
+) -> dict[str, object]:
+    """What libpq is told beyond what the URL says, which `given` holds by libpq's names.
+
+    Time-outs, keepalives and the application's name of the URL are kept, and so are PGAPPNAME
+    and PGCONNECT_TIMEOUT.
+    """
+    # libpq's own "unless somebody said otherwise": a URL, PGAPPNAME or a service file.
+    arguments: dict[str, object] = {"fallback_application_name": application_name, **KEEPALIVES}
+    if not os.environ.get("PGCONNECT_TIMEOUT"):
+        arguments["connect_timeout"] = CONNECT_TIMEOUT
+    return {name: value for name, value in arguments.items() if name not in given}
+
+
+def described(
+    given: Mapping[str, str], source: str, *, environ: Mapping[str, str] = os.environ
+) -> str:
+    """Say host, port, database, role and source in one line, without any secret.
+
+    ``given`` is what the URL says, by libpq's names; ``environ`` has the PG* variables, which
+    libpq uses for what the URL leaves out.
+    """
+    service = given.get("service")
+    # A service file is read by libpq only: what it says is not known here.
+    rest = {} if service else environ
+    role = given.get("user") or rest.get("PGUSER")
+    name = given.get("dbname") or rest.get("PGDATABASE") or role
+    host = given.get("host") or given.get("hostaddr") or rest.get("PGHOST")
+    port = given.get("port") or rest.get("PGPORT") or "5432"
+    place = f"of the service {service}" if service and not host else _place(host, port)
+    words = (f"database {name}" if name else "the default database", place)
+    text = " ".join((*words, f"as {role}")) if role else " ".join(words)
+    return _one_line(f"{text} (from {source})")
+
+
+def _place(host: str | None, port: str) -> str:
+    if not host:
+        return f"on the local socket, port {port}"
+    hosts, ports = host.split(","), port.split(",")
+    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
+    return "on " + ", ".join(_address(*each) for each in zip(hosts, ports, strict=True))
+
+
+def _address(host: str, port: str) -> str:
+    port = port or "5432"
+    if host.startswith(("/", "@")):
+        return f"the socket in {host}, port {port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,159 @@
+"""From a URL to an Engine and a Connection: which database, who says so, and getting in.
+
+It starts no server: that the embedded PostgreSQL was chosen is an answer like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from bridge.database.address import (
+    ASKED_WITH,
+    URL_VARIABLES,
+    configured_in,
+    connect_defaults,
+    described,
+    named,
+)
+from bridge.database.connect_errors import CANNOT_CONNECT, explain_connect_error, find_cause
+from bridge.database.url import connection_parameters, normalise
+from bridge.errors import ServerUnreachable, UsageError
+from bridge.waiting import sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.engine import URL, Connection, Engine
+
+    from bridge.config.settings import Settings
+
+__all__ = [
+    "Database",
+    "EmbeddedChoice",
+    "connect",
+    "explain_connect_error",
+    "make_engine",
+    "normalise",
+    "resolve",
+]
+
+#: The first and the longest pause between two attempts to connect, in seconds.
+PAUSES = (0.5, 2.0)
+#: Seconds after which it is told again that the server cannot be reached, for the same reason.
+TELL_EVERY = 4.0
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database, and where its URL came from."""
+
+    #: The URL for psycopg2. It may hold a password, so it is left out of the repr.
+    url: URL = field(repr=False)
+    #: Who named it: ``DATABASE_URL``, ``--database-url``, ``sqlalchemy.url in /srv/alembic.ini``.
+    source: str
+
+    def describe(self, *, environ: Mapping[str, str] = os.environ) -> str:
+        """Say host, port, database, role and source in one line, without any secret.
+
+        ``environ`` gives the PG* variables, which libpq uses for what the URL leaves out.
+        """
+        return described(connection_parameters(self.url), self.source, environ=environ)
+
+
+@dataclass(frozen=True)
+class EmbeddedChoice:
+    """The embedded PostgreSQL is to be used; nothing was started yet."""
+
+    #: Who chose it: ``--embedded``, or the setting.
+    source: str
+
+
+def resolve(
+    settings: Settings,
+    *,
+    database_url: str | URL | None = None,
+    embedded: bool = False,
+    asked_with: str = ASKED_WITH,
+    environ: Mapping[str, str] = os.environ,
+) -> Database | EmbeddedChoice:
+    """Decide which database is meant.
+
+    The first place that names one; then the embedded one where the settings allow it.
+    ``embedded`` is the flag of a command line: it goes before every URL but the argument, with
+    which it is a contradiction. ``asked_with`` is how a person would give the argument. Raises
+    UsageError if there is none, or the URL cannot be used.
+    """
+    if embedded and database_url:
+        raise UsageError("--embedded and --database-url name two databases: give one of them.")
+    if embedded:
+        return EmbeddedChoice("--embedded")
+    found = named(settings, database_url, asked_with=asked_with, environ=environ)
+    if found is not None:
+        source, url = found
+        return Database(normalise(url, source=source), source)
+    if settings.embedded:
+        return EmbeddedChoice("the setting embedded")
+    raise UsageError(
+        "No database is named. Give its URL in one of these places, the first that is set wins:"
+        f" {asked_with}, {', '.join(URL_VARIABLES)}, or {configured_in(settings)}."
+        " To try without a server of your own, type: eai migrate --embedded"
+    )
+
+
+def make_engine(url: URL, *, application_name: str = "bridge") -> Engine:
+    """Make an Engine that opens a connection when asked and keeps none.
+
+    What the URL says about time-outs, keepalives and the application's name is kept, and
+    so are PGAPPNAME and PGCONNECT_TIMEOUT.
+    """
+    missing = connect_defaults(connection_parameters(url), application_name=application_name)
+    return create_engine(url, poolclass=NullPool, connect_args=missing)
+
+
+def connect(
+    engine: Engine,
+    database: Database,
+    *,
+    wait: float = 0,
+    on_wait: Callable[[str, float], None] | None = None,
+    failed: Exception | None = None,
+    since: float | None = None,
+) -> Connection:
+    """Connect, and go on trying for ``wait`` seconds while the server cannot be reached.
+
+    ``on_wait`` is told what is wrong and how many seconds have passed: at once, when it changes,
+    and every four seconds or so. ``failed`` is what a first attempt has just met that was made
+    without the Engine, and ``since`` when that began, by the monotonic clock.
+    Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
+    cannot mend: a wrong password, a role or a database that is not there.
+    """
+    started = time.monotonic() if since is None else since
+    pause, longest = PAUSES
+    last_told = ("", 0.0)
+    while True:
+        try:
+            if failed is not None:
+                raise failed
+            return engine.connect()
+        except CANNOT_CONNECT as error:
+            problem = explain_connect_error(error, database)
+            waited = time.monotonic() - started
+            if not isinstance(problem, ServerUnreachable):
+                raise problem from error
+            if waited >= wait:
+                if not wait:
+                    raise problem from error
+                raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
+            fact = find_cause(error).fact
+            if on_wait is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
+                on_wait(f"{database.describe()}: {fact}", waited)
+                last_told = (fact, waited)
+        failed = None
+        sleep(min(pause, max(wait - waited, 0)))
+        pause = min(pause * 2, longest)

@@ -1,0 +1,51 @@
+"""One execution of one file, from its beginning to its record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from bridge.execution.transaction import Work
+    from bridge.files.plain_file import PlainFile
+    from bridge.reporting.reporter import Direction
+
+
+class Phase(Enum):
+    """How far a migration has come."""
+
+    #: The file's function runs.
+    EXECUTE = auto()
+    #: It has returned; what must not be recorded is looked for.
+    SETTLE = auto()
+    #: The record is being written.
+    RECORD = auto()
+    #: The last COMMIT is under way.
+    COMMIT = auto()
+
+
+@dataclass
+class Attempt:
+    """One execution of one file."""
+
+    file: PlainFile
+    direction: Direction
+    work: Work
+    #: A reading of the monotonic clock, in seconds.
+    began: float
+    #: Whether the connection came in autocommit, and is to be left so.
+    autocommit: bool
+    session: Session | None = None
+    phase: Phase = Phase.EXECUTE
+
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self.began
+
+    def milliseconds(self) -> int:
+        """How long it has taken so far, as the ledger records it."""
+        return round(self.seconds() * 1000)

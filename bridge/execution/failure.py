@@ -1,0 +1,382 @@
+"""The message of a migration that failed: what happened, what stays, what to type next."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import BridgeError, Interrupted
+from bridge.execution.advice import advice
+from bridge.execution.attempt import Phase
+from bridge.execution.causes import Blame, advice_on_right, advice_on_server, blame, lacks_right
+from bridge.execution.refused_record import Tables, advice_on_record
+from bridge.execution.transaction import CHECK_COMMIT, Work
+from bridge.files.mode import Mode
+
+#: How much of a statement is shown: lines, and characters of each.
+_LINES, _WIDTH = 30, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is known about a migration that failed."""
+
+    stem: str
+    path: str
+    direction: str
+    error: BaseException
+    work: Work
+    phase: Phase
+    #: Stems that this run has applied or reverted, and recorded, before this one.
+    done: Sequence[str]
+    #: What to type after it was mended.
+    command: str
+    show_parameters: bool
+    tables: Tables
+    #: Whether it ran only to be rolled back.
+    rehearsal: bool = False
+    #: What is known about a lock that was not obtained, one sentence each.
+    about_locks: Sequence[str] = ()
+    #: What is known about a time limit that may have been reached, as a sentence or two.
+    about_time: str | None = None
+
+    def describe(self) -> str:
+        """The whole message, several lines of it."""
+        parts = [
+            self._headline(),
+            *(f"  {line}" for line in self._cause().splitlines() if line.strip()),
+            *self._statement(),
+            *self._hints(),
+            *self.about_locks,
+            *([self.about_time] if self.about_time else []),
+            *([self.work.invalid] if self.work.invalid else []),
+            self._what_stays(),
+            self._what_next(),
+        ]
+        return "\n".join(parts)
+
+    def describe_interruption(self, *, committed: bool) -> str:
+        """What an interruption means for the migration that ran; `committed` if it was done."""
+        line = line_of(self.error, self.path)
+        where = f" at line {line}" if line else ""
+        if committed:
+            return (
+                f"{self.stem} was just finished, and is recorded as {self._recorded_as}."
+                f"{self._of_others()}\nTo go on, {self._to_do(done=len(self.done) + 1)}"
+            )
+        go_on = (
+            self._both_ways("")
+            if self._is_forgotten
+            else f"To go on, {self._again()}{self._to_do()}"
+        )
+        return f"{self.stem} was interrupted{where} ({self.path}).\n{self._what_stays()}\n{go_on}"
+
+    def _headline(self) -> str:
+        line = line_of(self.error, self.path)
+        if line:
+            where = f", line {line}"
+        elif self.phase is Phase.EXECUTE:
+            where = ""
+        elif self.phase is Phase.SETTLE:
+            where = ", after its last line"
+        else:
+            where = ", while it was being recorded"
+        verb = "failed" if self.direction == "upgrade" else "failed to downgrade"
+        return f"{self.stem} {verb}: {self.path}{where}"
+
+    def _cause(self) -> str:
+        if isinstance(self.error, BridgeError):
+            return str(self.error)
+        if isinstance(self.error, SystemExit):
+            return "The file called sys.exit(), so that its migration did not come to an end."
+        original = _original(self.error)
+        if original is None:
+            name, text = type(self.error).__name__, str(self.error)
+            return f"{name}: {text}" if text else name
+        return f"{type(original).__name__}: {self._driver_message(original)}"
+
+    def _driver_message(self, original: Any) -> str:
+        # The detail can hold a row of the table, so it is kept back like parameters are.
+        diag: Any = getattr(original, "diag", None)
+        primary = getattr(diag, "message_primary", None)
+        if not primary:
+            return str(original).strip() or "(no message)"
+        lines = [str(primary)]
+        if diag.message_detail and self.show_parameters:
+            lines.append(f"DETAIL: {diag.message_detail}")
+        if diag.message_hint:
+            lines.append(f"HINT: {diag.message_hint}")
+        if diag.context:
+            lines.append(f"CONTEXT: {diag.context}")
+        return "\n".join(lines)
+
+    def _statement(self) -> list[str]:
+        statement = getattr(self.error, "statement", None)
+        if not statement or getattr(self.error, "orig", None) is None:
+            return self._hidden()
+        if statement == CHECK_COMMIT:
+            return ["  at the COMMIT, which checks deferred constraints", *self._hidden()]
+        lines = ["  statement:", *(f"    {line}" for line in _shown(str(statement)))]
+        parameters = getattr(self.error, "params", None)
+        if parameters and self.show_parameters:
+            lines.append(f"  parameters: {_cut(repr(parameters))}")
+        elif parameters:
+            return [*lines, _HIDDEN]
+        return [*lines, *self._hidden()]
+
+    def _hidden(self) -> list[str]:
+        diag: Any = getattr(_original(self.error), "diag", None)
+        hidden = getattr(diag, "message_detail", None) and not self.show_parameters
+        return [_HIDDEN] if hidden else []
+
+    @property
+    def _driver_error(self) -> BaseException:
+        """The error that tells why; that of a COMMIT of the file's comes inside one of bridge's."""
+        by = self.work.lost_by
+        return by if by is not None and self.error.__cause__ is by else self.error
+
+    @property
+    def _in_the_record(self) -> bool:
+        """Whether it was the record that failed, and not the file."""
+        forgetting = self.work.forgetting
+        if forgetting is not None and (forgetting.failed or forgetting.done):
+            return forgetting.failed
+        # A rehearsal asks there for what a COMMIT would check.
+        return self.phase in {Phase.RECORD, Phase.COMMIT} and not self.rehearsal
+
+    def _blame(self) -> Blame:
+        if self.work.own_locks.found or isinstance(self.error, SystemExit):
+            return Blame.FILE
+        found = blame(self._driver_error, self.direction)
+        if _connection_is_gone(self.work):
+            return Blame.ELSEWHERE if found is Blame.ELSEWHERE else Blame.NOBODY
+        if self._in_the_record:
+            return Blame.NOBODY if found is Blame.NOBODY else Blame.ELSEWHERE
+        return found
+
+    def _hints(self) -> list[str]:
+        if self.work.own_locks.found:
+            return [self.work.own_locks.found]
+        error = self._driver_error
+        if self._in_the_record and not _connection_is_gone(self.work):
+            return self._about_record(error)
+        if lacks_right(error):
+            return [advice_on_right(error, self._role())]
+        hint = advice(error) or (None if self.about_time else advice_on_server(error))
+        return [hint] if hint else []
+
+    def _about_record(self, error: BaseException) -> list[str]:
+        taken_back = self.direction != "upgrade"
+        record = "that it is taken back" if taken_back else "that it is applied"
+        ran = self.phase is not Phase.EXECUTE
+        failed = (
+            f"{'The file ran without an error' if ran else 'Nothing is wrong with the file'}. What "
+            f"failed is to record {record}, in {self.tables.ledger} and "
+            f"{self.tables.version_table}."
+        )
+        told = "" if isinstance(error, BridgeError) else advice_on_record(error, self.tables)
+        return [f"{failed} {told}".strip()]
+
+    def _role(self) -> str:
+        if self.work.hints.sets_role:
+            return "the role that the file has set"
+        return f"the role {self.tables.role}"
+
+    def _what_stays(self) -> str:
+        if self.rehearsal:
+            return "This was a rehearsal: everything was rolled back, and nothing is recorded."
+        if self.phase is Phase.COMMIT and _connection_is_gone(self.work):
+            return self._what_nobody_knows()
+        return f"{self._of_this_file()} {self._how_recorded()}{self._of_others()}"
+
+    def _what_nobody_knows(self) -> str:
+        unknown = "The connection broke while the COMMIT was under way, so it is not known whether"
+        if self._is_forgotten:
+            return (
+                f"{unknown} what {self.stem} did last was committed. It is recorded as not "
+                f"applied.{self._of_others()}"
+            )
+        return (
+            f"{unknown} {self.stem} was committed; its record was in the same transaction, so the "
+            f"next run will know.{self._of_others()}"
+        )
+
+    def _how_recorded(self) -> str:
+        if self.direction == "upgrade":
+            return "It is not recorded as applied."
+        recorded = True if self.work.external else self._is_recorded
+        if recorded is None:
+            return (
+                "Whether it is still recorded as applied is not known: eai migrate status shows it."
+            )
+        if recorded:
+            return "It is still recorded as applied."
+        when = (
+            "was part of its first commit"
+            if self.work.committed
+            else "was written before its first statement"
+        )
+        return f"It is recorded as not applied, which {when}. It may be half taken back."
+
+    @property
+    def _is_recorded(self) -> bool | None:
+        forgetting = self.work.forgetting
+        return forgetting.recorded if forgetting is not None else True
+
+    @property
+    def _is_forgotten(self) -> bool:
+        """Whether a downgrade has not come to its end, but is recorded as if it had."""
+        return self.direction != "upgrade" and self._is_recorded is False
+
+    @property
+    def _recorded_as(self) -> str:
+        return "applied" if self.direction == "upgrade" else "reverted"
+
+    def _of_this_file(self) -> str:
+        if self.work.external:
+            return (
+                "It ran in the transaction of the connection that was handed in, which now has "
+                "to be rolled back."
+            )
+        if self.work.mode is Mode.AUTOCOMMIT:
+            return (
+                "It runs without a transaction, so what it did before this point stays, and "
+                "nothing was rolled back."
+            )
+        unseen = ""
+        if self.work.unseen_end:
+            unseen = (
+                " It also ended a transaction through the driver: if by commit(), what it did "
+                "before that stays, too."
+            )
+        count = len(self.work.committed)
+        if not count:
+            everything = "Everything it did since then" if unseen else "Everything it did"
+            return f"{unseen.replace(' also', '')} {everything} was rolled back.".strip()
+        line = self.work.committed[-1].line
+        place = f", the last at line {line}" if count > 1 else f", at line {line}"
+        commits = "1 commit" if count == 1 else f"{count} commits"
+        return (
+            f"It had made {commits}{place if line else ''}: what it did up to there stays. "
+            f"Everything after it was rolled back.{unseen}"
+        )
+
+    def _of_others(self) -> str:
+        if not self.done or self.work.external:
+            return ""
+        verb, stay = ("was", "stays") if len(self.done) == 1 else ("were", "stay")
+        return f" {', '.join(self.done)} {verb} {self._recorded_as} before it and {stay} so."
+
+    def _again(self) -> str:
+        work = self.work
+        partly = bool(work.committed) or work.unseen_end or work.mode is Mode.AUTOCOMMIT
+        return "see to it that it can run again from its beginning, and " if partly else ""
+
+    def _what_next(self) -> str:
+        found = self._blame()
+        if self._is_forgotten:
+            return self._both_ways("correct the file, " if found is Blame.FILE else "")
+        if self._in_the_record and self.work.mode is Mode.AUTOCOMMIT and self._record_is_lacking:
+            return f"After that, record it without running it again: {self._record()}"
+        again, to_do = self._again(), self._to_do()
+        if found is Blame.FILE:
+            return f"Correct the file, {again or 'and '}{to_do}"
+        if found is Blame.ALREADY:
+            return f"{self._if_it_is_done()}, {again or 'and '}{to_do}"
+        then = f"{again}{to_do}"
+        return f"After that, {then}" if found is Blame.ELSEWHERE else then[:1].upper() + then[1:]
+
+    def _if_it_is_done(self) -> str:
+        if self.direction == "upgrade":
+            return (
+                "If this database has all of its work already (made by hand or by another tool, or "
+                "its row was deleted), record it without running it: "
+                f"{self._record()}\n"
+                "If not, let the file cope with what is there (IF NOT EXISTS), or remove that"
+            )
+        return (
+            "If all of it is taken back in this database already (by hand or by another tool), "
+            f"record that without running it: eai migrate mark {self.stem} --pending\n"
+            "If not, let the file cope with that (IF EXISTS)"
+        )
+
+    @property
+    def _record_is_lacking(self) -> bool:
+        """Whether all of an upgrade's work is done and stays, without its record."""
+        return self.direction == "upgrade" and not _connection_is_gone(self.work)
+
+    def _both_ways(self, first: str) -> str:
+        """What to type after a downgrade that is recorded, and not at its end."""
+        return (
+            f"To take it back to its end: {first}see to it that its downgrade() can run again from "
+            f"its beginning, and type: eai migrate mark {self.stem} --applied\n"
+            f"Then {self._to_do()}\n"
+            "To apply it again instead: see to it that its upgrade() can run on what is left, and "
+            f"{self._upgrade()}"
+        )
+
+    def _record(self) -> str:
+        # All before it are applied, or it would not run; so both come to the same.
+        return f"eai migrate mark {self.stem} --applied (or: alembic stamp {self.stem})"
+
+    def _upgrade(self) -> str:
+        return "upgrade." if " downgrade " not in self.command else "type: eai migrate"
+
+    def _to_do(self, *, done: int | None = None) -> str:
+        if self.direction == "upgrade":
+            return f"type: {self.command}"
+        if " downgrade " not in self.command:
+            return "downgrade again."  # a program's call; the command would upgrade
+        relative = re.fullmatch(r"(.*) -(\d+)", self.command)
+        if relative is None:
+            return f"type: {self.command}"
+        # It counts from where the database is now.
+        left = int(relative[2]) - (len(self.done) if done is None else done)
+        return f"type: {relative[1]} -{left}" if left > 0 else "there is nothing left to do."
+
+
+_HIDDEN = "  (parameters and details are hidden; --show-parameters shows them)"
+
+
+def line_of(error: BaseException, path: str) -> int | None:
+    """The line of this file at which the error was raised, the innermost one."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return lines[-1] if lines else None
+
+
+def looks_like_success(error: BaseException, path: str) -> bool:
+    """Whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
+
+    A SystemExit from elsewhere, such as a service's handler of signals, is somebody's wish to end.
+    """
+    if not isinstance(error, SystemExit) or isinstance(error, Interrupted) or error.code:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename == path
+
+
+def _original(error: BaseException) -> Any:
+    """The driver's own error: wrapped by SQLAlchemy, or from a cursor of the driver's."""
+    return getattr(error, "orig", None) or (error if hasattr(error, "diag") else None)
+
+
+def _shown(statement: str) -> list[str]:
+    lines = [line.rstrip() for line in inspect.cleandoc(statement).splitlines()]
+    lines = [_cut(line) for line in lines if line]
+    if len(lines) > _LINES:
+        return [*lines[:_LINES], f"... ({len(lines) - _LINES} more lines)"]
+    return lines
+
+
+def _cut(text: str) -> str:
+    return re.sub(r"\s+$", "", text[:_WIDTH]) + " ..." if len(text) > _WIDTH else text
+
+
+def _connection_is_gone(work: Work) -> bool:
+    return bool(work.dbapi.closed)

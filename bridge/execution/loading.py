@@ -1,0 +1,46 @@
+"""Execute a plain file, to get at its functions, and see whether they did their work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from bridge.errors import MigrationError
+from bridge.files.plain_file import PlainFile
+from bridge.reporting.reporter import Direction
+
+
+@contextmanager
+def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
+    """Execute the file and give its function of this name, for as long as the block lasts.
+
+    The module is in `sys.modules` meanwhile, because dataclasses, pickle and the ORM look there.
+    It is compiled here rather than imported: no byte code is written (the folder may be
+    read-only), and none is read that belongs to an earlier text of the file.
+
+    Raises whatever the file raises.
+    """
+    module = ModuleType(f"_bridge_migration_{file.revision}", None)
+    module.__file__ = file.path
+    sys.modules[module.__name__] = module
+    try:
+        exec(file.code(), module.__dict__)  # noqa: S102
+        yield getattr(module, name)
+    finally:
+        sys.modules.pop(module.__name__, None)
+
+
+def refuse_unfinished(result: Any, direction: Direction) -> None:
+    """A coroutine or a generator has not begun its work."""
+    if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
+        return
+    name = type(result).__name__
+    if hasattr(result, "close"):
+        result.close()  # else Python warns that it was never awaited
+    raise MigrationError(
+        f"{direction} returned a {name} instead of doing its work: it must be an ordinary "
+        "function, neither async nor a generator."
+    )

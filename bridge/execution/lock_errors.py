@@ -1,0 +1,76 @@
+"""What it means for a file that it did not get a lock in time; pure decisions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bridge.database.sqlstate import sqlstate
+from bridge.execution.lock_timeout import CONCURRENTLY
+from bridge.files.mode import Mode
+
+if TYPE_CHECKING:
+    from bridge.execution.attempt import Attempt
+    from bridge.execution.transaction import Work
+
+#: SQLSTATE: the lock was not obtained within lock_timeout, or not at once with NOWAIT.
+_LOCK_NOT_AVAILABLE = "55P03"
+#: SQLSTATE: a statement after the failed one, before a rollback.
+_IN_FAILED_TRANSACTION = "25P02"
+
+#: A cursor of the driver's: of a commit beside it nobody hears.
+_DRIVERS_OWN = re.compile(r"\.cursor\(|\braw_connection\b|\b(dbapi|driver)_connection\b")
+
+#: How much of a statement fits into a sentence.
+_WIDTH = 120
+
+
+def lock_error(error: BaseException) -> BaseException | None:
+    """The lock timeout in the chain of what caused this error."""
+    cause: BaseException | None = error
+    while cause is not None and sqlstate(cause) != _LOCK_NOT_AVAILABLE:
+        cause = cause.__cause__
+    return cause
+
+
+def is_lock_timeout(error: BaseException, work: Work) -> bool:
+    """Whether this failure of a file comes from a lock that it did not get in time."""
+    if lock_error(error) is not None:
+        return True
+    # Swallowed without a rollback, so that the next statement failed.
+    return (
+        sqlstate(error) == _IN_FAILED_TRANSACTION
+        and sqlstate(work.aborted_by) == _LOCK_NOT_AVAILABLE
+    )
+
+
+def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | None:
+    """Why a file that met a lock timeout must not be run again by itself; None if it may be.
+
+    `sent` is the number of statements that it has sent. The answer goes after "because".
+    """
+    work = attempt.work
+    if work.external:
+        return "it ran in a transaction of the caller's"
+    if work.own_locks.found:
+        return "it waited for a lock of its own"
+    if work.connection.invalidated or work.dbapi.closed:
+        return "the connection is gone"
+    if work.committed or work.unseen_end:
+        return "it had made a commit"
+    if work.own_locks.others:
+        return "it uses another connection, too, and what it did there may stay"
+    statement = str(getattr(lock_error(error), "statement", None) or "")
+    if CONCURRENTLY.search(statement):
+        return "what is done CONCURRENTLY leaves something behind when it is stopped"
+    if work.mode is Mode.AUTOCOMMIT and sent > 1:
+        return "it runs without a transaction, and this was not its first statement"
+    if _DRIVERS_OWN.search(attempt.file.source()):
+        return "it uses a cursor of the driver's, beside which it may have committed"
+    return None
+
+
+def one_line(statement: str) -> str:
+    """The statement as part of a sentence."""
+    text = " ".join(statement.split())
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]} ..."

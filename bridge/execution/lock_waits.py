@@ -1,0 +1,196 @@
+"""How long a migration waits for locks, and for whom.
+
+A thread beside the run looks, through a connection of its own, at a statement that lasts: the
+server can name who is in the way only as long as the statement waits. One thread serves a whole
+run, and it asks nothing while statements are quick.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
+
+from bridge.execution.lock_errors import is_lock_timeout, one_line, why_final
+from bridge.execution.lock_timeout import LockTimeout
+from bridge.locking.blockers import Blocker, blockers_of, ending, told
+from bridge.reporting.reporter import duration
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from bridge.execution.attempt import Attempt
+    from bridge.execution.session_state import Baseline
+    from bridge.locking.pooled_liveness import PooledClaim
+
+#: Seconds after which a person is told for whom a statement waits; seconds from one time to the
+#: next, at first and in the end.
+TELL_AFTER, TELL_EVERY, TELL_SELDOM = 5.0, 5.0, 30.0
+
+#: How long the end of a run waits for the thread to close its connection, in seconds.
+_FAREWELL = 2.0
+
+
+@dataclass(slots=True)
+class _Sent:
+    """The statement that the file has sent last."""
+
+    text: str
+    dbapi: Any
+    #: The backend that runs it; None if that is not known.
+    pid: int | None
+    since: float = field(default_factory=time.monotonic)
+    #: Whether looking at it has failed, so that it is not tried again and again.
+    unseen: bool = False
+
+    def age(self) -> float:
+        return time.monotonic() - self.since
+
+    def runs(self) -> bool:
+        return bool(self.dbapi.info.transaction_status == TRANSACTION_STATUS_ACTIVE)
+
+
+class LockWaits:
+    """Limits the waits for locks of the files of one run, and tells of them.
+
+    `timeout` is ``ddl_lock_timeout``, in seconds; 0 sets no limit. `tell` is called from another
+    thread, with a sentence.
+    """
+
+    def __init__(
+        self, connection: Connection, *, timeout: float, tell: Callable[[str], None]
+    ) -> None:
+        self.timeout = timeout
+        #: Who was in the way of the file that runs, or has just run, when last seen.
+        self.blockers: tuple[Blocker, ...] = ()
+        #: How many statements it has sent.
+        self.sent = 0
+        self._tell = tell
+        self._pool = connection.engine.pool
+        self._limit: LockTimeout | None = None
+        self._begin_statement: Callable[[str], _Sent] | None = None
+        self._now: _Sent | None = None
+        self._stem = ""
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        # Before the limit is reached there must be time for a look or two.
+        self._after = min(1.0, timeout / 4) if timeout else TELL_AFTER
+        self._every = min(1.0, timeout / 4) if timeout else 1.0
+
+    @contextmanager
+    def watching(self) -> Iterator[LockWaits]:
+        """Until the end of the block; nothing is left behind it."""
+        try:
+            yield self
+        finally:
+            self._closed.set()
+            if self._thread is not None:
+                self._thread.join(_FAREWELL)
+            if self._limit is not None:
+                self._limit.close()
+
+    def begin(self, attempt: Attempt, baseline: Baseline, pooled: PooledClaim | None) -> None:
+        """A file is about to be executed; its connection is between two transactions."""
+        dbapi, external = attempt.work.dbapi, attempt.work.external
+        self.blockers, self.sent, self._stem = (), 0, attempt.file.stem
+        if self.timeout:
+            if self._limit is None:
+                self._limit = LockTimeout(
+                    dbapi,
+                    self.timeout,
+                    before=baseline.lock_timeout,
+                    pooled=pooled,
+                    external=external,
+                )
+            self._limit.begin()
+
+        def sent(statement: str) -> _Sent:
+            pid = pooled.backend_pid if pooled is not None else baseline.backend_pid
+            return _Sent(statement, dbapi, pid)
+
+        self._begin_statement = sent
+
+    def statement(self, statement: str) -> None:
+        """The file is about to send this."""
+        if self._begin_statement is None:
+            return
+        self.sent += 1
+        if self._limit is not None:
+            self._limit.before(statement)
+        self._now = self._begin_statement(statement)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="bridge-waits", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """The file has ended; who was in its way is known until the next one begins."""
+        self._begin_statement = self._now = None
+        if self._limit is not None:
+            self._limit.end()
+
+    @property
+    def limit(self) -> str | None:
+        """The server's `lock_timeout` while a file runs, as it shows it; None if none is set."""
+        return self._limit.shown if self._limit is not None else None
+
+    def forget_limit(self) -> None:
+        """The session has been given back what it had before the run."""
+        if self._limit is not None:
+            self._limit.forget()
+
+    def explain(self, attempt: Attempt, error: BaseException) -> Sequence[str]:
+        """What is to be said of a lock that was not obtained, if that is why the file failed."""
+        if not is_lock_timeout(error, attempt.work):
+            return ()
+        lines = []
+        if self.blockers:
+            lines = [f"It was blocked by {told(self.blockers)}.", ending(self.blockers) or ""]
+        reason = why_final(attempt, error, sent=self.sent)
+        if self.timeout and reason:
+            lines.append(f"It was not tried again by itself, because {reason}.")
+        return [line for line in lines if line]
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._every):
+            now = self._now
+            if now is None or now.unseen or now.pid is None or now.age() < self._after:
+                continue
+            try:
+                if now.runs():
+                    self._follow(now, now.pid)
+            except Exception:  # noqa: BLE001 - the migration goes on without a look
+                now.unseen = True
+
+    def _follow(self, now: _Sent, pid: int) -> None:
+        """Look at one statement until it has ended."""
+        tell_at, pause = TELL_AFTER, TELL_EVERY
+        # A pool of its own: the Engine's may have no connection left.
+        pool = self._pool.recreate()
+        try:
+            with closing(pool.connect()) as connection, closing(connection.cursor()) as cursor:
+                dbapi: Any = connection.dbapi_connection
+                dbapi.autocommit = True
+                while self._now is now and now.runs():
+                    found = blockers_of(cursor, pid)
+                    if self._now is not now:
+                        return
+                    self.blockers = found or self.blockers
+                    if found and now.age() >= tell_at:
+                        self._tell(self._sentence(now, found))
+                        tell_at = now.age() + pause
+                        pause = min(pause * 1.5, TELL_SELDOM)
+                    if self._closed.wait(self._every):
+                        return
+        finally:
+            pool.dispose()
+
+    def _sentence(self, now: _Sent, found: Sequence[Blocker]) -> str:
+        return (
+            f"{self._stem} waits for a lock, {duration(now.age())} after it has sent "
+            f"{one_line(now.text)}: it is blocked by {told(found)}."
+        )

@@ -1,0 +1,142 @@
+"""Running a migration again that did not get a lock in time.
+
+A file is executed once for each attempt, so only a file of which nothing has stayed is tried
+again: what it did outside of the database, it does again.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from bridge.errors import MigrationError, StillBlocked
+from bridge.execution.failure import line_of
+from bridge.execution.lock_errors import is_lock_timeout, lock_error, one_line, why_final
+from bridge.execution.lock_waits import LockWaits
+from bridge.locking.blockers import told
+from bridge.reporting.reporter import Direction, PassingReporter, Reporter, duration
+from bridge.waiting import sleep
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from bridge.execution.runner import Runner
+    from bridge.files.plain_file import PlainFile
+
+#: The shortest and the longest pause between two attempts, in seconds.
+PAUSES = (1.0, 30.0)
+
+
+class Retrying:
+    """Runs files, each as often as `tries` allows while others hold its locks.
+
+    `timeout` is in seconds; 0 sets no limit, and then nothing is tried again. The Runner needs
+    the two attributes.
+    """
+
+    def __init__(
+        self, connection: Connection, *, timeout: float, tries: int, reporter: Reporter
+    ) -> None:
+        self.reporter = HoldingReporter(reporter)
+        self.lock_waits = LockWaits(connection, timeout=timeout, tell=reporter.blocked)
+        self._timeout = timeout
+        self._tries = tries
+
+    def watching(self) -> AbstractContextManager[LockWaits]:
+        """Tell of waits for locks until the end of the block."""
+        return self.lock_waits.watching()
+
+    def run(self, runner: Runner, file: PlainFile, direction: Direction) -> None:
+        """As `Runner.run`, and again after a lock timeout that left nothing behind.
+
+        Raises StillBlocked after the last try.
+        """
+        began = time.monotonic()
+        attempt = 1
+        while True:
+            with self.reporter.holding():
+                try:
+                    runner.run(file, direction)
+                    return
+                except MigrationError as error:
+                    if not self._may_run_again(runner, error):
+                        raise
+                    if attempt == self._tries:
+                        raise _given_up(error, attempt, time.monotonic() - began) from error
+                    self.reporter.forget()
+                    pause = pause_after(attempt)
+                    self.reporter.blocked(
+                        f"{self._why(file, error)} Nothing of it stays; trying again in "
+                        f"{duration(pause)} (try {attempt + 1} of {self._tries})."
+                    )
+            sleep(pause)
+            attempt += 1
+
+    def _may_run_again(self, runner: Runner, error: MigrationError) -> bool:
+        failed, cause = runner.failed, error.__cause__
+        return (
+            self._timeout > 0
+            and failed is not None
+            and cause is not None
+            and is_lock_timeout(cause, failed.work)
+            and why_final(failed, cause, sent=self.lock_waits.sent) is None
+        )
+
+    def _why(self, file: PlainFile, error: MigrationError) -> str:
+        cause = lock_error(error) or error
+        line = line_of(cause, file.path)
+        statement = getattr(cause, "statement", None)
+        what = one_line(str(statement)) if statement else "a statement"
+        who = told(self.lock_waits.blockers) or "others (who they are was not seen)"
+        where = f" at line {line}" if line else ""
+        return f"{file.stem} did not get a lock in time: {what}{where} was blocked by {who}."
+
+
+class HoldingReporter(PassingReporter):
+    """Holds a failure back until it is known that the file is not tried again."""
+
+    def __init__(self, inner: Reporter) -> None:
+        super().__init__(inner)
+        self._holds = False
+        self._failed: tuple[str, Direction, float] | None = None
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Within this block; what was not forgotten at its end is told."""
+        self._holds = True
+        self.forget()
+        try:
+            yield
+        finally:
+            self._holds = False
+            if self._failed is not None:
+                super().failed(*self._failed)
+
+    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
+        """Remember it; or pass it on, where nothing is tried again."""
+        if self._holds:
+            self._failed = (stem, direction, seconds)
+        else:
+            super().failed(stem, direction, seconds)
+
+    def forget(self) -> None:
+        """It was no failure: it is tried again."""
+        self._failed = None
+
+
+def pause_after(attempt: int) -> float:
+    """Seconds to wait after this many attempts: growing, and jittered so that replicas spread."""
+    shortest, longest = PAUSES
+    jitter = random.uniform(1.0, 1.5)  # noqa: S311
+    return min(longest, shortest * 2.0 ** (attempt - 1) * jitter)
+
+
+def _given_up(error: MigrationError, tries: int, seconds: float) -> StillBlocked:
+    times = f"{tries} tries" if tries > 1 else "1 try"
+    return StillBlocked(
+        f"Given up after {times} in {duration(seconds)}, because others hold a lock that it "
+        f"needs.\n{error}"
+    )

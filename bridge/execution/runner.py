@@ -1,0 +1,329 @@
+"""Run one migration, and make its record part of its last transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from bridge.errors import MigrationError
+from bridge.execution import time_limits
+from bridge.execution.advice import first_line
+from bridge.execution.attempt import Attempt, Phase
+from bridge.execution.failure import Failure, looks_like_success
+from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes
+from bridge.execution.loading import loaded, refuse_unfinished
+from bridge.execution.refused_record import Tables
+from bridge.execution.session import Mode, Watcher, Work, open_session
+from bridge.execution.session_state import Baseline
+from bridge.files.plain_file import PlainFile
+from bridge.reporting.reporter import Direction, Reporter
+
+if TYPE_CHECKING:
+    from bridge.alembic.unrecord import Forgetting
+    from bridge.execution.lock_waits import LockWaits
+    from bridge.locking.pooled_liveness import PooledClaim
+
+#: libpq's PQTRANS_IDLE: the server is in no transaction.
+_STATUS_IDLE = 0
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Runs files on one connection, one after the other."""
+
+    connection: Connection
+    reporter: Reporter
+    watcher: Watcher
+    #: Asks, before each migration, whether it may begin; raises if not. Gets the file's stem.
+    may_begin: Callable[[str], None]
+    #: Called after a statement of a file that may have let go of the session's locks.
+    keep_claim: Callable[[], None] = lambda: None
+    #: Raises Interrupted if a signal has come, which a file may have swallowed.
+    check_signals: Callable[[], None] = lambda: None
+    default_mode: Mode = Mode.DEFAULT
+    autoflush: bool = False
+    show_parameters: bool = False
+    #: Claims for each transaction, where a pooler shares the session.
+    pooled: PooledClaim | None = None
+    #: Whether the connection is in a transaction of the caller's, who alone may commit.
+    external: bool = False
+    #: Whether everything is rolled back in the end; goes with `external`.
+    rehearsal: bool = False
+    #: Limits how long files wait for locks, and sees for whom; None to leave that alone.
+    lock_waits: LockWaits | None = None
+    #: Called when a file has come to its end: writes the record at once where that can be done,
+    #: and says whether it is.
+    seal: Callable[[Attempt], bool] = lambda _attempt: False
+    #: The names of the ledger and of the version table.
+    books: tuple[str, str] = ("schema_migrations", "alembic_version")
+    #: Of a downgrade that runs next: what sees to it that the record goes no later than the work.
+    forgetting: Forgetting | None = None
+    #: The attempt that failed last, until the next one begins.
+    failed: Attempt | None = None
+    #: Stems that were run and recorded.
+    done: list[str] = field(default_factory=list)
+    _attempt: Attempt | None = None
+    _may_defer: bool = False
+
+    def run(self, file: PlainFile, direction: Direction) -> None:
+        """Execute the file's function, and stop just before the commit that ends it.
+
+        What remains is to write the record in the same transaction, unless `seal` has, and to call
+        `finish`.
+        Raises MigrationError, after rolling back, if anything goes wrong.
+        """
+        self.failed = None
+        mode = self._mode(file)
+        self.may_begin(file.stem)
+        if not self.external and self.connection.in_transaction():
+            self.connection.commit()
+        autocommit = self._leave_autocommit()
+        baseline = self.baseline  # taken before the file can change anything
+        work = Work(
+            self.connection,
+            file.path,
+            mode,
+            external=self.external,
+            isolation_level=baseline.isolation_level,
+            pooled=self.pooled,
+            forgetting=self.forgetting,
+            may_defer=self._may_defer or baseline.may_defer,
+            on_statement=self._on_statement,
+            keep_claim=self.keep_claim,
+        )
+        attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
+        self.reporter.started(file.stem, file.header.description, direction)
+        with self._explaining(attempt):
+            self._execute(attempt)
+            self.check_signals()
+            self._settle(attempt)
+
+    def finish(self, record: Callable[[Attempt], None]) -> None:
+        """Write the record and commit it together with what the migration left uncommitted."""
+        attempt = self._attempt
+        if attempt is None:
+            raise RuntimeError("no migration has been run")  # a bug of ours
+        with self._explaining(attempt):
+            attempt.phase = Phase.RECORD
+            record(attempt)
+            attempt.phase = Phase.COMMIT
+            if not self.external:
+                # By the driver first: SQLAlchemy would close a connection whose COMMIT Ctrl-C
+                # has met, and nobody could tell any more whether it was done.
+                attempt.work.dbapi.commit()
+                self.connection.commit()
+        self._close(attempt)
+        if not self.external:
+            self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+        self.done.append(attempt.file.stem)
+        self.reporter.finished(attempt.file.stem, attempt.direction, attempt.seconds())
+
+    def abort(self, error: Exception) -> Exception:
+        """Roll back a migration that ran but could not be recorded, and explain that.
+
+        Returns the error to raise; `error` itself if no migration was under way.
+        """
+        attempt = self._attempt
+        if attempt is None:
+            return error
+        attempt.phase = Phase.RECORD
+        return self._explained(attempt, error)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What the connection had before the first file."""
+        baseline = Baseline.take(self.connection)
+        if not self.external:
+            self.connection.rollback()
+        return baseline
+
+    def _leave_autocommit(self) -> bool:
+        """A connection handed in may be in autocommit, which would part work and record."""
+        dbapi: Any = self.connection.connection.dbapi_connection
+        autocommit = bool(dbapi.autocommit)
+        if autocommit:
+            dbapi.autocommit = False
+        return autocommit
+
+    def _mode(self, file: PlainFile) -> Mode:
+        mode = Mode(file.header.transaction or self.default_mode)
+        if not self.external:
+            return mode
+        if mode is Mode.AUTOCOMMIT:
+            raise MigrationError(
+                f'{file.path} says transaction = "autocommit", which cannot be done inside the '
+                "open transaction of the connection that was handed in. It was not run, and "
+                "nothing of it was changed. Hand in a connection that is in no transaction, or "
+                "an Engine."
+            )
+        return Mode.ATOMIC
+
+    def _on_statement(self, statement: str, parameters: object) -> None:
+        self.reporter.statement(statement, parameters)
+        if self.lock_waits is not None:
+            self.lock_waits.statement(statement)
+
+    def _execute(self, attempt: Attempt) -> None:
+        work = attempt.work
+        if self.lock_waits is not None:
+            self.lock_waits.begin(attempt, self.baseline, self.pooled)
+        if work.mode is Mode.AUTOCOMMIT:
+            work.dbapi.autocommit = True
+        elif not self.connection.in_transaction() and work.mode is Mode.ATOMIC:
+            self.connection.begin()
+        attempt.session = session = open_session(work, autoflush=self.autoflush)
+        self.watcher.work = work
+        with loaded(attempt.file, attempt.direction.value) as function:
+            refuse_unfinished(function(session), attempt.direction)
+            attempt.phase = Phase.SETTLE
+            # The caller of a file commits after it returns, as the old runner did.
+            if session.in_transaction():
+                work.refuse_lost()
+                session.commit()
+        work.hold_commit()  # what comes until it is recorded may take its time
+
+    def _settle(self, attempt: Attempt) -> None:
+        """Refuse what must not be recorded, and put back what the file changed for itself."""
+        work = attempt.work
+        self._may_defer = work.hints.may_defer  # for the files after it as well
+        work.refuse_lost()
+        dbapi = None if self.connection.invalidated else self.connection.connection.dbapi_connection
+        if dbapi is not work.dbapi:
+            raise MigrationError(
+                "The connection to the server was lost while the file ran, and the file went on."
+            )
+        if work.own_locks.found:
+            raise MigrationError("A statement was cancelled, and the file went on.")
+        for (statement, _), error in work.swallowed.items():
+            raise MigrationError(_swallowed(statement, error)) from error
+        with work.quietly():
+            refuse_invalid_indexes(self.connection, work.hints.about_indexes)
+            if not (work.owes_commit or self.external):
+                work.check_commit()
+            work.keep_commit()
+            self.watcher.work = None
+            if self.lock_waits is not None:
+                self.lock_waits.end()
+            if not self.seal(attempt):
+                self._restore()
+
+    @contextmanager
+    def _explaining(self, attempt: Attempt) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise self._explained(attempt, error) from error
+        except BaseException as error:
+            if looks_like_success(error, attempt.file.path):
+                raise self._explained(attempt, error) from error
+            committed = attempt.phase is Phase.COMMIT and _is_idle(attempt.work.dbapi)
+            self._roll_back(attempt)
+            error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
+            raise
+
+    def _explained(self, attempt: Attempt, error: BaseException) -> MigrationError:
+        self._roll_back(attempt)
+        self.failed = attempt
+        if not self.show_parameters and hasattr(error, "hide_parameters"):
+            error.hide_parameters = True  # where a log shows the cause as well
+        explained = MigrationError(self._failure(attempt, error).describe())
+        explained.__cause__ = error
+        return explained
+
+    def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
+        return Failure(
+            stem=attempt.file.stem,
+            path=attempt.file.path,
+            direction=attempt.direction,
+            error=error,
+            work=attempt.work,
+            phase=attempt.phase,
+            done=tuple(self.done),
+            command=self.reporter.command,
+            show_parameters=self.show_parameters,
+            tables=Tables(*self.books, role=self.baseline.current_user),
+            rehearsal=self.rehearsal,
+            about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
+            about_time=time_limits.explain(
+                error,
+                gone=bool(attempt.work.dbapi.closed),
+                seconds=attempt.seconds(),
+                settings=self.baseline.foremost,
+                direction=attempt.direction,
+            ),
+        )
+
+    def _roll_back(self, attempt: Attempt) -> None:
+        """Undo what was not committed; a connection that is gone has been undone already."""
+        work = attempt.work
+        # A first error is the one to tell, so that errors on the way back are not.
+        with suppress(Exception):
+            work.look()
+        if attempt.phase is not Phase.EXECUTE or work.mode is Mode.ATOMIC:
+            # The commit that ends a file belongs to its record.
+            work.keep_commit()
+            self.watcher.work = None
+        if not self.external:
+            with suppress(Exception):
+                self._undo(work)
+            # One that is gone would be opened anew.
+            if not self.connection.invalidated:
+                with suppress(Exception):
+                    self._put_back(attempt)
+        self.reporter.failed(attempt.file.stem, attempt.direction, attempt.seconds())
+        self._close(attempt)
+
+    def _undo(self, work: Work) -> None:
+        if self.connection.in_transaction():
+            self.connection.rollback()
+        else:
+            work.pay_commit()
+        if not work.dbapi.closed:
+            work.dbapi.rollback()
+
+    def _put_back(self, attempt: Attempt) -> None:
+        """Leave a connection that was handed in as it came."""
+        work = attempt.work
+        self.watcher.work = None
+        self._restore()
+        if work.hints.about_indexes and attempt.phase is Phase.EXECUTE:
+            work.invalid = invalid_indexes(self.connection, work.hints.about_indexes)
+        if work.forgetting is not None:
+            work.forgetting.look()
+        self.connection.commit()
+        self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
+
+    def _restore(self) -> None:
+        if self.lock_waits is not None:
+            self.lock_waits.end()
+            self.lock_waits.forget_limit()
+        self.baseline.restore(self.connection, external=self.external)
+        if self.pooled is not None:
+            self.pooled.settle()
+
+    def _close(self, attempt: Attempt) -> None:
+        self.watcher.work = None
+        self._attempt = None
+        attempt.work.keep_commit()
+        attempt.work.own_locks.close()
+        if attempt.session is not None:
+            with suppress(Exception):  # of a connection that is gone
+                Session.close(attempt.session)
+
+
+def _swallowed(statement: str, error: BaseException) -> str:
+    return (
+        f"The file caught an error after which work is missing, and went on: {first_line(error)} "
+        f"(in: {' '.join(statement.split())[:200]})."
+    )
+
+
+def _is_idle(dbapi: Any) -> bool:
+    return int(dbapi.info.transaction_status) == _STATUS_IDLE

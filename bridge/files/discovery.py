@@ -1,0 +1,71 @@
+"""Where in a project a folder of plain files lies that nobody has configured yet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import FilesError
+from bridge.files.plain_file import PlainFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What teams call such a folder.
+_NAMES: Final = frozenset({"migrations", "migration", "migrate", "db_migrations"})
+#: How many folders deep a project is searched: src/app/db/migrations.
+_DEPTH: Final = 4
+_NOT_A_PROJECTS: Final = frozenset(
+    {"node_modules", "site-packages", "dist", "build", "venv", "env", "__pycache__", "tests"}
+)
+_NUMBERED: Final = re.compile(r"[0-9].*\.py", re.ASCII)
+#: Files that are read to see whether a folder is one: the first may be a broken one.
+_LOOKED_AT: Final = 20
+
+
+def plain_folders(root: Path) -> list[Path]:
+    """The folders below `root` that hold plain files, the nearest first; executes nothing."""
+    return sorted(
+        (folder for folder in _named_so(root, _DEPTH) if holds_plain_files(folder)),
+        key=lambda folder: (len(folder.parts), str(folder)),
+    )
+
+
+def holds_plain_files(folder: Path) -> bool:
+    """Whether a numbered file in it defines `upgrade(db)`.
+
+    Files of Alembic's own have an `upgrade` without a parameter, and so are none.
+    """
+    try:
+        names = sorted(p.name for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))
+    except OSError:
+        return False
+    return any(_is_plain(str(folder), name) for name in names[:_LOOKED_AT])
+
+
+def _is_plain(folder: str, name: str) -> bool:
+    try:
+        return bool(PlainFile(folder, name.removesuffix(".py")).header)
+    except FilesError:
+        return False
+
+
+def is_alembics(folder: Path) -> bool:
+    """Whether it is the environment of an Alembic that is set up without bridge."""
+    return (folder / "env.py").is_file()
+
+
+def _named_so(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return
+    for path in inner:
+        # A link may lead out of the project, or round in a circle.
+        if path.name[0] == "." or path.name in _NOT_A_PROJECTS or path.is_symlink():
+            continue
+        if path.name in _NAMES:
+            yield path
+        if depth > 1 and not (path / "pyvenv.cfg").exists():
+            yield from _named_so(path, depth - 1)

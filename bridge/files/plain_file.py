@@ -1,0 +1,262 @@
+"""One plain file: its name, its header, its checksum.
+
+Making a PlainFile opens nothing, so that a folder of thousands can be listed from names alone,
+and nothing here ever executes the file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import PlainFileError
+
+# What reads a text is imported when there is one to read: most starts have none.
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from bridge.files.header import Header
+    from bridge.files.shapes import Shape
+
+__all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
+
+#: What Alembic cannot have in a revision id, or would read as a part of a relative one.
+_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
+_NUMBER: Final = re.compile(r"[0-9]*")
+
+#: How a file is opened, and how many bytes of it are read at once; few have more.
+_AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_AT_ONCE: Final = 1 << 16
+
+#: White space that does not count at the end of a line, and how it stands there.
+_BLANKS: Final = " \t\f\v"
+_BLANK_ENDS: Final = tuple(f"{blank}\n" for blank in _BLANKS)
+
+
+def revision_id(stem: str) -> str:
+    """The Alembic revision id of a migration; the same for an id that was mapped already."""
+    return _NOT_IN_AN_ID.sub("_", stem)
+
+
+def name_keys(stem: str) -> tuple[str, ...]:
+    """What two names have in common that an id, a file system or a merge could confuse.
+
+    Two stems that share any of their keys cannot both be migrations. There are two keys because
+    neither covers the other: `é` written as one character or as two gives different ids, and the
+    distinct letters `ß` and `ü` give the same.
+    """
+    key = revision_id(stem).lower()
+    if stem.isascii():
+        return (key,)
+    # Normalise before mapping: afterwards nothing is left to normalise.
+    normal = revision_id(unicodedata.normalize("NFC", stem).casefold())
+    return (key,) if normal == key else (key, normal)
+
+
+def text_checksum(source: str) -> str:
+    """64 hexadecimal digits of SHA-256 that survive an editor's or git's idea of white space.
+
+    Line endings, white space at the ends of lines and empty lines at the end of the file do not
+    count. The caller who runs a text hashes that very text, not the file a moment later.
+    """
+    import hashlib  # OpenSSL behind it is slow to load, and most starts have nothing to hash
+
+    uniform = source.replace("\r\n", "\n").replace("\r", "\n")
+    if any(blank in f"{uniform}\n" for blank in _BLANK_ENDS):  # in few files
+        uniform = "\n".join(line.rstrip(_BLANKS) for line in uniform.split("\n"))
+    uniform = uniform.rstrip("\n")
+    # A file that declares an odd encoding may decode to halves of surrogate pairs.
+    return hashlib.sha256(uniform.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFile:
+    """A numbered file by its name; its text is read when something asks for it."""
+
+    #: The folder, as the settings give it.
+    folder: str
+    #: The file's name without `.py`: the identity of the migration.
+    stem: str
+    _header: Header | None = field(default=None, init=False, repr=False, compare=False)
+    #: The text that everything goes by since `hold`, and its code if it was compiled for that.
+    _held: str | None = field(default=None, init=False, repr=False, compare=False)
+    _code: CodeType | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """Where the file is, as messages name it."""
+        return os.path.join(self.folder, self.stem + ".py")  # noqa: PTH118 (thousands of them)
+
+    @property
+    def revision(self) -> str:
+        """The Alembic revision id of this migration."""
+        return revision_id(self.stem)
+
+    @property
+    def number(self) -> str:
+        """The digits the name begins with, leading zeros included; empty if there are none."""
+        match = _NUMBER.match(self.stem)
+        return match.group() if match else ""
+
+    @property
+    def header(self) -> Header:
+        """What the file says about itself; the text is read and parsed the first time only.
+
+        Raises PlainFileError if the file cannot be a migration as it stands.
+        """
+        return self._header or self._parse(self.source())
+
+    @property
+    def runnable(self) -> Header:
+        """The header of a file that could run as it stands.
+
+        Raises as `header`, and where nobody has written yet what the file does.
+        """
+        return _written(self.header)
+
+    @property
+    def description(self) -> str:
+        """The description in the header, for a listing.
+
+        Where it stands at the head of the file, the rest is not parsed: what is wrong there is
+        told to those who are about to run it. Else as `header`.
+        """
+        from bridge.files.quick_header import description_at_a_glance
+
+        if self._header is not None:
+            return self._header.description
+        source = self.source()
+        return description_at_a_glance(source) or self._parse(source).description
+
+    def hold(self) -> Header:
+        """Read the file now, and go by this text from here on.
+
+        Its header says how it is run, its checksum is recorded and itself is executed, even if
+        another release puts another text into the file meanwhile. Raises as `runnable`.
+        """
+        from bridge.files.code_object import compiled, header_in
+
+        object.__setattr__(self, "_held", None)
+        source = self.source()
+        code = compiled(self.path, source)
+        header = header_in(code, source) if code is not None else None
+        if header is None:
+            header = _written(self._parse(source))
+        object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "_code", code)
+        object.__setattr__(self, "_held", source)
+        return header
+
+    def code(self) -> CodeType:
+        """What executes the file; raises what Python has to say about its text."""
+        return self._code or compile(self.source(), self.path, "exec", dont_inherit=True)
+
+    def _parse(self, source: str) -> Header:
+        from bridge.files.header import read_header
+
+        header = read_header(self.path, self.stem, source)
+        object.__setattr__(self, "_header", header)
+        return header
+
+    def shape(self) -> Shape:
+        """What the text holds of a migration, whatever the file's name says.
+
+        Raises PlainFileError if the text cannot be read or is not Python.
+        """
+        from bridge.files.header import shape_of
+
+        return shape_of(self.path, self.source())
+
+    def checksum(self) -> str:
+        """The `text_checksum` of the file's text."""
+        return text_checksum(self.source())
+
+    def has(self, checksum: str) -> bool:
+        """Whether this is its checksum; raises as `source`.
+
+        Nearly every file is as it was applied, and has nothing in it that does not count: then its
+        bytes are those that were hashed, and need not be made into text.
+        """
+        import hashlib
+
+        if self._held is None:
+            data = self._data()
+            if _is_plain(data) and hashlib.sha256(data.rstrip(b"\n")).hexdigest() == checksum:
+                return True
+        return self.checksum() == checksum
+
+    def source(self) -> str:
+        r"""The text that is held, else what is on disk; `\n` ends each line, and a BOM is left out.
+
+        Raises PlainFileError if the file cannot be read, or not in the encoding it declares.
+        """
+        if self._held is not None:
+            return self._held
+        data = self._data()
+        try:
+            return _decoded(data)
+        except (SyntaxError, LookupError, ValueError) as error:
+            raise PlainFileError(
+                self.path,
+                None,
+                f"this file cannot be decoded: {error}. Save it as UTF-8, or name its encoding "
+                "in the first line: # -*- coding: latin-1 -*-",
+            ) from error
+
+    def _data(self) -> bytes:
+        path = self.path
+        try:
+            return _contents(path)
+        except OSError as error:
+            raise PlainFileError(path, None, _unreadable(error)) from error
+
+
+def _written(header: Header) -> Header:
+    if header.unwritten is not None:
+        raise header.unwritten
+    return header
+
+
+def _contents(path: str) -> bytes:
+    """All of a file, at two thirds of the price of a file object."""
+    descriptor = os.open(path, _AS_BYTES)
+    try:
+        more = data = os.read(descriptor, _AT_ONCE)
+        while len(more) == _AT_ONCE:
+            data += (more := os.read(descriptor, _AT_ONCE))
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether Python would read these bytes as they stand; nearly every file is of that kind."""
+    return b"coding" not in data and b"\r" not in data and not data.startswith(codecs.BOM_UTF8)
+
+
+def _decoded(data: bytes) -> str:
+    """What Python would read, at a tenth of the price for what is plain."""
+    if _is_plain(data):
+        with suppress(UnicodeDecodeError):  # Python's own message is better
+            return data.decode()
+    from importlib.util import decode_source
+
+    return decode_source(data)
+
+
+def _unreadable(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"this file cannot be read: {reason}. It was removed, or is a link to a file that "
+            "does not exist: put the file back, or remove the link."
+        )
+    return (
+        f"this file cannot be read: {reason}. Give the user that runs migrations the right to "
+        "read it."
+    )

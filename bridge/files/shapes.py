@@ -1,0 +1,100 @@
+"""Files that are migrations in all but their shape: how they are recognised, what to write.
+
+Data in, data out. Home-made runners agree on little: they number with `v001_` or `V1__`, and call
+`up(conn)`. Such a file is nothing that bridge would run, and must not be passed over in silence.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.files.bindings import Binding
+
+#: What other runners call the function that upgrades; of several, the first one is meant.
+_OTHER_NAMES: Final = ("up", "forward", "forwards", "migrate", "apply", "run")
+#: Those that a helper module is not likely to have.
+_TELLING_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
+
+#: A number with a `v` before it, and the rest of the name.
+_V_NUMBERED: Final = re.compile(r"[vV][-_.]?([0-9]+)(.*)", re.DOTALL)
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a file holds of a migration, whatever it is called."""
+
+    #: Where it defines `upgrade`.
+    upgrade: Binding | None
+    #: Where it defines what another runner would call.
+    other: Binding | None
+    #: Whether it gives itself a `description`, which no helper module has a use for.
+    described: bool
+
+    @property
+    def function(self) -> Binding | None:
+        """What would run, if its name were the right one."""
+        return self.upgrade or self.other
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether anything in it is of a migration."""
+        return self.described or self.function is not None
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether it looks like a migration without a look at its name."""
+        function = self.function
+        return function is not None and (self.described or function.name in _TELLING_NAMES)
+
+
+def other_function(bindings: Sequence[Binding]) -> Binding | None:
+    """The function that another runner would call, in a file without `upgrade`."""
+    for name in _OTHER_NAMES:
+        for binding in reversed(bindings):
+            if binding.name == name and isinstance(binding.node, _FUNCTIONS):
+                return binding
+    return None
+
+
+def to_write(shape: Shape) -> str | None:
+    """What to write in the file, as a part of a sentence; None where it has all it needs."""
+    function = shape.function
+    if function is None:
+        return "write a function `upgrade(db)` in it"
+    return in_place_of(function)
+
+
+def in_place_of(function: Binding) -> str | None:
+    """What to write in place of the head of this function; None where it can stay."""
+    node = function.node
+    if not isinstance(node, _FUNCTIONS):
+        return None
+    is_async = isinstance(node, ast.AsyncFunctionDef)
+    if function.name == "upgrade" and not is_async:
+        return None
+    head = f"{'async ' if is_async else ''}def {function.name}({ast.unparse(node.args)}):"
+    return f"write `def upgrade(db):` in place of `{head}`"
+
+
+def is_v_numbered(stem: str) -> bool:
+    """Whether a number with a `v` before it begins the name, as Flyway's do."""
+    return _V_NUMBERED.fullmatch(stem) is not None
+
+
+def v_parts(stem: str) -> tuple[str, str] | None:
+    """The number behind the `v`, without leading zeros, and the rest of the name."""
+    match = _V_NUMBERED.fullmatch(stem)
+    return match and (match[1].lstrip("0") or "0", re.sub("^__+", "_", match[2]))
+
+
+def v_width(stems: Iterable[str]) -> int:
+    """How many digits the greatest number with a `v` before it has; 0 without any."""
+    return max((len(parts[0]) for parts in map(v_parts, stems) if parts), default=0)

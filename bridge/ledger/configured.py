@@ -1,0 +1,19 @@
+"""The two tables that the settings name."""
+
+from __future__ import annotations
+
+from bridge.config.settings import Settings
+from bridge.ledger.keys import Form
+from bridge.ledger.tables import Ledger
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """The bookkeeping tables that these settings name."""
+    return Ledger(
+        settings.mirror_table,
+        settings.version_table,
+        settings.version_table_schema,
+        settings.mirror_key,
+        Form(settings.mirror_key_form) if settings.mirror_key_form else None,
+        settings.mirror_table_is_told,
+    )

@@ -1,0 +1,154 @@
+"""Files that are not what was applied any more: changed since, or under another name.
+
+Told by the checksum that was recorded when a migration was applied. Data in, data out: what is on
+disk comes from the function that is handed in. What it says to a person is in
+`bridge.ledger.messages`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.errors import FilesError
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Entry, Line, Row
+from bridge.ledger.names import Names, number_of, slug_of
+
+#: Whether a file has this checksum, and which one it has.
+Has = Callable[[PlainFile, str], bool]
+Checksum = Callable[[PlainFile], str]
+
+#: An adopted table may have a column of this name for something else.
+_OURS = re.compile(r"[0-9a-f]{64}")
+#: Recorded in place of a checksum where a person has said that no file of the folder is this one.
+NO_FILE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An applied migration whose file is gone or another, and the files that may be it."""
+
+    old: Entry
+    new: tuple[Entry, ...]
+    #: What of the name is the same, where nothing but the name tells.
+    same: str = ""
+
+
+def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
+    """Applied migrations whose file is there, and says something else than what was applied.
+
+    A file that cannot be read counts as changed. Without a recorded checksum nothing is compared,
+    and the file is not read.
+    """
+    return tuple(
+        entry
+        for entry in line.applied
+        if entry.file
+        and has_checksum(entry.row)
+        and not _is_as_applied(entry.file, _then(entry), has)
+    )
+
+
+def renamed(
+    line: Line, checksum: Checksum = PlainFile.checksum, has: Has = PlainFile.has
+) -> tuple[Renamed, ...]:
+    """Applied migrations whose very text is in a pending file, and under their own name no more.
+
+    Their file is gone, or has another text now, as in a folder that was numbered anew. Reads the
+    pending files, where anything is recorded that they could be.
+    """
+    recorded: dict[str, list[Entry]] = {}
+    for entry in line.applied:
+        if has_checksum(entry.row):
+            recorded.setdefault(_then(entry), []).append(entry)
+    found: dict[Entry, list[Entry]] = {}
+    for new in line.pending if recorded else ():
+        text = _now(new.file, checksum) if new.file else None
+        for old in recorded.get(text or "", ()):
+            if old.file is None or not _is_as_applied(old.file, _then(old), has):
+                found.setdefault(old, []).append(new)
+    return tuple(Renamed(old, tuple(new)) for old, new in found.items())
+
+
+def maybe_renamed(line: Line) -> tuple[Renamed, ...]:
+    """Applied migrations of which only the name is known, and whose file is gone.
+
+    With the pending files that have the same number, or the same words behind it. Each may be that
+    migration under another name; no text tells.
+    """
+    unknown = [entry for entry in line.missing if entry.row and not entry.row.checksum]
+    numbers: dict[int, list[Entry]] = {}
+    slugs: dict[str, list[Entry]] = {}
+    for entry in line.pending if unknown else ():
+        if (number := number_of(entry.stem)) is not None:
+            numbers.setdefault(number, []).append(entry)
+        slugs.setdefault(slug_of(entry.stem), []).append(entry)
+    slugs.pop("", None)
+    found = []
+    for old in unknown:
+        number = number_of(old.stem)
+        by_number = numbers.get(number, []) if number is not None else []
+        new = tuple(dict.fromkeys((*by_number, *slugs.get(slug_of(old.stem), ()))))
+        if new:
+            found.append(Renamed(old, new, "number" if by_number else "words after its number"))
+    return tuple(found)
+
+
+def respelled(line: Line) -> tuple[Renamed, ...]:
+    """Applied migrations that no file has the exact name of, and the files that are meant.
+
+    As in `bridge.ledger.reconcile`, which refuses them; whatever their text is. At least one of the
+    files is pending, and those come first; others that are meant as well are recorded by
+    themselves.
+    """
+    files = {entry.stem: entry for entry in line.entries if entry.file is not None}
+    names = Names.of(files)
+    found = []
+    for old in line.missing if line.pending else ():
+        assert old.row is not None  # noqa: S101 - applied ones have a row
+        meant = [files[stem] for stem in names.meant_by(old.row.name)]
+        meant.sort(key=lambda entry: entry.row is not None)
+        if meant and meant[0].row is None:
+            found.append(Renamed(old, tuple(meant)))
+    return tuple(found)
+
+
+def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
+    """What is recorded of a file that ran so long, except when.
+
+    Of the text that ran, which is held since the run began: a newer release may have replaced the
+    file meanwhile.
+    """
+    header = file.header
+    return Row(
+        version=file.stem,
+        description=header.description,
+        checksum=file.checksum(),
+        execution_ms=milliseconds,
+        breaking=header.breaking,
+    )
+
+
+def has_checksum(row: Row | None) -> bool:
+    """Whether it is recorded what was applied."""
+    return row is not None and _OURS.fullmatch(row.checksum or "") is not None
+
+
+def _then(entry: Entry) -> str:
+    return (entry.row and entry.row.checksum) or ""
+
+
+def _is_as_applied(file: PlainFile, then: str, has: Has) -> bool:
+    try:
+        return has(file, then)
+    except FilesError:
+        return False
+
+
+def _now(file: PlainFile, checksum: Checksum) -> str | None:
+    try:
+        return checksum(file)
+    except FilesError:
+        return None

@@ -1,0 +1,175 @@
+"""The line of one database: what was applied, in that order, then what is pending, by name.
+
+Data in, data out: nothing here reads a file or a database, so that every rule can be tested
+without either. Each database may have a line of its own, because each may have met the same
+files in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from bridge.files.plain_file import PlainFile, revision_id
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A migration that the ledger records as applied.
+
+    `bridge.ledger.layout` selects these fields in this order.
+    """
+
+    #: The file's stem, exactly as recorded.
+    version: str
+    description: str | None = None
+    #: When it was applied: a timestamp, in some adopted tables only a date, or unknown.
+    applied_at: date | None = None
+    #: The place of the row in an adopted table that numbers its rows.
+    serial: int | None = None
+    #: The checksum of the text that was applied, if it was recorded.
+    checksum: str | None = None
+    #: How long it took, in milliseconds, if it was recorded.
+    execution_ms: int | None = None
+    #: Whether it declared that older releases of the application must not start after it.
+    breaking: bool = False
+    #: What the ledger calls it, if that is known to be something else.
+    key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        return self.version if self.key is None else self.key
+
+    @property
+    def revision(self) -> str:
+        """The Alembic revision id of this migration."""
+        return revision_id(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One migration in the line: a file, a row, or both."""
+
+    revision: str
+    stem: str
+    file: PlainFile | None
+    row: Row | None
+
+    @property
+    def path(self) -> str | None:
+        """Where its file is; None if that is gone."""
+        return None if self.file is None else self.file.path
+
+
+@dataclass(frozen=True)
+class Line:
+    """Migrations in the order of one database: the applied ones first."""
+
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def applied(self) -> tuple[Entry, ...]:
+        """Those with a row, in the order in which they were applied."""
+        return tuple(entry for entry in self.entries if entry.row is not None)
+
+    @cached_property
+    def pending(self) -> tuple[Entry, ...]:
+        """Those without a row, in alphabetical order of their stems."""
+        return tuple(entry for entry in self.entries if entry.row is None)
+
+    @cached_property
+    def missing(self) -> tuple[Entry, ...]:
+        """Applied migrations whose file is gone."""
+        return tuple(entry for entry in self.applied if entry.file is None)
+
+    @property
+    def pointer(self) -> str | None:
+        """The revision that ``alembic_version`` should name: the last applied."""
+        return self.applied[-1].revision if self.applied else None
+
+    @cached_property
+    def by_revision(self) -> dict[str, Entry]:
+        """Each entry under its revision id."""
+        return {entry.revision: entry for entry in self.entries}
+
+    def up_to(self, revision: str | None) -> tuple[Entry, ...]:
+        """A revision and its ancestors in this line, oldest first; none of them for ``None``."""
+        if revision is None:
+            return ()
+        position = self.entries.index(self.by_revision[revision])
+        return self.entries[: position + 1]
+
+    @cached_property
+    def late(self) -> tuple[Entry, ...]:
+        """Pending files whose name sorts before one that was applied already."""
+        applied = [entry.stem for entry in self.applied if entry.file is not None]
+        last = max(applied, default="")
+        return tuple(entry for entry in self.pending if entry.stem < last)
+
+    @cached_property
+    def holes(self) -> tuple[Entry, ...]:
+        """Applied migrations whose file is gone although files remain on either side of it.
+
+        Files missing before the first one are a squashed history, files missing after the last
+        one belong to a newer release: both are ordinary. One in the middle was lost.
+        """
+        if not self._stems:
+            return ()
+        first, last = min(self._stems), max(self._stems)
+        return tuple(entry for entry in self.missing if first < entry.stem < last)
+
+    @cached_property
+    def newer(self) -> tuple[Entry, ...]:
+        """Applied migrations whose name comes after the last file: a newer release has them."""
+        last = max(self._stems, default="")
+        return tuple(entry for entry in self.missing if entry.stem > last)
+
+    @cached_property
+    def breaking(self) -> tuple[Entry, ...]:
+        """Applied migrations without which code cannot work, and which this folder lacks.
+
+        A squashed history is none of them: this release knows what it has squashed.
+        """
+        lacking = {*self.holes, *self.newer}
+        return tuple(e for e in self.missing if e in lacking and e.row and e.row.breaking)
+
+    @property
+    def _stems(self) -> list[str]:
+        return [entry.stem for entry in self.entries if entry.file is not None]
+
+
+def in_applied_order(
+    rows: Iterable[Row], *, certain: bool, pointers: Sequence[str] = ()
+) -> tuple[Row, ...]:
+    """Order rows as they were applied; without a time first, equal times by serial and stem.
+
+    Where the table cannot tell which of the latest was the last (`certain` is false), a pointer
+    that is one of them was. An adopted table without a key may hold a row twice: once is enough.
+    """
+    ordered = sorted({row.version: row for row in rows}.values(), key=_place)
+    if ordered and not certain:
+        # A row that is known to be older was not the last, whatever the pointer says: somebody
+        # who knows nothing of pointers, the old runner say, has applied others since.
+        latest = [row for row in ordered if row.applied_at == ordered[-1].applied_at]
+        last = next((row for row in reversed(latest) if row.revision in pointers), ordered[-1])
+        ordered.sort(key=lambda row: row is last)
+    return tuple(ordered)
+
+
+def _place(row: Row) -> tuple[bool, date, int, str]:
+    return (row.applied_at is not None, row.applied_at or date.min, row.serial or 0, row.version)
+
+
+def build_line(files: Iterable[PlainFile], rows: Sequence[Row]) -> Line:
+    """The line of a database that has applied `rows`, in this order."""
+    by_stem = {file.stem: file for file in files}
+    recorded = {row.version for row in rows}
+    applied = [Entry(row.revision, row.version, by_stem.get(row.version), row) for row in rows]
+    pending = [
+        Entry(by_stem[stem].revision, stem, by_stem[stem], None)
+        for stem in sorted(by_stem.keys() - recorded)
+    ]
+    return Line((*applied, *pending))

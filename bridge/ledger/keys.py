@@ -1,0 +1,184 @@
+"""What a ledger calls a migration: its stem, its file's name or path, or its bare number.
+
+bridge and the old runner record the stem. Other home-made runners recorded `004_new_feature.py`,
+`migrations/004_new_feature.py`, or `4`, or `004`; their tables are adopted as they are, and go on
+being written in their way. A form is understood only where all rows have it. Data in, data out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.files.plain_file import PlainFile
+
+
+class Form(StrEnum):
+    """The form of the keys in one ledger, as the setting `mirror_key_form` names it."""
+
+    STEM = "stem"
+    FILE = "file"
+    NUMBER = "number"
+    PATH = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The translation between the keys of one ledger and the stems of one folder."""
+
+    form: Form = Form.STEM
+    #: Whether numbers are recorded with their leading zeros.
+    padded: bool = False
+    #: The files of each number, for a ledger of numbers.
+    by_number: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    #: What stands before and after the stem, for a ledger of file names or paths.
+    before: str = ""
+    after: str = ""
+
+    @classmethod
+    def recognise(
+        cls, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool = False
+    ) -> Keys:
+        """Tell from what is recorded; where that says nothing, it is the stem.
+
+        The form in which most rows are files, so that as few as possible are to be corrected.
+        `numeric` is whether the column holds numbers, and so can hold nothing else.
+        """
+        stems = {file.stem for file in files}
+        if numeric:
+            return cls._of_numbers(keys, files) if _names_any(keys, files) else cls()
+        forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys, stems)]
+        numbers = [key for key in keys if _is_number(key)]
+        as_numbers = cls._of_numbers(numbers, files)
+        # Beside names, numbers that two files share are no form that could be meant.
+        certain = len(numbers) == len(keys) or not as_numbers.shared()
+        if certain and _names_any(numbers, files):
+            forms.append(as_numbers)
+        best = max(forms, key=lambda form: sum(form.names_one(key, stems) for key in keys))
+        if best.form is Form.STEM and keys and all(key.endswith(".py") for key in keys):
+            return forms[1]
+        return best
+
+    @classmethod
+    def told(
+        cls,
+        form: Form,
+        keys: Collection[str],
+        files: Sequence[PlainFile],
+        *,
+        numeric: bool = False,
+    ) -> Keys:
+        """As the settings say; raises ValueError, with the key, for one that has another form."""
+        keyed = cls._as_told(form, keys, files, numeric=numeric)
+        only_numbers = numeric and form is not Form.NUMBER
+        wrong = next((key for key in keys if only_numbers or not keyed.fits(key)), None)
+        if wrong is not None:
+            raise ValueError(wrong)
+        return keyed
+
+    @classmethod
+    def _as_told(
+        cls, form: Form, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool
+    ) -> Keys:
+        if form is Form.NUMBER:
+            # As it is in the names of the files, where nothing tells.
+            padded = any(map(_has_zeros, filter(_is_number, keys))) if keys else not numeric
+            return cls(form, padded, _by_number(files))
+        if form is Form.FILE:
+            return cls(form, after=".py")
+        if form is Form.PATH:
+            # The folder's own name is what a runner would write, where no row says it.
+            folder = os.path.basename(files[0].folder.rstrip("/\\")) if files else ""  # noqa: PTH119
+            usual = cls(form, before=f"{folder or 'migrations'}/", after=".py")
+            return next(iter(cls._paths(keys, {file.stem for file in files})), usual)
+        return cls(form)
+
+    @classmethod
+    def matching(
+        cls, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool
+    ) -> Keys | None:
+        """The translation in which each of these keys is a file, if there is one."""
+        if not keys or len(set(keys)) < len(keys):
+            return None
+        found = cls.recognise(keys, files, numeric=numeric)
+        stems = {file.stem for file in files}
+        return found if all(found.names_one(key, stems) for key in keys) else None
+
+    @classmethod
+    def _of_numbers(cls, keys: Collection[str], files: Sequence[PlainFile]) -> Keys:
+        return cls(Form.NUMBER, any(map(_has_zeros, keys)), _by_number(files))
+
+    @classmethod
+    def _paths(cls, keys: Collection[str], stems: Collection[str]) -> list[Keys]:
+        """The form of paths in one folder that most of these keys have, if any is a path.
+
+        Of those that are files, as far as any is.
+        """
+        frames: dict[tuple[str, str], tuple[int, int]] = {}
+        for key in keys:
+            end = max(key.rfind("/"), key.rfind("\\")) + 1
+            if end and end < len(key):
+                before, after = key[:end], ".py" if key.endswith(".py") else ""
+                known, count = frames.get((before, after), (0, 0))
+                known += key[end : len(key) - len(after)] in stems
+                frames[before, after] = known, count + 1
+        if not frames:
+            return []
+        before, after = max(frames, key=lambda frame: frames[frame])
+        return [cls(Form.PATH, before=before, after=after)]
+
+    def fits(self, key: str) -> bool:
+        """Whether a key has this form, so that the runner that made the ledger would write it."""
+        if self.form is Form.NUMBER:
+            return _is_number(key)
+        if self.form is Form.STEM:
+            return True
+        stem = key[len(self.before) : len(key) - len(self.after)]
+        # Of a path nothing but the whole frame is this form: without one nobody could write it.
+        framed = bool(stem) and key == f"{self.before}{stem}{self.after}"
+        return framed and (self.form is Form.FILE or bool(self.before))
+
+    def names_one(self, key: str, stems: Collection[str]) -> bool:
+        """Whether a key has this form, and is that of one of these files."""
+        return self.fits(key) and self.stem(key) in stems
+
+    def stem(self, key: str) -> str:
+        """The stem of what is recorded under this key; the key itself if it has another form."""
+        if not self.fits(key):
+            return key
+        if self.form is Form.NUMBER:
+            return next(iter(self.by_number.get(int(key), (key,))))
+        return key[len(self.before) : len(key) - len(self.after)]
+
+    def key(self, stem: str) -> str:
+        """The key under which the migration of this stem is recorded."""
+        if self.form is Form.NUMBER:
+            number = PlainFile("", stem).number
+            return number if self.padded else str(int(number))
+        return f"{self.before}{stem}{self.after}"
+
+    def shared(self) -> Sequence[Sequence[str]]:
+        """The files that a ledger of numbers cannot tell apart, those of each number together."""
+        return [stems for stems in self.by_number.values() if len(stems) > 1]
+
+
+def _names_any(keys: Collection[str], files: Sequence[PlainFile]) -> bool:
+    numbers = {int(file.number) for file in files}
+    return not keys or any(int(key) in numbers for key in keys)
+
+
+def _by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:
+    by_number: dict[int, list[str]] = {}
+    for file in files:
+        by_number.setdefault(int(file.number), []).append(file.stem)
+    return by_number
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdigit()
+
+
+def _has_zeros(key: str) -> bool:
+    return key[0] == "0" and len(key) > 1

@@ -1,0 +1,246 @@
+"""The columns of a ledger: bridge's own, the old runner's, or what else a team has made of them.
+
+Data in, data out. An adopted table may have other columns than bridge's, and columns of the same
+names with other types: what does not fit is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from bridge.database.quoting import quote, quote_for_text
+from bridge.errors import LedgerError
+from bridge.ledger.history import Row
+
+if TYPE_CHECKING:
+    from bridge.ledger.filling import Filling
+    from bridge.ledger.table_facts import Table
+
+#: Wide enough for a file's stem, in both tables; Alembic's own default is 32.
+VERSION_LENGTH: Final = 255
+
+#: What a ledger made by bridge has beyond the old runner's three columns.
+ADDED_COLUMNS: Final = {
+    "checksum": "VARCHAR(64)",
+    "execution_ms": "INTEGER",
+    "breaking": "BOOLEAN",
+}
+
+#: Where bridge's checksums are, if a team has a column of that name for its own.
+OWN_CHECKSUM: Final = "bridge_checksum"
+#: The comment by which bridge knows the column that it has made.
+CHECKSUM_COMMENT: Final = "Written by bridge: SHA-256 of the text that was applied."
+
+#: Where home-made runners record what they have applied; the first that is there is meant.
+KEYS: Final = ("version", "name", "filename", "file_name", "migration", "migration_name")
+
+_TEXT: Final = r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?"
+_NUMBER: Final = "smallint|integer|bigint"
+#: The types that bridge can write into, as PostgreSQL's format_type() names them.
+_FITTING: Final = {
+    "applied_at": r"timestamp(\(\d\))? with(out)? time zone|date",
+    "description": _TEXT,
+    "checksum": r"text|character varying(\((6[4-9]|[7-9]\d|\d{3,})\))?",
+    "execution_ms": "integer|bigint",
+    "breaking": "boolean",
+}
+#: Times that differ between any two rows.
+_PRECISE: Final = r"timestamp(\(6\))? with(out)? time zone"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of one ledger; no names at all if there is no such table."""
+
+    #: Every column, with its type.
+    names: Mapping[str, str] = field(default_factory=dict)
+    #: The column that numbers the rows by itself, if there is one.
+    serial: str | None = None
+    #: The column of names that the settings, or the rows, say; None for one of a usual name.
+    told: str | None = None
+    #: Columns of which nobody but the server says what they hold.
+    always: frozenset[str] = frozenset()
+    #: Columns that take no NULL.
+    not_null: frozenset[str] = frozenset()
+    #: The defaults of columns, as SQL.
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    #: The comments on columns.
+    comments: Mapping[str, str] = field(default_factory=dict)
+    #: What a row has to say beyond what bridge knows of it, column by column.
+    fillings: tuple[Filling, ...] = ()
+    #: What Python calls the encoding of the database, if that has not all characters.
+    codec: str | None = None
+
+    @classmethod
+    def of(cls, table: Table | None, told: str | None = None) -> Layout:
+        """The layout of a table as the catalog tells of it."""
+        columns = list(table.columns.values()) if table else []
+        serial = sorted(column.name for column in columns if column.numbers_rows)
+        return cls(
+            {column.name: column.type for column in columns},
+            serial[0] if serial else None,
+            told,
+            frozenset(column.name for column in columns if column.always),
+            frozenset(column.name for column in columns if column.not_null),
+            {column.name: column.default for column in columns if column.default},
+            {column.name: column.comment for column in columns if column.comment},
+        )
+
+    @cached_property
+    def key(self) -> str | None:
+        """The column with the names of migrations; None if none is known for that."""
+        if self.told is not None:
+            return self.told if self.told in self._keylike else None
+        if "dirty" in self.names:
+            return None  # golang-migrate's: its one row is not a set
+        return next((name for name in KEYS if name in self._keylike), None)
+
+    @property
+    def quoted_key(self) -> str:
+        """The name of that column for SQLAlchemy's `text()`."""
+        return quote_for_text(self.key or KEYS[0])
+
+    @property
+    def key_name(self) -> str:
+        """The same as SQL has it."""
+        return quote(self.key or KEYS[0])
+
+    @cached_property
+    def candidates(self) -> tuple[str, ...]:
+        """The columns of which one may hold the names of migrations, if `key` does not."""
+        if self.told is not None or "dirty" in self.names:
+            return ()
+        # A checksum of a team's own names no migration either.
+        own = self._fitting | {self.serial, OWN_CHECKSUM}
+        found = tuple(name for name in self._keylike if name not in own)
+        return () if found == (self.key,) else found
+
+    def numeric(self, column: str | None) -> bool:
+        """Whether migrations are recorded by number, in a column that takes nothing else."""
+        return column is not None and self._fits(column, _NUMBER)
+
+    @cached_property
+    def _keylike(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if self._fits(name, f"{_TEXT}|{_NUMBER}"))
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """The columns for the other fields of a Row, as far as they are there with a fitting type.
+
+        By the fields' names.
+        """
+        found = {name: name for name in self._fitting - {"checksum"}}
+        if self.checksum is not None:
+            found["checksum"] = self.checksum
+        return {name: column for name, column in found.items() if column != self.key}
+
+    @cached_property
+    def checksum(self) -> str | None:
+        """The column of bridge's checksums; a team's own of that name is left to the team.
+
+        Without a comment the column beside it tells, which only bridge adds.
+        """
+        if OWN_CHECKSUM in self.names:
+            return OWN_CHECKSUM if self._fits(OWN_CHECKSUM, _FITTING["checksum"]) else None
+        comment = self.comments.get("checksum")
+        made = comment == CHECKSUM_COMMENT or (comment is None and "breaking" in self._fitting)
+        return "checksum" if made and "checksum" in self._fitting else None
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """The columns of bridge's that are not there, each with its type."""
+        found = {name: kind for name, kind in ADDED_COLUMNS.items() if name not in self.names}
+        if "checksum" in self.names and self.checksum is None and OWN_CHECKSUM not in self.names:
+            found[OWN_CHECKSUM] = ADDED_COLUMNS["checksum"]
+        return found
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Columns of bridge's names that are there with a type that does not fit."""
+        return {
+            name: self.names[name]
+            for name in ("execution_ms", "breaking", OWN_CHECKSUM)
+            if name in self.names and not self._fits(name, _FITTING.get(name, _FITTING["checksum"]))
+        }
+
+    @cached_property
+    def _fitting(self) -> frozenset[str]:
+        return frozenset(name for name, types in _FITTING.items() if self._fits(name, types))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it has the columns that only bridge adds."""
+        return self.columns.keys() >= ADDED_COLUMNS.keys()
+
+    @property
+    def selected(self) -> str:
+        """What to select to get the fields of a Row, and last what the candidates hold, if any."""
+        # A padded CHAR loses its blanks as text.
+        key = f"{self.quoted_key}::text" if self.key else "''"
+        found = dict(self.columns)
+        found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
+        found |= {"serial": quote_for_text(self.serial)} if self.serial else {}
+        columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:-1])]
+        if self.candidates:
+            texts = ", ".join(f"{quote_for_text(name)}::text" for name in self.candidates)
+            columns.append(f"ARRAY[{texts}]")
+        return ", ".join(columns)
+
+    def tells_order_of(self, rows: Sequence[Row]) -> bool:
+        """Whether these rows say in which order they were applied: by number, or exact time."""
+        if self.serial is not None:
+            return all(row.serial is not None for row in rows)
+        precise = re.fullmatch(_PRECISE, self.names.get("applied_at", ""))
+        return precise is not None and all(row.applied_at is not None for row in rows)
+
+    def check(self, table: str) -> None:
+        """Raise LedgerError if this cannot be a ledger of migrations."""
+        if self.told is not None and self.key is None:
+            raise LedgerError(
+                f"mirror_key is {self.told}, and the table {table} has no such column of text or "
+                f"of whole numbers: its columns are {self.described}. It was left alone."
+            )
+        if self.key is None and not self.candidates:
+            raise LedgerError(
+                f"The table {table} is not a ledger that bridge knows: its columns are "
+                f"{self.described}, and the names of migrations would be "
+                f"in a column named {', '.join(KEYS[:-1])} or {KEYS[-1]}. It was left alone. "
+                "Name another table with mirror_table = NAME in alembic.ini."
+            )
+
+    @property
+    def described(self) -> str:
+        """The names of all columns, for a message."""
+        return ", ".join(self.names) or "none at all"
+
+    @property
+    def now(self) -> str:
+        """The time that a new row gets, as SQL.
+
+        What has no time zone has the one that the table's default writes, if it has a default.
+        """
+        naive = self.names.get("applied_at", "").endswith("without time zone")
+        return (naive and self.defaults.get("applied_at")) or "clock_timestamp()"
+
+    def storable(self, description: str | None) -> str | None:
+        """As much of a description as its column holds, in characters that the database has."""
+        if description is None:
+            return None
+        width = re.search(r"\((\d+)\)", self.names.get("description", ""))
+        told = description[: int(width[1])] if width else description
+        return told if self.codec is None else told.encode(self.codec, "replace").decode(self.codec)
+
+    def filled(self, stem: str) -> dict[str, str]:
+        """What the fillings make of the name of a migration, by the names of their parameters."""
+        return {
+            f"filling_{place}": each.of_stem(stem)
+            for place, each in enumerate(self.fillings)
+            if each.of_stem is not None
+        }
+
+    def _fits(self, name: str, types: str) -> bool:
+        return name not in self.always and re.fullmatch(types, self.names.get(name, "")) is not None

@@ -1,0 +1,133 @@
+"""A ledger under another name: where nothing is recorded, another table may hold it.
+
+Most home-made runners name their table differently, and a run that does not find it would run
+everything a second time. So where the ledger is absent or empty, small tables are looked through
+for the name of the first file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from bridge.database.quoting import quote_for_text
+from bridge.ledger.names import Names, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.ledger.tables import Ledger
+
+#: How far is looked: tables, columns and bytes of one, rows of one.
+_TABLES, _COLUMNS, _BYTES, _ROWS = 50, 8, 1 << 22, 500
+#: Names of tables in which a bare number may be the number of a migration.
+_TELLING: Final = re.compile("migrat|schema|version|patch|changelog|upgrade|history", re.IGNORECASE)
+
+#: The same for a column of numbers, of which applications have many.
+_CERTAIN: Final = re.compile(
+    "migrat|schema|(db|database)_?(version|patch|change|upgrade)", re.IGNORECASE
+)
+
+# A size that is known from the last ANALYZE; to ask for that of today takes a lock.
+_CANDIDATES: Final = """
+SELECT nspname AS schema, relname AS name, pg_class.oid::bigint AS oid,
+       array_agg(attname::text ORDER BY attnum) AS columns,
+       array_agg(atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) ORDER BY attnum)
+           AS numeric
+  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+ WHERE nspname = ANY(CASE WHEN CAST(:schema AS text) IS NULL THEN current_schemas(false)
+                          ELSE ARRAY[CAST(:schema AS name)] END)
+   AND relkind = 'r' AND relname <> ALL(:known) AND relnatts <= :columns
+   AND relpages <= :pages
+   AND has_table_privilege(pg_class.oid, 'SELECT')
+   AND (atttypid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype, 'bpchar'::regtype)
+        OR atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+           AND relname ~* 'migrat|schema|version|patch|change|upgrade')
+ GROUP BY nspname, relname, pg_class.oid
+ ORDER BY relname !~* 'migrat|schema|version', relname
+ LIMIT :tables
+"""
+
+
+def find_other_table(connection: Connection, ledger: Ledger, first: str) -> str | None:
+    """The name of a table that holds a spelling of this file's name; None if none does.
+
+    Nothing stays locked, and a table that somebody else has locked is not waited for.
+    """
+    if number_of(first) is None:
+        return None
+    try:
+        with undone(connection):
+            return _look(connection, ledger, Names.of([first]))
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None  # a table that may not be read, or is locked, is not one to be sure of
+
+
+def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
+    connection.execute(text("SELECT set_config('lock_timeout', '200ms', true)"))
+    given = {
+        "schema": ledger.schema,
+        "known": [ledger.table, ledger.version_table],
+        "columns": _COLUMNS,
+        "pages": _BYTES // 8192,
+        "tables": _TABLES,
+    }
+    return _among(connection, connection.execute(text(_CANDIDATES), given).all(), names)
+
+
+def _among(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+    """The first of these tables that holds such a name; asked one by one where that fails."""
+    try:
+        with undone(connection):
+            return _found(connection, tables, names)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+    # One that may not be read, or is locked, hides none of the others.
+    alone = ([table] for table in tables if len(tables) > 1)
+    return next(filter(None, (_among(connection, one, names) for one in alone)), None)
+
+
+@contextmanager
+def undone(connection: Connection) -> Iterator[None]:
+    """A look that may fail: what it locks and sets is let go of, and the transaction goes on."""
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # with a connection that is gone all of it is
+            savepoint.rollback()
+
+
+def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+    """The first of these tables that holds such a name."""
+    parts = [
+        f"(SELECT {place}, {str(numeric).lower()}, {quote_for_text(column)}::text AS value FROM "  # noqa: S608
+        f"{quote_for_text(table.schema)}.{quote_for_text(table.name)} "
+        f"WHERE (SELECT pg_relation_size(CAST({table.oid} AS regclass))) <= {_BYTES} "
+        f"AND {quote_for_text(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
+        for place, table in enumerate(tables)
+        for column, numeric in zip(table.columns, table.numeric, strict=True)
+        if not numeric or _CERTAIN.search(table.name)
+    ]
+    if not parts:
+        return None
+    for place, numeric, value in connection.execute(text(" UNION ALL ".join(parts))):
+        name = str(tables[place].name)
+        telling = (_CERTAIN if numeric else _TELLING).search(name) or _says_more(value)
+        if telling and names.meant_by(value):
+            return name
+    return None
+
+
+def _says_more(value: str) -> bool:
+    """Whether it is more than a number, which may count anything."""
+    return any(character.isalpha() for character in value.removesuffix(".py"))

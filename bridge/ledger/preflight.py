@@ -1,0 +1,252 @@
+"""What may run: the one place that says it, for every command.
+
+`preflight` takes what the folder and the database hold, and returns the history of the database,
+what is refused and what a person should know. It reads files, and neither asks nor changes a
+database. What a command does with a refusal is the command's matter: a run raises it, `status`
+shows it, and what is the way on (`repair`, `mark`, `stamp`) is not held up by what it mends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import FilesError, LedgerError
+from bridge.ledger import messages as say
+from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
+from bridge.ledger.findings import Finding, Severity, refused
+from bridge.ledger.history import Entry, Line
+from bridge.ledger.limits import drift_unrecorded, limits, read_only, something_to_run
+from bridge.ledger.reconcile import Agreement, line_of, reconcile, reconcile_for_stamp
+from bridge.ledger.state import named
+
+if TYPE_CHECKING:
+    from bridge.config.settings import Settings
+    from bridge.files.plain_file import PlainFile
+    from bridge.ledger.state import State
+
+
+class Command(StrEnum):
+    """What is to be done, as far as it matters to what may be done."""
+
+    #: Anything that applies pending files, or shows what that would do.
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    #: Recording without running: what is lost is said anew.
+    STAMP = "stamp"
+    #: The same, and forgetting whatever is not in the folder.
+    PURGE = "purge"
+    #: Recording the names and the texts of today.
+    REPAIR = "repair"
+    #: Recording, or forgetting, one migration.
+    MARK = "mark"
+    #: Telling what is there. Nothing is refused but what makes nothing true.
+    LOOK = "look"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What follows from what a folder and a database hold."""
+
+    #: The migrations in the order of this database.
+    line: Line
+    #: What the version table is to say before the command begins.
+    pointer: str | None
+    #: Whether it has to be changed to say that.
+    moves_pointer: bool
+    refusals: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    #: Applied files that were changed since, as far as the command has to know.
+    changed: tuple[Entry, ...] = ()
+
+    def refuse(self) -> None:
+        """Raise what is refused, all of it; LedgerError but for a connection that only reads."""
+        if self.refusals:
+            raise refused(self.refusals)
+
+
+#: Each refusal that a command does not mind: it is the way on, or has nothing to do with it.
+_PASSES: Final[dict[Command, frozenset[str]]] = {
+    Command.UPGRADE: frozenset(),
+    Command.DOWNGRADE: frozenset({"breaking", "late", "maybe-renamed", "no-checksum"}),
+    Command.STAMP: frozenset({"breaking", "late", "maybe-renamed"}),
+    Command.PURGE: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+    Command.REPAIR: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+    Command.MARK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+    Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+}
+
+#: Those that run files.
+_RUNS: Final = frozenset({Command.UPGRADE, Command.DOWNGRADE})
+#: Those that record migrations as applied.
+_RECORDS: Final = frozenset({Command.UPGRADE, Command.STAMP, Command.PURGE, Command.MARK})
+#: What else they do with the ledger and with the version table, which they may write anew.
+_ALSO: Final[dict[Command, tuple[frozenset[str], frozenset[str]]]] = {
+    Command.PURGE: (frozenset(), frozenset({"INSERT", "DELETE"})),
+    Command.REPAIR: (frozenset({"UPDATE"}), frozenset({"INSERT", "DELETE"})),
+    Command.MARK: (frozenset(), frozenset({"INSERT", "DELETE"})),
+}
+#: What cannot be done on a connection that only reads, where no file is to run.
+BOOKS: Final = "and its bookkeeping tables would have to be written"
+
+
+def preflight(
+    command: Command,
+    files: Sequence[PlainFile],
+    state: State,
+    settings: Settings,
+    *,
+    steps: Sequence[Entry] | None = None,
+    forgets: Sequence[Entry] = (),
+    looking: bool = False,
+) -> Preflight:
+    """What is refused and what is to be told before `command`.
+
+    `steps` are the migrations that it is about to run, to revert or to record; all pending ones
+    for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
+    `looking` none of that is about to happen: a connection that only reads is then no matter.
+    Reads the files. Raises LedgerError only if nobody can tell what the ledger calls the
+    migrations.
+    """
+    state = named(files, state)
+    try:
+        agreement = _agreed(command, files, state)
+    except LedgerError as error:
+        if not error.findings:
+            raise
+        line = line_of(files, state)
+        return Preflight(
+            line=line,
+            pointer=line.pointer,
+            moves_pointer=False,
+            refusals=error.findings,
+            changed=_drifted(command, line, settings, looking=looking),
+        )
+    line = agreement.line
+    entries = line.pending if steps is None else tuple(steps)
+    drift = _drifted(command, line, settings, looking=looking or bool(entries))
+    of_files = _of_files(command, state, line, settings, entries, drift=drift)
+    found = [
+        *agreement.warnings,
+        *_of_absent_files(line),
+        *(of_files if command is not Command.LOOK else ()),
+        *_of_recording(command, state, settings, entries, forgets, looking=looking),
+    ]
+    unheeded = _PASSES[command] | _told_better(found)
+    found = [each for each in found if each.id not in unheeded]
+    refusals = tuple(each for each in found if each.severity is Severity.ERROR)
+    warnings = [each for each in found if each.severity is Severity.WARNING]
+    return Preflight(
+        line=line,
+        pointer=agreement.pointer,
+        moves_pointer=agreement.moves_pointer,
+        refusals=refusals,
+        warnings=tuple(_after(refusals, warnings)),
+        changed=drift,
+    )
+
+
+def _agreed(command: Command, files: Sequence[PlainFile], state: State) -> Agreement:
+    if command in {Command.STAMP, Command.PURGE}:
+        return reconcile_for_stamp(files, state, purge=command is Command.PURGE)
+    return reconcile(files, state)
+
+
+def _drifted(
+    command: Command, line: Line, settings: Settings, *, looking: bool
+) -> tuple[Entry, ...]:
+    """Applied files that were changed; every one is read, so only where it matters."""
+    wanted = settings.drift == "refuse" or (looking and command is Command.UPGRADE)
+    return changed(line) if wanted and "changed" not in _PASSES[command] else ()
+
+
+def _told_better(found: Sequence[Finding]) -> frozenset[str]:
+    """What another finding says of the same thing, and more."""
+    unrecorded = any(each.id == "drift-unrecorded" for each in found)
+    return frozenset({"no-checksum"}) if unrecorded else frozenset()
+
+
+def _of_files(
+    command: Command,
+    state: State,
+    line: Line,
+    settings: Settings,
+    entries: Sequence[Entry],
+    *,
+    drift: Sequence[Entry],
+) -> Iterator[Finding]:
+    for each in renamed(line):
+        yield say.same_text(state, each.old, each.new[0])
+    for each in maybe_renamed(line):
+        yield say.maybe_renamed(state, each.old, each.new, same=each.same)
+    if line.breaking:
+        yield say.breaking(state, line.breaking)
+    if settings.drift == "refuse":
+        unknown = [e for e in line.applied if e.file and not has_checksum(e.row)]
+        if unknown and entries:
+            yield say.no_checksum(unknown)
+        if drift:
+            yield say.changed_refusal(drift)
+    elif drift:
+        yield say.changed_warning(drift)
+    yield from _late(line, settings, entries)
+    for entry in entries if command is not Command.REPAIR else ():
+        try:
+            # What nobody has written yet may be recorded, and not run.
+            _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
+        except FilesError as error:
+            yield say.unreadable(entry, str(error))
+
+
+def _late(line: Line, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:
+    behind = {entry.stem for entry in line.late}
+    late = [entry for entry in entries if entry.stem in behind]
+    if late:
+        last = max(entry.stem for entry in line.applied if entry.file is not None)
+        refuses = settings.out_of_order == "refuse"
+        yield say.late_refusal(late, last) if refuses else say.late_warning(late, last)
+
+
+def _of_recording(
+    command: Command,
+    state: State,
+    settings: Settings,
+    entries: Sequence[Entry],
+    forgets: Sequence[Entry],
+    *,
+    looking: bool,
+) -> Iterator[Finding]:
+    """What could run, or be reverted, but not be recorded."""
+    session = state.session
+    if looking and (session.standby or session.reads_by_default):
+        return  # where nothing is written, nobody needs to know what could not be
+    if command is Command.LOOK or not (entries or forgets):
+        return
+    if session.read_only and not looking:
+        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKS)
+        return
+    recorded = entries if command in _RECORDS else ()
+    forgotten = entries if command is Command.DOWNGRADE else forgets
+    ledger, pointer = _ALSO.get(command, ((), ()))
+    yield from limits(state, recorded, forgotten, ledger=ledger, pointer=pointer)
+    if settings.drift == "refuse" and recorded:
+        found = drift_unrecorded(state)
+        if found is not None:
+            yield found
+
+
+def _of_absent_files(line: Line) -> Iterator[Finding]:
+    shut_out = set(line.breaking)
+    for entries, sentence in ((line.holes, say.hole), (line.newer, say.newer)):
+        told = [entry for entry in entries if entry not in shut_out]
+        if told:
+            yield sentence(told)
+
+
+def _after(refusals: Sequence[Finding], warnings: Sequence[Finding]) -> Iterator[Finding]:
+    """The warnings as they are where something is refused: nothing goes on."""
+    goes_on = {"file-missing", "newer", "late", "pointer-moved", "rerun"}
+    for each in warnings:
+        yield replace(each, next="") if refusals and each.id in goes_on else each

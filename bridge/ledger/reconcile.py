@@ -1,0 +1,195 @@
+"""What the ledger, the pointer and the folder say together, and what follows from it.
+
+`schema_migrations` records the set of applied migrations, `alembic_version` points at one
+revision. They can disagree: a person changed rows, the old runner was here, a table was lost.
+This module decides; it reads and writes nothing. What it says is in `bridge.ledger.messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bridge.files.plain_file import PlainFile
+from bridge.ledger import messages as say
+from bridge.ledger.drift import respelled
+from bridge.ledger.findings import Finding, refused
+from bridge.ledger.history import Entry, Line, build_line, in_applied_order
+from bridge.ledger.state import State, named
+
+#: What may be looked at without row level security hiding any of it.
+_READ = ("SELECT",)
+
+__all__ = ["Agreement", "State", "line_of", "reconcile", "reconcile_for_stamp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The line of this database, and what a person should hear about it."""
+
+    line: Line
+    #: What the version table is to say before the command begins.
+    pointer: str | None
+    #: Whether it has to be changed to say that.
+    moves_pointer: bool
+    warnings: tuple[Finding, ...] = ()
+
+
+def line_of(files: Sequence[PlainFile], state: State) -> Line:
+    """The line of the database in this state, whether or not its records agree."""
+    state = named(files, state)
+    rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
+    return build_line(files, rows)
+
+
+def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
+    """Decide which line this database has.
+
+    Raises LedgerError where going on could run a migration twice or skip one; the error names
+    the ways on.
+    """
+    agreement = _reconciled(files, named(files, state))
+    if state.blank_pointer:
+        agreement = replace(agreement, moves_pointer=True)
+    return agreement
+
+
+def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
+    refuse_unbelievable(state)
+    if not files and (state.rows or (state.ours and state.pointers)):
+        raise refused([say.empty_folder(state)])
+    _refuse_twins(files, state)
+    line = line_of(files, state)
+    if spelled := misspelled(line, state):
+        raise refused(spelled)
+    unknown = tuple(pointer for pointer in state.pointers if pointer not in line.by_revision)
+    if _is_foreign(line, state):
+        raise refused([say.foreign_ledger(state)])
+    if unknown and not state.ours:
+        raise refused([say.foreign_version_table(state, unknown)])
+    if unknown and not state.rows:
+        raise refused([say.lost_without_trace(state, unknown)])
+    if unknown:
+        return _rows_win(line, say.drifted(state, unknown, line.pointer))
+    if state.rows:
+        return _with_rows(line, state)
+    if state.pointers:
+        return _without_rows(line, state)
+    _refuse_other_ledgers(state)
+    return Agreement(line=line, pointer=None, moves_pointer=False)
+
+
+def refuse_unbelievable(state: State) -> None:
+    """Raise LedgerError where what was read may not be what is recorded, or not of this schema."""
+    tables = (
+        (state.ledger, state.table, "mirror_table"),
+        (state.version_table, state.pointer_table, "version_table"),
+    )
+    for name, table, setting in tables:
+        if table is None:
+            continue
+        if table.other_kind is not None:
+            raise refused([say.not_a_table(name, table, setting)])
+        if state.schema is None and state.session.here not in {None, table.schema}:
+            raise refused([say.other_schema(state, table, name)])
+    hiding = [(name, table) for name, table, _ in tables if table and table.hides(*_READ)]
+    if hiding:
+        raise refused([say.hidden_rows(state, name, _READ) for name, _ in hiding])
+
+
+def _refuse_other_ledgers(state: State) -> None:
+    """Nothing is recorded here; refuse where something is recorded at another place."""
+    others = [each for each in state.elsewhere if each.filled or not state.exists]
+    if others:
+        raise refused([say.elsewhere(state, others)])
+    if state.other_table is not None:
+        raise refused([say.other_table(state)])
+
+
+def _is_foreign(line: Line, state: State) -> bool:
+    """Whether rows are there, and none of them is a file of this folder.
+
+    In a ledger of bridge's own they may be a history that was squashed: then all files come after
+    them, and none can have run here under its own name.
+    """
+    if not state.rows or state.adopted or any(entry.file for entry in line.applied):
+        return False
+    last = max(entry.stem for entry in line.applied)
+    return not state.ours or any(entry.stem < last for entry in line.pending)
+
+
+def misspelled(line: Line, state: State) -> list[Finding]:
+    """Rows whose names are not those of pending files, and that a person would read as them.
+
+    And rows that have the name of a file, but not in the form in which this ledger names all
+    others, so that the runner that made it would run the file again.
+    """
+    found = [
+        say.names_differ(state, each.old.row.name, each.new)
+        for each in respelled(line)
+        if each.old.row is not None
+    ]
+    keys = state.keys
+    in_form = {row.version for row in state.rows if keys is None or keys.fits(row.name)}
+    files: dict[str, Entry] = {entry.stem: entry for entry in line.applied if entry.file}
+    return found + [
+        say.names_differ(state, row.name, [files[row.version]])
+        for row in state.rows
+        if row.version in files and row.version not in in_form
+    ]
+
+
+def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool) -> Agreement:
+    """As `reconcile`, for the command that says what was applied, and so knows better.
+
+    It is the way on where rows were lost, which `reconcile` refuses. With `purge` no disagreement
+    is refused, because whatever is not in the folder is forgotten.
+    """
+    state = named(files, state)
+    refuse_unbelievable(state)
+    if purge:
+        stems = {file.stem for file in files}
+        rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
+        line = build_line(files, [row for row in rows if row.version in stems])
+        return Agreement(line=line, pointer=None, moves_pointer=False)
+    line = line_of(files, state)
+    if state.rows or not state.pointers or not line.by_revision.keys() >= set(state.pointers):
+        return reconcile(files, state)
+    # The rows are gone: where the pointer stands is all that there is to start from.
+    pointer = _furthest(line, state.pointers)
+    return Agreement(line=line, pointer=pointer, moves_pointer=len(state.pointers) > 1)
+
+
+def _with_rows(line: Line, state: State) -> Agreement:
+    if state.pointers == (line.pointer,):
+        return Agreement(line=line, pointer=line.pointer, moves_pointer=False)
+    if not state.pointers:
+        return _rows_win(line)
+    return _rows_win(line, say.moved(state, line.pointer))
+
+
+def _without_rows(line: Line, state: State) -> Agreement:
+    """The pointer says that something was applied, and no row says what."""
+    first = line.entries[0].revision
+    if state.exists and state.pointers == (first,):
+        return _rows_win(line, say.removed(state, first))
+    raise refused([say.lost(state, _furthest(line, state.pointers))])
+
+
+def _rows_win(line: Line, *warnings: Finding) -> Agreement:
+    return Agreement(line=line, pointer=line.pointer, moves_pointer=True, warnings=warnings)
+
+
+def _furthest(line: Line, pointers: Sequence[str]) -> str:
+    return next(e.revision for e in reversed(line.entries) if e.revision in pointers)
+
+
+def _refuse_twins(files: Sequence[PlainFile], state: State) -> None:
+    """Two rows with one revision id: Alembic could not tell which of them is meant."""
+    stems = {file.stem for file in files}
+    seen: dict[str, str] = {}
+    for row in state.rows:
+        other = seen.setdefault(row.revision, row.version)
+        if other != row.version:
+            gone = row.version if other in stems else other
+            raise refused([say.twins(state, other, row.version, gone)])

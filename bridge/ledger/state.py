@@ -1,0 +1,273 @@
+"""What a database holds, as it was read: the rows of the ledger and the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bridge.database.quoting import quote, readable_constant
+from bridge.errors import LedgerError
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.history import Row
+from bridge.ledger.keys import Form, Keys
+from bridge.ledger.layout import Layout
+from bridge.ledger.table_facts import Column, Table
+
+#: How much of a ledger that was not recognised is shown: rows, and characters of a value.
+_SHOWN_ROWS = 3
+_SHOWN_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A column that may hold the names of migrations."""
+
+    #: What it holds, in the order of the rows.
+    keys: Sequence[str | None]
+    #: Whether it holds numbers.
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A table of the ledger's name in another schema of the database."""
+
+    schema: str
+    #: Whether this role may use that schema.
+    usable: bool = True
+    #: Whether it has, or had, any row.
+    filled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a connection is, as far as it matters to what is recorded."""
+
+    #: The schema in which files make their tables; None if the search_path names none.
+    here: str | None = "public"
+    #: The same for a session of this database that nobody has told a search_path.
+    usual: str | None = "public"
+    #: The role, as SQL has it.
+    role: str = "app"
+    #: Whether this role may make tables where the two tables belong.
+    may_create: bool = True
+    #: Whether the server is one that only follows another.
+    standby: bool = False
+    #: Whether the transaction may write nothing at all, and whether those after it may not.
+    read_only: bool = False
+    reads_by_default: bool = False
+    #: The encoding of the database, as PostgreSQL calls it.
+    encoding: str = "UTF8"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A constraint of the ledger that would refuse the row of a migration."""
+
+    stem: str
+    #: The constraint with its expression, or the database's own words.
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a database holds, as it was read."""
+
+    #: The ledger's name, as SQL has it, with its schema where one is set.
+    ledger: str
+    #: The version table's name, as SQL has it.
+    version_table: str
+    #: Whether the ledger exists.
+    exists: bool
+    #: Whether it has columns that only bridge adds.
+    ours: bool
+    #: As they are recorded, until `named` has made stems of their keys.
+    rows: tuple[Row, ...]
+    #: Whether the rows tell in which order they were applied.
+    certain: bool
+    #: What the version table holds; more than one only if something else wrote it.
+    pointers: tuple[str, ...]
+    #: Whether the version table has a row that points nowhere, which Alembic would trip over.
+    blank_pointer: bool = False
+    #: Tables of the ledger's name in other schemas, unless the settings name one.
+    elsewhere: tuple[Elsewhere, ...] = ()
+    #: The schema that the settings name.
+    schema: str | None = None
+    #: Both tables as the catalog tells of them; None for one that is not there.
+    table: Table | None = None
+    pointer_table: Table | None = None
+    session: Session = field(default_factory=Session)
+    #: Whether a person has said that the ledger is this project's, although no row is a file.
+    adopted: bool = False
+    #: Another table, where the ledger is empty, that holds the name of the first file.
+    other_table: str | None = None
+    #: Columns that must have a value, and of which nobody can tell which.
+    unfilled: tuple[Column, ...] = ()
+    #: Rows that would be refused.
+    rejected: tuple[Rejected, ...] = ()
+    #: The ledger's column for the names of migrations; None if its name does not tell.
+    key_column: str | None = "version"
+    #: Whether the settings say so.
+    key_is_told: bool = False
+    #: Whether that column holds numbers.
+    numeric: bool = False
+    #: What the settings say about the form of those names.
+    form: Form | None = None
+    #: The columns that may hold those names where `key_column` does not, row by row.
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    #: All columns of the ledger, for a message.
+    columns: str = ""
+    #: The columns themselves.
+    layout: Layout = field(default_factory=Layout)
+    #: Whether both tables are there with all that bridge would make.
+    complete: bool = False
+    #: How the ledger names migrations; None as long as that has not been found out.
+    keys: Keys | None = None
+    #: What each migration is recorded as, by its stem.
+    recorded: Mapping[str, str] = field(default_factory=dict)
+
+    def condition(self, stem: str) -> str:
+        """The SQL that finds the row of a migration, or sets its name, for a person to type."""
+        return self.condition_of(self.key(stem))
+
+    def condition_of(self, name: str) -> str:
+        """The same for what the ledger calls a migration."""
+        return f"{quote(self.key_column or 'version')} = {readable_constant(name)}"
+
+    def key(self, stem: str) -> str:
+        """What the ledger calls a migration."""
+        if stem in self.recorded:
+            return self.recorded[stem]  # numbers may be padded in one row and not in another
+        return self.new_key(stem)
+
+    def new_key(self, stem: str) -> str:
+        """What the ledger would call a migration that is recorded now."""
+        return self.keys.key(stem) if self.keys else stem
+
+    def correction(self, stem: str, name: str) -> str:
+        """The SQL that gives the row of `name` the name of this file, for a person to type."""
+        new, old = self.condition_of(self.new_key(stem)), self.condition_of(name)
+        return f"UPDATE {self.ledger} SET {new} WHERE {old};"  # noqa: S608
+
+    @property
+    def recognised(self) -> str | None:
+        """What was made of an unusual ledger without being told, as a sentence."""
+        if self.keys is None or not self.rows:
+            return None
+        column = self.key_column == "version" or self.key_is_told
+        form = self.keys.form is Form.STEM or self.form is not None
+        if column and form:
+            return None
+        names = self.recorded.items()
+        stem, key = next((pair for pair in names if self.keys.fits(pair[1])), next(iter(names)))
+        return (
+            f"{self.ledger} is taken for a ledger that names migrations by their {self.keys.form} "
+            f"in the column {self.key_column}: '{key}' is {stem}. To settle it, set mirror_key = "
+            f"{self.key_column} and mirror_key_form = {self.keys.form} in alembic.ini."
+        )
+
+
+def named(files: Sequence[PlainFile], state: State) -> State:
+    """The state with the stems of its migrations, whatever the ledger calls them.
+
+    Raises LedgerError if nobody can tell what the ledger calls them, or which file a row means.
+    """
+    if state.keys is not None:
+        return state
+    state, keys = _recognised(files, state)
+    if shared := keys.shared():
+        same = ", ".join(f"{' and '.join(stems)} have the same number" for stems in shared)
+        raise LedgerError(
+            f"{state.ledger} records numbers, not names, and {same}: nobody can tell which of "
+            "them is applied. Nothing was changed. Give all but one of them another number, or "
+            f"put whole names into {state.ledger}."
+        )
+    rows = tuple(replace(row, version=keys.stem(row.name), key=row.name) for row in state.rows)
+    # A name in the form of the others goes before one that a person has written beside it.
+    in_form_last = sorted(rows, key=lambda row: keys.fits(row.name))
+    return replace(
+        state,
+        rows=rows,
+        keys=keys,
+        recorded={row.version: row.name for row in in_form_last},
+    )
+
+
+def _recognised(files: Sequence[PlainFile], state: State) -> tuple[State, Keys]:
+    """Which column names migrations, and how: as told, by its name, or by what it holds."""
+    recorded = [row.version for row in state.rows]
+    if state.key_column is not None:
+        keys = _form(recorded, files, state)
+        stems = {file.stem for file in files}
+        if not state.candidates or any(keys.stem(key) in stems for key in recorded):
+            return state, keys
+    fitting = [
+        (name, found, match)
+        for name, found in state.candidates.items()
+        if (match := _match(found, files, state.form)) is not None
+    ]
+    if len(fitting) == 1:
+        name, found, keys = fitting[0]
+        rows = tuple(
+            replace(row, version=str(key)) for row, key in zip(state.rows, found.keys, strict=True)
+        )
+        return replace(state, key_column=name, numeric=found.numeric, rows=rows), keys
+    if state.key_column is None:
+        raise _unrecognised(state, [f"{name} as {match.form}" for name, _, match in fitting])
+    return state, _form(recorded, files, state)
+
+
+def _form(recorded: Sequence[str], files: Sequence[PlainFile], state: State) -> Keys:
+    if state.form is None:
+        return Keys.recognise(recorded, files, numeric=state.numeric)
+    try:
+        return Keys.told(state.form, recorded, files, numeric=state.numeric)
+    except ValueError as error:
+        raise LedgerError(
+            f"mirror_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "
+            f"'{error}', which is none. Nothing was changed. Correct mirror_key_form (or "
+            "mirror_key) in alembic.ini, or that row."
+        ) from None
+
+
+def _match(found: Candidate, files: Sequence[PlainFile], form: Form | None) -> Keys | None:
+    """How this column names migrations, if each of its values is a file."""
+    if not all(found.keys):
+        return None
+    present = [key for key in found.keys if key]
+    keys = Keys.matching(present, files, numeric=found.numeric)
+    return keys if keys is None or form in {None, keys.form} else None
+
+
+def _unrecognised(state: State, fitting: Sequence[str]) -> LedgerError:
+    why = (
+        f"more than one of them names files of this folder ({', '.join(fitting)})"
+        if fitting
+        else "none of them names in every row a file of this folder"
+    )
+    return LedgerError(
+        f"The table {state.ledger} is not a ledger that bridge knows: its columns are "
+        f"{state.columns}, and {why}. {samples(state)} Nothing was changed. If this is the "
+        "ledger, set mirror_key = COLUMN in alembic.ini, and mirror_key_form = stem, file, "
+        "path or number; if not, name another table with mirror_table = NAME."
+    )
+
+
+def samples(state: State) -> str:
+    """A sentence that shows what the first rows of an unusual ledger hold."""
+    if not state.rows:
+        return "It has no rows."
+    columns = [[name, *found.keys[:_SHOWN_ROWS]] for name, found in state.candidates.items()]
+    rows = [
+        ", ".join(f"{name} {_shown(values[place])}" for name, *values in columns)
+        for place in range(min(len(state.rows), _SHOWN_ROWS))
+    ]
+    return f"Its first rows: {'; '.join(rows)}."
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    return readable_constant(
+        value if len(value) <= _SHOWN_LENGTH else value[: _SHOWN_LENGTH - 1] + "…"
+    )

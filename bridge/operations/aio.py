@@ -1,0 +1,194 @@
+"""`upgrade` and `status` for code in an event loop, which goes on meanwhile.
+
+The work is done in a thread of its own, on the same synchronous connection as ever: Alembic and
+the files know no other. What this adds is that a cancelled await ends the work and waits until it
+has ended: nothing goes on behind the back of whoever cancelled it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from bridge.database.handed_in import usable
+from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
+from bridge.operations.request import Report, Request
+from bridge.operations.upgrade import run_upgrade
+from bridge.reporting.reporter import Direction, LogReporter, PassingReporter, Reporter, log
+from bridge.waiting import Stop, Stopped, stoppable
+
+if TYPE_CHECKING:
+    from bridge.database.handed_in import HandedIn
+    from bridge.operations.status import Status
+
+Result = TypeVar("Result")
+
+
+async def upgrade_async(
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    to: str = "head",
+    wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
+    embedded: bool = False,
+    reporter: Reporter | None = None,
+) -> Report:
+    """As `upgrade`, while the event loop goes on; the context variables are those of the caller.
+
+    If the await is cancelled, the running statement is cancelled too, its migration is rolled
+    back, and CancelledError is raised when the lock is free again; migrations before it stay
+    applied. The `reporter` is called from the thread that migrates.
+    """
+    interrupter = _Stopper()
+    request = Request.at_start(
+        database,
+        config=config,
+        embedded=embedded,
+        wait_for_lock=wait_for_lock,
+        wait_for_server=wait_for_server,
+        reporter=_Stoppable(reporter or LogReporter(), interrupter.stop),
+        interrupter=interrupter,
+    )
+    return await _in_a_thread(interrupter, lambda: run_upgrade(request, to=to), tell=_tell)
+
+
+async def status_async(
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    embedded: bool = False,
+    wait_for_server: float | None = None,
+) -> Status:
+    """As `status`, while the event loop goes on; a cancelled await ends the query."""
+    from bridge.operations.status import status_for
+
+    interrupter = _Stopper()
+    request = Request(
+        database=usable(database),
+        config=config,
+        embedded=embedded,
+        overrides={"wait_for_server": wait_for_server},
+        reporter=LogReporter(),
+        interrupter=interrupter,
+    )
+    return await _in_a_thread(interrupter, lambda: status_for(request), tell=lambda _: None)
+
+
+class _Stopper(Interrupter):
+    """Stops a thread where Interrupter stops for a signal: after code that may swallow it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop = Stop()
+
+    def check(self) -> None:
+        self.stop.check()
+        super().check()
+
+
+class _Stoppable(PassingReporter):
+    """Ends the run at the next thing that it has to tell, if that is wished.
+
+    Not where a migration is done or has failed: what is recorded then is told to the end.
+    """
+
+    def __init__(self, inner: Reporter, stop: Stop) -> None:
+        super().__init__(inner)
+        self._stop = stop
+
+    def unreachable(self, sentence: str, waited: float) -> None:
+        self._stop.check()
+        super().unreachable(sentence, waited)
+
+    def waiting(self, sentence: str) -> None:
+        self._stop.check()
+        super().waiting(sentence)
+
+    def started(self, stem: str, description: str, direction: Direction) -> None:
+        self._stop.check()
+        super().started(stem, description, direction)
+
+    def statement(self, statement: str, parameters: object) -> None:
+        self._stop.check()
+        super().statement(statement, parameters)
+
+
+async def _in_a_thread(
+    interrupter: _Stopper,
+    work: Callable[[], Result],
+    *,
+    tell: Callable[[BaseException | None], None],
+) -> Result:
+    """Do the work in a thread, and see to its end also if this await is cancelled.
+
+    `tell` is then called with what the thread raised, None if it was done after all.
+    The thread is none of the event loop's own pool, which a long migration would keep from others
+    and which may have none to spare when the service ends.
+    """
+
+    def run() -> Result:
+        with stoppable(interrupter.stop):
+            return work()
+
+    loop = asyncio.get_running_loop()
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge")
+    try:
+        future = loop.run_in_executor(executor, contextvars.copy_context().run, run)
+        try:
+            # Not a plain await, which would cancel the future and forget the thread.
+            await asyncio.wait({future})
+        except asyncio.CancelledError as cancelled:
+            error = await _ended(future, interrupter)
+            tell(error)
+            raise cancelled from error
+        return future.result()
+    finally:
+        executor.shutdown(wait=False)
+
+
+async def _ended(future: asyncio.Future[Result], interrupter: _Stopper) -> BaseException | None:
+    """Stop the thread, wait for its end however often that is cancelled, and say what it raised."""
+    interrupter.stop.wish()
+    ended = threading.Event()
+    future.add_done_callback(lambda _: ended.set())
+    # The loop has others to serve, and a request to a dead network takes long.
+    threading.Thread(
+        target=_stop_statements, args=(interrupter, ended), name="bridge-stop", daemon=True
+    ).start()
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError:
+            continue
+    return future.exception()
+
+
+def _stop_statements(interrupter: Interrupter, ended: threading.Event) -> None:
+    """Cancel what runs until nothing does; a connection on which that has no effect is cut."""
+    request = CancelRequest(interrupter.cancel)
+    began = time.monotonic()
+    pause = 0.0
+    while not ended.wait(pause):
+        pause = CANCEL_EVERY
+        if interrupter.busy():
+            request.send()
+            if time.monotonic() - began > CUT_AFTER:
+                interrupter.cut()
+
+
+def _tell(error: BaseException | None) -> None:
+    """Tell whoever operates the service what a cancelled upgrade has left."""
+    if error is None:
+        told = "It was done by then: everything is applied."
+    elif isinstance(error, Stopped):
+        told = "\n".join(getattr(error, "__notes__", ())) or "No migration was under way."
+    else:
+        told = str(error)
+    log.warning("The upgrade was cancelled. %s", told)

@@ -1,0 +1,225 @@
+"""The use case: set a project up, with a configuration and a folder of migrations.
+
+What is there already is never changed: where a file would have to be, it is said which lines
+belong into it. A database is only read.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bridge import ENVIRONMENT
+from bridge.config.sources import ConfigFiles, Options, absolute, find_config
+from bridge.errors import UsageError
+from bridge.files.discovery import holds_plain_files, is_alembics, plain_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INI: Final = """\
+# What `alembic`, `eai migrate` and a starting application read. Relative paths and %(here)s are
+# relative to this file. A line that is commented out shows the default.
+
+[alembic]
+# Plain NNN_description.py files instead of revisions with revision/down_revision.
+script_location = bridge:environment
+version_locations = {folder}
+path_separator = os
+# Folders from which migrations can import.
+prepend_sys_path = %(here)s
+
+# The database: MIGRATION_DATABASE_URL, then DATABASE_URL, then this (a % is written %%).
+# Better without a password here: this file is committed.
+# sqlalchemy.url = postgresql://user@host/database
+
+# A file that turns up with a lower number than one applied already: run (with a warning) or refuse.
+# out_of_order = run
+
+# A file that was changed after it was applied: warn (when something is pending) or refuse.
+# drift = warn
+
+# The models that `alembic check` and --autogenerate compare with (no default).
+# target_metadata = app.models:Base.metadata
+"""
+
+_INI_LINES: Final = """\
+    [alembic]
+    script_location = bridge:environment
+    version_locations = {folder}
+    path_separator = os"""
+
+_TOML_LINES: Final = """\
+    [tool.alembic]
+    script_location = "bridge:environment"
+    version_locations = ["{folder}"]"""
+
+_GUIDE: Final = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a project has, and what it is to get."""
+
+    #: The file that says, or would have to say, where the migrations are.
+    config: Path
+    #: Whether it is to be written.
+    new_config: bool
+    #: The lines that belong into a configuration that is there without them; None if it is right.
+    lines: str | None
+    folder: Path
+    #: Whether the folder is to be made.
+    new_folder: bool
+    #: Whether it is to get the guide to writing migrations.
+    new_guide: bool
+
+
+def plan_setup(
+    root: Path,
+    *,
+    config: Path | None = None,
+    folder: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Setup:
+    """Decide what the project in `root` needs; writes nothing.
+
+    `config` and `folder` are what a person has named. Raises UsageError if it is not clear which
+    folder is meant.
+    """
+    files = _configuration(root, config, environ)
+    options = _options(files)
+    place = (files and (files.ini or files.toml)) or absolute(config or "alembic.ini", root)
+    ours = options is not None and _is_ours(options)
+    # In a file that is not for bridge the same option names something else.
+    configured = options.paths("version_locations") if options is not None and ours else ()
+    chosen = _folder(root, folder, configured)
+    return Setup(
+        config=place,
+        new_config=files is None,
+        lines=None if files is None or ours else _lines(files, place, chosen),
+        folder=chosen,
+        new_folder=not chosen.exists(),
+        new_guide=_lacks_guide(chosen),
+    )
+
+
+def set_up(setup: Setup) -> None:
+    """Write what is missing; a file that has turned up meanwhile is left alone.
+
+    Raises UsageError if the project cannot be written to.
+    """
+    try:
+        setup.folder.mkdir(parents=True, exist_ok=True)
+        if setup.new_guide:
+            _write(setup.folder / _GUIDE, guide())
+        if setup.new_config:
+            text = _INI.replace("{folder}", _here(setup.config, setup.folder))
+            _write(setup.config, text)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be written: {error.strerror}. What was written before it "
+            "stays; type the command again when that is mended."
+        ) from error
+
+
+def guide() -> str:
+    """The guide to writing migrations, for a folder that has none."""
+    return (resources.files("bridge") / "environment" / "guide.md").read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    # x: never over a file that is there.
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def _configuration(
+    root: Path, config: Path | None, environ: Mapping[str, str]
+) -> ConfigFiles | None:
+    """The configuration that is there; one of a folder above counts if it is for bridge."""
+    if config is not None and not absolute(config, root).exists():
+        return None
+    try:
+        files = find_config(config, environ=environ)
+    except UsageError:
+        if config is None and not environ.get("ALEMBIC_CONFIG"):
+            return None
+        raise
+    place = files.ini or files.toml
+    named = config is not None or environ.get("ALEMBIC_CONFIG")
+    if named or (place is not None and place.parent == root):
+        return files
+    options = _options(files)
+    return files if options is not None and _is_ours(options) else None
+
+
+def _options(files: ConfigFiles | None) -> Options | None:
+    """What they say; None if they have no section of Alembic's."""
+    if files is None:
+        return None
+    try:
+        return Options.read(files, section="alembic")
+    except UsageError as error:
+        if "has no" in str(error):
+            return None
+        raise
+
+
+def _is_ours(options: Options) -> bool:
+    location, plain = options.get("script_location"), options.get("plain_files")
+    if location is not None and str(location.value).strip() == ENVIRONMENT:
+        return True
+    return plain is not None and str(plain.value).strip().lower() in {"true", "yes", "on", "1"}
+
+
+def _folder(root: Path, named: Path | None, configured: tuple[str, ...]) -> Path:
+    if named is not None:
+        chosen = absolute(named, root)
+        if chosen.exists() and not chosen.is_dir():
+            raise UsageError(f"--folder {named} is a file, not a folder of migrations.")
+        if configured and configured[0] != str(chosen):
+            raise UsageError(
+                f"--folder {named} is not the folder that is configured: {configured[0]}. Leave "
+                "--folder out, or change version_locations in the configuration."
+            )
+        return chosen
+    if configured:
+        return Path(configured[0])
+    found = plain_folders(root)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = "\n".join(f"  --folder {os.path.relpath(each, root)}" for each in found)
+        raise UsageError(
+            f"There are {len(found)} folders of plain files here. Nothing was written. Say which "
+            f"one is meant:\n{names}"
+        )
+    usual = root / "migrations"
+    if usual.exists() and not holds_plain_files(usual) and is_alembics(usual):
+        raise UsageError(
+            f"{usual} is an environment of Alembic's own, and no folder of plain files was found. "
+            "Nothing was written. Name another folder for plain files, such as: --folder "
+            "plain_migrations"
+        )
+    return usual
+
+
+def _lacks_guide(folder: Path) -> bool:
+    try:
+        return not any(each.name.lower().startswith("readme") for each in folder.iterdir())
+    except OSError:
+        return True
+
+
+def _lines(files: ConfigFiles, place: Path, folder: Path) -> str:
+    lines = _INI_LINES if files.ini else _TOML_LINES
+    return lines.replace("{folder}", _here(place, folder))
+
+
+def _here(config: Path, folder: Path) -> str:
+    """The folder as the configuration names it, from wherever it is read."""
+    relative = Path(os.path.relpath(folder, config.parent)).as_posix().replace("%", "%%")
+    return "%(here)s" if relative == "." else f"%(here)s/{relative}"

@@ -1,0 +1,145 @@
+"""The answer to most starts, "nothing is pending", for the price of one query.
+
+It imports neither SQLAlchemy nor Alembic, takes no lock and, unless changed files are to be
+refused, opens no migration. It never says that something is pending: whatever is not plainly up to
+date is left to the whole procedure.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from bridge.database.quoting import always_quote
+from bridge.files.folder import ordinary_stems, scan
+from bridge.files.plain_file import PlainFile, revision_id
+from bridge.ledger.layout import ADDED_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from bridge.config.settings import Settings
+
+    #: Sends a query, and returns its one row; None where that fails.
+    Ask = Callable[[str], Sequence[Any] | None]
+
+
+def is_up_to_date(ask: Ask, settings: Settings) -> bool:
+    """Whether this folder's files, and nothing else, are applied and the pointer agrees.
+
+    Where changed files are to be refused it opens the files after all, and also wants each to
+    have the checksum that is recorded. Reads only. False also where a table is missing or is not
+    of bridge's own making. Raises FilesError for a folder, or then a file, that cannot be read.
+    """
+    unchanged = settings.drift == "refuse"
+    stems = ordinary_stems(settings.folder)
+    if stems is None:
+        stems = [file.stem for file in scan(settings.folder).files]
+    row = ask(_query(settings, checksums=unchanged)) if stems else None
+    if row is None:
+        return False
+    versions, rows, dated, last, pointer, checksums, here, _ = row
+    # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
+    return bool(
+        here
+        and rows == dated == len(stems)
+        and versions is not None
+        and (versions == "/".join(stems) or sorted(versions.split("/")) == stems)
+        and pointer == revision_id(last)
+        and (not unchanged or _are_unchanged(settings.folder, versions, checksums))
+    )
+
+
+def _are_unchanged(folder: str, versions: str, checksums: str) -> bool:
+    """Whether each file is what was applied; an adopted row without a checksum tells nothing."""
+    applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
+    return len(applied) == checksums.count("/") + 1 and all(
+        not checksum or PlainFile(folder, stem).has(checksum.removeprefix("="))
+        for stem, checksum in sorted(applied.items())
+    )
+
+
+def through_driver(connection: Any) -> Ask:
+    """Ask over a connection of psycopg2's, which is in autocommit mode from then on."""
+    from psycopg2 import Error
+
+    def ask(query: str) -> Any:
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchone()
+        except (Error, UnicodeDecodeError):
+            return None
+
+    return ask
+
+
+def through_engine(connection: Connection) -> Ask:
+    """Ask over a connection of SQLAlchemy's, by whose events a team may have its say.
+
+    What was begun on it is rolled back.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    def ask(query: str) -> Any:
+        try:
+            # A % in the name of a table is none of the driver's.
+            options = {"no_parameters": True}
+            row = connection.exec_driver_sql(query, execution_options=options).one()
+            connection.rollback()
+        except (DBAPIError, UnicodeDecodeError):
+            with suppress(DBAPIError):  # of a connection that was cut
+                connection.rollback()
+            return None
+        return row
+
+    return ask
+
+
+def _query(settings: Settings, *, checksums: bool) -> str:
+    schema = settings.version_table_schema
+    return _QUERY.format(
+        ledger=_qualified(schema, settings.mirror_table),
+        pointer=_qualified(schema, settings.version_table),
+        key=always_quote(settings.mirror_key or "version"),
+        checksums=_CHECKSUMS if checksums else "NULL",
+        here="true" if schema else _here(settings.mirror_table, settings.version_table),
+        columns=", ".join(ADDED_COLUMNS),
+    )
+
+
+def _here(*tables: str) -> str:
+    """Whether the tables found are in the schema in which files would make theirs.
+
+    One that is found behind it in the search_path is another schema's. Looked up by name: that
+    costs a tenth of a look at pg_class.
+    """
+    names = [always_quote(table).replace("'", "''") for table in tables]
+    return " AND ".join(
+        f"to_regclass(quote_ident(current_schema()) || '.{name}') = to_regclass('{name}')"
+        for name in names
+    )
+
+
+def _qualified(schema: str | None, table: str) -> str:
+    return f"{always_quote(schema)}.{always_quote(table)}" if schema else always_quote(table)
+
+
+# An error where one of bridge's columns is lacking: that table has still to be adopted. Nothing is
+# sorted by the server, which takes longer over it than over all the rest.
+_QUERY = """
+SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
+       (SELECT max(latest.{key}::text COLLATE "C") FROM {ledger} AS latest
+         WHERE latest.applied_at = max(ledger.applied_at)),
+       (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
+       {checksums},
+       {here},
+       (SELECT ({columns}) FROM {ledger} LIMIT 0)
+  FROM {ledger} AS ledger
+"""
+
+# In the order of the names, as both come from one pass over the rows.
+_CHECKSUMS = "string_agg(coalesce('=' || checksum::text, ''), '/')"

@@ -1,0 +1,78 @@
+"""What a database has recorded, told before anything is done with it; it only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import text
+
+from bridge.database.engine import connect, make_engine
+from bridge.database.opening import opened
+from bridge.files.folder import scan
+from bridge.ledger.configured import ledger_of
+from bridge.ledger.limits import additions
+from bridge.ledger.read import read_state
+from bridge.ledger.state import State
+from bridge.operations.status import MigrationState, Status, status_of
+
+if TYPE_CHECKING:
+    from bridge.operations.request import Request
+
+#: Names of migrations that are shown in one sentence.
+_SHOWN = 5
+
+
+def recognise(request: Request) -> list[str]:
+    """Say what the ledger of the database was recognised as, and what would be pending.
+
+    Raises a BridgeError if the database cannot be read, or nothing can be made of its ledger.
+    """
+    settings = request.settings()
+    files = scan(settings.folder).files
+    url = cast("str | None", request.database)  # from a command line
+    with opened(settings, url=url, embedded=request.embedded) as database:
+        engine = make_engine(database.url)
+        try:
+            with connect(engine, database, wait=settings.wait_for_server) as connection:
+                connection.execute(text("SET TRANSACTION READ ONLY"))
+                state = read_state(connection, ledger_of(settings), files)
+        finally:
+            engine.dispose()
+    status = status_of(files, state, settings)
+    return [f"In the {database.describe()}:", *(f"  {line}" for line in _told(state, status))]
+
+
+def _told(state: State, status: Status) -> list[str]:
+    lines = [_ledger(state)]
+    gone = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
+    if state.rows:
+        count = len(state.rows) - len(gone)
+        lines.append(f"{count} of them {'is a file' if count == 1 else 'are files'} of the folder.")
+    if gone:
+        lines.append(f"Without a file: {_names(gone)}.")
+    lines += [*status.problems, *status.warnings]
+    if sentence := additions(state):
+        lines.append(sentence)
+    if not status.problems:
+        pending = status.pending
+        lines.append(f"Pending: {_names(pending)}." if pending else "Nothing is pending.")
+    return lines
+
+
+def _ledger(state: State) -> str:
+    if not state.exists:
+        return f"There is no table {state.ledger} yet: the first run makes it."
+    if not state.rows:
+        return f"The table {state.ledger} is there, without any row."
+    rows = "1 row" if len(state.rows) == 1 else f"{len(state.rows)} rows"
+    form = state.keys.form if state.keys else "stem"
+    return (
+        f"The table {state.ledger} was recognised: {rows}, which name migrations by their {form} "
+        f"in the column {state.key_column}."
+    )
+
+
+def _names(stems: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(stems[:_SHOWN])
+    more = len(stems) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,257 @@
+"""`eai migrate rehearse`: run the pending files for real, in a transaction that is rolled back.
+
+It looks at what each file sends, how long it takes and which locks it holds. It writes no
+bookkeeping, and never commits: a file's commits release savepoints, as with
+``transaction = "atomic"``, and the driver's connection refuses to commit meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection, text
+
+from bridge.config.settings import Settings
+from bridge.database.engine import Database, connect
+from bridge.database.sqlstate import sqlstate
+from bridge.errors import MigrationError
+from bridge.execution.transaction import CHECK_COMMIT
+from bridge.files.mode import Mode
+from bridge.locking.exclusive import exclusively
+from bridge.operations.rehearsal.driver import Guard, rehearsal_engine
+from bridge.operations.rehearsal.locks import Lock, Locks
+from bridge.operations.rehearsal.script import FileScript
+from bridge.operations.request import Request
+from bridge.operations.upgrade import alembic_here
+from bridge.reporting.reporter import Direction, PassingReporter, Reporter
+
+if TYPE_CHECKING:
+    from bridge.alembic.script_directory import PlainScriptDirectory
+    from bridge.execution.runner import Runner
+    from bridge.files.plain_file import PlainFile
+
+#: How long a statement waits for a lock: those who queue behind it wait as long.
+LOCK_TIMEOUT = "2s"
+
+#: What only a real commit, or no transaction at all, would let pass: by SQLSTATE.
+_NEEDS_COMMIT = {
+    "55P04": "it uses an enum value that it has added before: that needs a real commit",
+    "25001": "it has a statement that refuses to run inside a transaction",
+    "2D000": "it commits inside the database, in a procedure or a DO block",
+}
+_ENDS_TRANSACTION = "it ends the transaction by itself (COMMIT or ROLLBACK as text)"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One file that was run and rolled back."""
+
+    stem: str
+    path: str
+    #: What it sent, as a script.
+    sql: str
+    locks: tuple[Lock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal has found."""
+
+    done: tuple[Rehearsed, ...]
+    #: Stems that could not be rehearsed, and of the first of them why not.
+    left: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def rehearse(request: Request, database: Database, *, to: str = "head") -> Rehearsal:
+    """Run what is pending on this database, and roll it back.
+
+    Holds the migration lock, and the locks of what it runs until the end. Raises MigrationError
+    if a file fails, and what `run_upgrade` raises before it changes anything.
+    """
+    settings = request.settings()
+    reporter = request.reporter or Reporter()
+    watch = _Watch(reporter)
+    engine = rehearsal_engine(database.url)
+    try:
+        with (
+            connect(
+                engine, database, wait=settings.wait_for_server, on_wait=reporter.unreachable
+            ) as connection,
+            exclusively(
+                connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
+            ) as right,
+            _rolled_back(connection),
+        ):
+            return _Rehearsing(request, connection, watch, right.may_begin).run(to)
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    """One transaction that cannot be committed; raises MigrationError if it was all the same."""
+    connection.begin()
+    with Guard(connection):
+        xid = connection.scalar(text("SELECT txid_current()"))
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        try:
+            yield
+        finally:
+            connection.rollback()
+            status = None
+            if not connection.invalidated:
+                status = connection.scalar(text("SELECT txid_status(:xid)"), {"xid": xid})
+                connection.rollback()
+    if status == "committed":
+        raise MigrationError(
+            "A file committed through the driver, past everything that keeps a rehearsal from "
+            "it. What it did before that STAYS in the database, and is not recorded: undo it by "
+            "hand, or restore a backup."
+        )
+
+
+class _Rehearsing:
+    """One rehearsal, on a connection in the transaction that will be rolled back."""
+
+    def __init__(
+        self, request: Request, connection: Connection, watch: _Watch, may_begin: Any
+    ) -> None:
+        self._request = request
+        self._connection = connection
+        self._watch = watch
+        self._may_begin = may_begin
+
+    def run(self, to: str) -> Rehearsal:
+        """Let Alembic set up what files may expect, and run them where it would take its steps."""
+        from alembic.runtime.environment import EnvironmentContext
+        from alembic.script import ScriptDirectory
+
+        found = Rehearsal(())
+        with alembic_here():
+            config = self._request.alembic_config()
+            config.attributes["connection"] = self._connection
+            config.attributes["bridge.reporter"] = self._watch
+            config.attributes["bridge.rehearses"] = True  # files do run, although nothing stays
+            script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
+
+            def rehearse_steps(heads: Any, _context: Any) -> list[Any]:
+                nonlocal found
+                steps = script._upgrade_revs(to, heads)  # noqa: SLF001
+                files = [cast("Any", step.revision).entry.file for step in steps]
+                found = self._run_files(files, script.settings)
+                return []
+
+            with EnvironmentContext(config, script, fn=rehearse_steps, dont_mutate=True):
+                script.run_env()
+        return found
+
+    def _run_files(self, files: list[PlainFile], settings: Settings) -> Rehearsal:
+        from bridge.execution.runner import Runner
+        from bridge.execution.session import Watcher
+
+        locks = Locks.before(self._connection)
+        done: list[Rehearsed] = []
+        with Watcher().listening() as watcher:
+            runner = Runner(
+                connection=self._connection,
+                reporter=self._watch,
+                watcher=watcher,
+                may_begin=self._may_begin,
+                autoflush=settings.session_autoflush,
+                show_parameters=settings.show_parameters,
+                external=True,
+                rehearsal=True,
+            )
+            for number, file in enumerate(files):
+                mode = Mode(file.header.transaction or settings.transaction)
+                reason = _autocommit(mode) or self._run_file(runner, file, mode)
+                if reason:
+                    left = tuple(each.stem for each in files[number:])
+                    return Rehearsal(tuple(done), left, reason)
+                done.append(self._watch.rehearsed(file, locks.taken(self._connection)))
+        return Rehearsal(tuple(done))
+
+    def _run_file(self, runner: Runner, file: PlainFile, mode: Mode) -> str | None:
+        """Run one file; returns why it cannot be rehearsed, if it cannot."""
+        self._watch.begin(self._connection, mode)
+        try:
+            # What a file prints is for the person, not for the script.
+            with contextlib.redirect_stdout(sys.stderr):
+                runner.run(file, Direction.UPGRADE)
+            runner.finish(lambda _attempt: self._check_commit())
+        except MigrationError as error:
+            reason = _not_rehearsable(error)
+            if reason is None:
+                self._watch.tell_failure()
+                raise
+            return reason
+        except BaseException:
+            self._watch.tell_failure()
+            raise
+        return None
+
+    def _check_commit(self) -> None:
+        """What a COMMIT would check, in a savepoint: the next file begins as after a COMMIT."""
+        savepoint = self._connection.begin_nested()
+        self._connection.exec_driver_sql(CHECK_COMMIT)
+        savepoint.rollback()
+
+
+def _autocommit(mode: Mode) -> str | None:
+    return 'it says transaction = "autocommit"' if mode is Mode.AUTOCOMMIT else None
+
+
+def _not_rehearsable(error: BaseException) -> str | None:
+    cause: BaseException | None = error
+    while cause is not None:
+        state = sqlstate(cause)
+        if state in _NEEDS_COMMIT:
+            return _NEEDS_COMMIT[state]
+        if isinstance(cause, MigrationError) and "tried to end that transaction" in str(cause):
+            return _ENDS_TRANSACTION
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+class _Watch(PassingReporter):
+    """Keeps what a file sends, and holds a failure back until it is known to be one."""
+
+    def __init__(self, inner: Reporter) -> None:
+        super().__init__(inner)
+        self._failed: tuple[str, Direction, float] | None = None
+
+    def begin(self, connection: Connection, mode: Mode) -> None:
+        """What follows is of this file."""
+        self._dbapi: Any = connection.connection.dbapi_connection
+        self._script = FileScript(mode)
+
+    def rehearsed(self, file: PlainFile, locks: tuple[Lock, ...]) -> Rehearsed:
+        """What was found out about the file that has just ended."""
+        return Rehearsed(file.stem, file.path, self._script.text(), locks)
+
+    def tell_failure(self) -> None:
+        """The failure was one, and not the end of what can be rehearsed."""
+        if self._failed is not None:
+            self._inner.failed(*self._failed)
+
+    def statement(self, statement: str, parameters: object) -> None:
+        self._inner.statement(statement, parameters)
+        many = parameters if isinstance(parameters, list) else [parameters]
+        for each in many:
+            self._script.add(self._with_literals(statement, each))
+
+    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
+        self._failed = (stem, direction, seconds)
+
+    def _with_literals(self, statement: str, parameters: object) -> str:
+        with self._dbapi.cursor() as cursor:
+            try:
+                return cast("bytes", cursor.mogrify(statement, parameters)).decode()
+            except (TypeError, ValueError, IndexError, KeyError):
+                # The statement will fail in the same way, or was sent without parameters.
+                return statement

@@ -1,0 +1,200 @@
+"""Where a database stands: what is applied, what is pending, and what is wrong.
+
+It only looks: nothing is written, no lock is taken and Alembic is not imported. An ``env.py`` of
+a team's own is not run; the tables are those that the settings name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bridge.config.settings import Settings
+from bridge.database.handed_in import usable
+from bridge.errors import FilesError
+from bridge.files.folder import scan
+from bridge.files.plain_file import PlainFile
+from bridge.ledger.configured import ledger_of
+from bridge.ledger.findings import Finding
+from bridge.ledger.history import Entry
+from bridge.ledger.preflight import Command, preflight
+from bridge.ledger.read import read_state
+from bridge.ledger.state import State
+from bridge.operations.read_only import looking
+from bridge.operations.request import Request
+from bridge.reporting.reporter import LogReporter
+
+if TYPE_CHECKING:
+    from bridge.database.handed_in import HandedIn
+
+
+class MigrationState(StrEnum):
+    """What disk and database say together about one migration."""
+
+    #: It has a row, and its file is what was applied as far as that is recorded.
+    APPLIED = "applied"
+    #: Its file is there, and it has no row.
+    PENDING = "pending"
+    #: Pending, and its name sorts before one that was applied already.
+    LATE = "late"
+    #: It has a row, and its file is gone.
+    MISSING = "file missing"
+    #: It has a row, and its file is not what was applied.
+    CHANGED = "changed"
+    #: No database was asked; only `eai migrate status --offline` says this.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One migration of the folder, of the ledger, or of both."""
+
+    #: The file's stem, `004_new_feature`.
+    version: str
+    description: str
+    state: MigrationState
+    #: When it was applied: a time, in some adopted tables only a date, or unknown.
+    applied_at: date | None
+    #: How long it took, in milliseconds, if that is recorded.
+    execution_ms: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form, made of what JSON knows."""
+        return {
+            "version": self.version,
+            "description": self.description,
+            "state": str(self.state),
+            "applied_at": self.applied_at.isoformat() if self.applied_at else None,
+            "execution_ms": self.execution_ms,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a database stood when it was asked."""
+
+    #: The Alembic revision id of the migration applied last; None where none is.
+    current: str | None
+    #: Applied ones in the order in which they were applied, then pending ones by name.
+    migrations: tuple[Migration, ...]
+    #: For what an upgrade would refuse to run, each a sentence or a few.
+    problems: tuple[str, ...] = ()
+    #: What a person should know although an upgrade would run.
+    warnings: tuple[str, ...] = ()
+    #: The same with ids, files and what to type, problems first.
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The versions that an upgrade would run, in that order; late ones are among them."""
+        waiting = {MigrationState.PENDING, MigrationState.LATE}
+        return tuple(each.version for each in self.migrations if each.state in waiting)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether nothing is pending, and nothing is wrong."""
+        return not (self.pending or self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form, made of what JSON knows; its keys stay as they are."""
+        return {
+            "current": self.current,
+            "up_to_date": self.up_to_date,
+            "pending": list(self.pending),
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+            "findings": [each.to_json() for each in self.findings],
+            "migrations": [each.to_json() for each in self.migrations],
+        }
+
+
+def status(
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    embedded: bool = False,
+    wait_for_server: float | None = None,
+) -> Status:
+    """Say where the database stands, without writing anything or taking a lock.
+
+    The arguments are those of `upgrade`. `wait_for_server` is in seconds; None for what the
+    settings say, else 0. A Connection is given back in a transaction only if it came in one.
+
+    Raises a BridgeError where there is nothing to tell: no database, a folder that cannot be
+    read, a table that cannot be. What an upgrade would refuse is in the Status instead.
+    """
+    request = Request(
+        database=usable(database),
+        config=config,
+        embedded=embedded,
+        overrides={"wait_for_server": wait_for_server},
+        reporter=LogReporter(),
+    )
+    return status_for(request)
+
+
+def status_for(request: Request) -> Status:
+    """As `status`, for a Request."""
+    settings = request.settings()
+    # Before anything is connected to: what is wrong with the folder needs no database.
+    files = scan(settings.folder).files
+    with looking(request, settings) as connection:
+        state = read_state(connection, ledger_of(settings), files)
+    return status_of(files, state, settings)
+
+
+def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> Status:
+    """What these files and this state of a database mean together.
+
+    Reads the files that are applied, for their checksums, and those pending. Raises LedgerError if
+    nobody can tell what the ledger calls the migrations.
+    """
+    found = preflight(Command.UPGRADE, files, state, settings, looking=True)
+    line, late, changed = found.line, set(found.line.late), set(found.changed)
+    warnings = tuple(map(_not_now, found.warnings))
+    return Status(
+        current=line.pointer,
+        migrations=tuple(_migration(entry, late, changed) for entry in line.entries),
+        problems=tuple(map(str, found.refusals)),
+        warnings=tuple(str(each) for each in warnings if each.id != "late"),
+        findings=(*found.refusals, *warnings),
+    )
+
+
+def _not_now(finding: Finding) -> Finding:
+    """What the next run does about it, where that changes the database."""
+    if finding.id not in {"pointer-moved", "rerun"} or not finding.next:
+        return finding
+    then = f"{finding.next} (The next run does that; nothing was changed now.)"
+    return replace(finding, next=then)
+
+
+def _migration(entry: Entry, late: Collection[Entry], changed: Collection[Entry]) -> Migration:
+    row = entry.row
+    if row is None:
+        state = MigrationState.LATE if entry in late else MigrationState.PENDING
+    elif entry.file is None:
+        state = MigrationState.MISSING
+    else:
+        state = MigrationState.CHANGED if entry in changed else MigrationState.APPLIED
+    return Migration(
+        version=entry.stem,
+        description=_description(entry),
+        state=state,
+        applied_at=row.applied_at if row else None,
+        execution_ms=row.execution_ms if row else None,
+    )
+
+
+def _description(entry: Entry) -> str:
+    """As recorded, else as the file says, else its name."""
+    if entry.row is not None and entry.row.description:
+        return entry.row.description
+    with suppress(FilesError):
+        return entry.file.header.description if entry.file else entry.stem
+    return entry.stem

@@ -1,0 +1,155 @@
+"""What an application calls when it starts, under the switch of whoever operates it.
+
+`upgrade` does what it is told; these ask the setting `startup` (BRIDGE_STARTUP) first. They know
+of no framework.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bridge.config.settings import AT_START, Settings
+from bridge.database.interrupt import interruptible
+from bridge.errors import Interrupted, Pending
+from bridge.ledger.findings import Severity, refused
+from bridge.operations.request import Report, Request
+from bridge.operations.upgrade import run_upgrade
+from bridge.reporting.reporter import LogReporter, Reporter, log
+
+if TYPE_CHECKING:
+    from bridge.database.handed_in import HandedIn
+    from bridge.operations.status import Status
+
+#: How many migrations an error names; the rest are counted.
+NAMED = 20
+
+
+def start(
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
+    embedded: bool = False,
+    reporter: Reporter | None = None,
+) -> Report:
+    """Bring the database up to date, unless the setting `startup` says otherwise.
+
+    `startup = check` writes nothing and raises Pending if a migration is pending; `off` touches
+    no database and logs a warning. The arguments are those of `upgrade`, and so are the errors.
+    In the main thread, SIGTERM and Ctrl-C cancel the running statement, roll back and raise
+    Interrupted, which is a SystemExit.
+    """
+    settings = settings_at_start(config, wait_for_lock, wait_for_server)
+    reporter = reporter or LogReporter()
+    if settings.startup == "off":
+        return _skip(reporter)
+    with _telling(), interruptible() as interrupter:
+        if settings.startup == "check":
+            from bridge.operations.status import status
+
+            where: dict[str, Any] = {"config": config, "embedded": embedded}
+            found = status(database, **where, wait_for_server=settings.wait_for_server)
+            return _accept(found, reporter)
+        request = Request.at_start(
+            database,
+            config=config,
+            embedded=embedded,
+            wait_for_lock=wait_for_lock,
+            wait_for_server=wait_for_server,
+            reporter=reporter,
+            interrupter=interrupter,
+        )
+        return run_upgrade(request)
+
+
+async def start_async(
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
+    embedded: bool = False,
+    reporter: Reporter | None = None,
+) -> Report:
+    """As `start`, while the event loop goes on; a cancelled await rolls back."""
+    from bridge.operations.aio import status_async, upgrade_async
+    from bridge.startup.signals import StoppedBySignals
+
+    settings = settings_at_start(config, wait_for_lock, wait_for_server)
+    reporter = reporter or LogReporter()
+    where: dict[str, Any] = {"config": config, "embedded": embedded}
+    if settings.startup == "off":
+        return _skip(reporter)
+    with StoppedBySignals():
+        if settings.startup == "check":
+            wait = settings.wait_for_server
+            return _accept(await status_async(database, **where, wait_for_server=wait), reporter)
+        return await upgrade_async(
+            database,
+            **where,
+            wait_for_lock=wait_for_lock,
+            wait_for_server=wait_for_server,
+            reporter=reporter,
+        )
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Log what an interruption means: a process that ends with SystemExit shows nothing."""
+    try:
+        yield
+    except Interrupted as interrupted:
+        log.warning("%s", "\n".join([str(interrupted), *getattr(interrupted, "__notes__", ())]))
+        raise
+
+
+def settings_at_start(
+    config: str | os.PathLike[str] | None,
+    wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
+) -> Settings:
+    """The settings of a service that starts."""
+    waits = {"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server}
+    return Settings.load(config, overrides=waits, defaults=AT_START)
+
+
+def _skip(reporter: Reporter) -> Report:
+    reporter.warning(
+        "Migrations were skipped, and the database was not looked at: startup is off "
+        "(BRIDGE_STARTUP, or startup in the configuration)."
+    )
+    return Report(())
+
+
+#: This process is not to write: whether its role could is for the one that does.
+_OF_THE_ROLE = frozenset({"rights", "lacks-columns", "breaking-unrecorded", "drift-unrecorded"})
+
+
+def _accept(found: Status, reporter: Reporter) -> Report:
+    findings = [each for each in found.findings if each.id not in _OF_THE_ROLE]
+    for each in findings:
+        if each.severity is Severity.WARNING and each.id != "late":
+            reporter.warning(str(each), finding=each.id)
+    problems = [each for each in findings if each.severity is Severity.ERROR]
+    if problems:
+        raise refused(problems)
+    if found.pending:
+        raise Pending(pending_sentence(found.pending))
+    return Report(())
+
+
+def pending_sentence(stems: Sequence[str]) -> str:
+    """What is pending, why it was not applied, and what to type."""
+    names = ", ".join(stems[:NAMED])
+    if len(stems) > NAMED:
+        names += f" and {len(stems) - NAMED} more"
+    what = "1 migration is" if len(stems) == 1 else f"{len(stems)} migrations are"
+    return (
+        f"{what} pending: {names}. startup is check (BRIDGE_STARTUP, or startup in the "
+        "configuration), so that this process does not apply them; nothing was written. Apply "
+        "them with `eai migrate`, then start again."
+    )
