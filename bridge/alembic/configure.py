@@ -106,7 +106,7 @@ def without_ledger(
     schema = settings.version_table_schema or default_schema
 
     def include_object(obj: Any, name: Any, kind: Any, reflected: Any, compare_to: Any) -> bool:
-        if kind == "table" and name == settings.mirror_table:
+        if kind == "table" and name == settings.ledger_table:
             where = getattr(obj, "schema", None) or default_schema
             if where == schema:
                 return False

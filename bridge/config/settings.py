@@ -34,7 +34,7 @@ OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
 Startup = Literal["upgrade", "check", "off"]
 LogFormat = Literal["text", "json"]
-MirrorKeyForm = Literal["stem", "file", "number", "path"]
+LedgerKeyForm = Literal["stem", "file", "number", "path"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +54,13 @@ class Settings:
     #: What happens where a file was changed after it was applied. Default: "warn".
     drift: Drift = "warn"
     #: The table that records the set of applied migrations. Default: "schema_migrations".
-    mirror_table: str = "schema_migrations"
+    ledger_table: str = "schema_migrations"
     #: Whether anything says so: then no table of another name is looked for.
-    mirror_table_is_told: bool = False
+    ledger_is_named: bool = False
     #: Its column for the names of migrations; None for "version", or what is recognised.
-    mirror_key: str | None = None
+    ledger_key: str | None = None
     #: Their form in it; None to recognise it.
-    mirror_key_form: MirrorKeyForm | None = None
+    ledger_key_form: LedgerKeyForm | None = None
     #: Alembic's table with the one pointer. Default: "alembic_version".
     version_table: str = "alembic_version"
     #: The schema of both tables; None for the first one of the search_path.
@@ -143,9 +143,9 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "transaction": values.one_of("default", "atomic", "autocommit"),
     "out_of_order": values.one_of("run", "refuse"),
     "drift": values.one_of("warn", "refuse"),
-    "mirror_table": values.name,
-    "mirror_key": values.column,
-    "mirror_key_form": values.one_of("stem", "file", "number", "path"),
+    "ledger_table": values.name,
+    "ledger_key": values.column,
+    "ledger_key_form": values.one_of("stem", "file", "number", "path"),
     "version_table": values.name,
     "version_table_schema": values.name,
     "target_metadata": values.object_name,
@@ -214,16 +214,16 @@ def _settings(
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
         **given,
-        mirror_table_is_told="mirror_table" in given,
+        ledger_is_named="ledger_table" in given,
         own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
         sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
-    if settings.mirror_table == settings.version_table:
+    if settings.ledger_table == settings.version_table:
         raise UsageError(
-            f"mirror_table and version_table are both {settings.mirror_table!r}; they are two "
+            f"ledger_table and version_table are both {settings.ledger_table!r}; they are two "
             "tables, one with a row for each migration, one with Alembic's pointer."
         )
     return settings

@@ -10,10 +10,10 @@ from bridge.ledger.tables import Ledger
 def ledger_of(settings: Settings) -> Ledger:
     """The bookkeeping tables that these settings name."""
     return Ledger(
-        settings.mirror_table,
+        settings.ledger_table,
         settings.version_table,
         settings.version_table_schema,
-        settings.mirror_key,
-        Form(settings.mirror_key_form) if settings.mirror_key_form else None,
-        settings.mirror_table_is_told,
+        settings.ledger_key,
+        Form(settings.ledger_key_form) if settings.ledger_key_form else None,
+        settings.ledger_is_named,
     )

@@ -16,7 +16,7 @@ from bridge.files.plain_file import PlainFile
 
 
 class Form(StrEnum):
-    """The form of the keys in one ledger, as the setting `mirror_key_form` names it."""
+    """The form of the keys in one ledger, as the setting `ledger_key_form` names it."""
 
     STEM = "stem"
     FILE = "file"

@@ -201,7 +201,7 @@ class Layout:
         """Raise LedgerError if this cannot be a ledger of migrations."""
         if self.told is not None and self.key is None:
             raise LedgerError(
-                f"mirror_key is {self.told}, and the table {table} has no such column of text or "
+                f"ledger_key is {self.told}, and the table {table} has no such column of text or "
                 f"of whole numbers: its columns are {self.described}. It was left alone."
             )
         if self.key is None and not self.candidates:
@@ -209,7 +209,7 @@ class Layout:
                 f"The table {table} is not a ledger that bridge knows: its columns are "
                 f"{self.described}, and the names of migrations would be "
                 f"in a column named {', '.join(KEYS[:-1])} or {KEYS[-1]}. It was left alone. "
-                "Name another table with mirror_table = NAME in alembic.ini."
+                "Name another table with ledger_table = NAME in alembic.ini."
             )
 
     @property

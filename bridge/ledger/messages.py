@@ -230,7 +230,7 @@ def foreign_ledger(state: State) -> Finding:
     """Rows of which none is a file."""
     other_columns = (
         f" {samples(state)} If one of these columns names this application's migrations, say "
-        "which with mirror_key = COLUMN, and how with mirror_key_form = stem, file, path or number."
+        "which with ledger_key = COLUMN, and how with ledger_key_form = stem, file, path or number."
         if state.candidates
         else ""
     )
@@ -240,7 +240,7 @@ def foreign_ledger(state: State) -> Finding:
         "and none of them is a file of this folder: it looks like another application's "
         "ledger. Nothing was changed.",
         "Give this application a table of its own with "
-        "mirror_table = NAME (and version_table = NAME) in alembic.ini, or correct "
+        "ledger_table = NAME (and version_table = NAME) in alembic.ini, or correct "
         "version_locations if the folder is the wrong one. If it is this project's own ledger, "
         "whose files were all replaced, type: eai migrate repair --adopt."
         f"{other_columns}",
@@ -350,8 +350,8 @@ def other_table(state: State) -> Finding:
         f"{state.ledger} {empty}, but the table {state.other_table} holds the name of the first "
         "file: most likely another runner has recorded there what it has applied, and every "
         "migration would run a second time. Nothing was changed.",
-        f"If it is this project's ledger, set in alembic.ini: mirror_table = {state.other_table}. "
-        f"If it is not, set: mirror_table = {_bare(state.ledger)}.",
+        f"If it is this project's ledger, set in alembic.ini: ledger_table = {state.other_table}. "
+        f"If it is not, set: ledger_table = {_bare(state.ledger)}.",
     )
 
 

@@ -82,7 +82,7 @@ def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
 def refuse_unbelievable(state: State) -> None:
     """Raise LedgerError where what was read may not be what is recorded, or not of this schema."""
     tables = (
-        (state.ledger, state.table, "mirror_table"),
+        (state.ledger, state.table, "ledger_table"),
         (state.version_table, state.pointer_table, "version_table"),
     )
     for name, table, setting in tables:

@@ -162,8 +162,8 @@ class State:
         stem, key = next((pair for pair in names if self.keys.fits(pair[1])), next(iter(names)))
         return (
             f"{self.ledger} is taken for a ledger that names migrations by their {self.keys.form} "
-            f"in the column {self.key_column}: '{key}' is {stem}. To settle it, set mirror_key = "
-            f"{self.key_column} and mirror_key_form = {self.keys.form} in alembic.ini."
+            f"in the column {self.key_column}: '{key}' is {stem}. To settle it, set ledger_key = "
+            f"{self.key_column} and ledger_key_form = {self.keys.form} in alembic.ini."
         )
 
 
@@ -224,9 +224,9 @@ def _form(recorded: Sequence[str], files: Sequence[PlainFile], state: State) -> 
         return Keys.told(state.form, recorded, files, numeric=state.numeric)
     except ValueError as error:
         raise LedgerError(
-            f"mirror_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "
-            f"'{error}', which is none. Nothing was changed. Correct mirror_key_form (or "
-            "mirror_key) in alembic.ini, or that row."
+            f"ledger_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "
+            f"'{error}', which is none. Nothing was changed. Correct ledger_key_form (or "
+            "ledger_key) in alembic.ini, or that row."
         ) from None
 
 
@@ -248,8 +248,8 @@ def _unrecognised(state: State, fitting: Sequence[str]) -> LedgerError:
     return LedgerError(
         f"The table {state.ledger} is not a ledger that bridge knows: its columns are "
         f"{state.columns}, and {why}. {samples(state)} Nothing was changed. If this is the "
-        "ledger, set mirror_key = COLUMN in alembic.ini, and mirror_key_form = stem, file, "
-        "path or number; if not, name another table with mirror_table = NAME."
+        "ledger, set ledger_key = COLUMN in alembic.ini, and ledger_key_form = stem, file, "
+        "path or number; if not, name another table with ledger_table = NAME."
     )
 
 

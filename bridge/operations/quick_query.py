@@ -102,11 +102,11 @@ def through_engine(connection: Connection) -> Ask:
 def _query(settings: Settings, *, checksums: bool) -> str:
     schema = settings.version_table_schema
     return _QUERY.format(
-        ledger=_qualified(schema, settings.mirror_table),
+        ledger=_qualified(schema, settings.ledger_table),
         pointer=_qualified(schema, settings.version_table),
-        key=always_quote(settings.mirror_key or "version"),
+        key=always_quote(settings.ledger_key or "version"),
         checksums=_CHECKSUMS if checksums else "NULL",
-        here="true" if schema else _here(settings.mirror_table, settings.version_table),
+        here="true" if schema else _here(settings.ledger_table, settings.version_table),
         columns=", ".join(ADDED_COLUMNS),
     )
 

@@ -38,7 +38,7 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200"}
 _OURS = re.compile(r"bridge_pytest_([0-9a-f]{8})_\w+")
 #: Settings that change what a run leaves behind.
 _COUNT = (
-    *("transaction", "session_autoflush", "mirror_table", "mirror_key", "mirror_key_form"),
+    *("transaction", "session_autoflush", "ledger_table", "ledger_key", "ledger_key_form"),
     *("version_table", "version_table_schema"),
 )
 

@@ -44,7 +44,7 @@ def schema_of(url: URL, settings: Settings) -> str:
             program,
             *("--schema-only", "--no-owner"),
             # In whichever schema they are.
-            f'--exclude-table=*."{settings.mirror_table}"',
+            f'--exclude-table=*."{settings.ledger_table}"',
             f'--exclude-table=*."{settings.version_table}"',
             address.render_as_string(hide_password=False),
         ],

@@ -200,7 +200,7 @@ def test_pyproject_toml_is_a_configuration_too(three: Project, engine: Engine) -
         version_locations = ["%(here)s/migrations"]
         version_table = "pointer"
         version_table_schema = "ops"
-        mirror_table = "applied"
+        ledger_table = "applied"
         """)
     )
     execute(engine, "CREATE SCHEMA ops")
@@ -226,7 +226,7 @@ def test_a_section_and_x_arguments_choose_the_database_and_the_settings(
         script_location = bridge:environment
         version_locations = %(here)s/migrations
         sqlalchemy.url = {url.replace("%", "%%")}
-        mirror_table = second_ledger
+        ledger_table = second_ledger
         version_table = second_pointer
         """
     )

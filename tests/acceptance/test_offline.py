@@ -261,7 +261,7 @@ def test_a_name_may_hold_what_ends_a_block_of_the_script(
 ) -> None:
     scripted, again = create_database(), create_database()
     names = ["001_$bridge$", "002_a$bridge$b$bridge0$"]
-    folder_project.ini(extra="mirror_table = books$bridge$\n")
+    folder_project.ini(extra="ledger_table = books$bridge$\n")
     for name in names:
         write(
             folder_project,
@@ -442,9 +442,9 @@ def test_names_of_tables_and_their_schema_are_those_of_the_settings(
     seeds.ini(
         DEFAULT_INI.replace("%(here)s/migrations", str(MIGRATIONS)),
         extra=dedent("""\
-            mirror_table = What:Ran %%s
-            mirror_key = The name
-            mirror_key_form = file
+            ledger_table = What:Ran %%s
+            ledger_key = The name
+            ledger_key_form = file
             version_table = order
             version_table_schema = The books
         """),

@@ -75,7 +75,7 @@ def test_a_variable_that_is_no_text_is_wrong_usage(
         (["eai", "migrate", "--database-url", PASSWORD], "--database-url"),
         (["eai", "migrate", "--log-format", BYTES], "log_format (--log-format)"),
         (["alembic", "-x", f"database_url={PASSWORD}", "current"], "-x database_url=URL"),
-        (["alembic", "-x", f"mirror_table={BYTES}", "current"], "-x mirror_table"),
+        (["alembic", "-x", f"ledger_table={BYTES}", "current"], "-x ledger_table"),
     ],
 )
 def test_an_argument_that_is_no_text_is_wrong_usage(

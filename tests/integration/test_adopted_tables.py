@@ -122,10 +122,10 @@ def test_what_was_recognised_is_said_with_the_settings_that_settle_it(books: Boo
     (note,) = books.reporter.notes
     assert note == (
         "schema_migrations is taken for a ledger that names migrations by their file in the "
-        "column file_name: '001_a.py' is 001_a. To settle it, set mirror_key = file_name and "
-        "mirror_key_form = file in alembic.ini."
+        "column file_name: '001_a.py' is 001_a. To settle it, set ledger_key = file_name and "
+        "ledger_key_form = file in alembic.ini."
     )
-    books.project.ini(extra="mirror_key = file_name\nmirror_key_form = file\n")
+    books.project.ini(extra="ledger_key = file_name\nledger_key_form = file\n")
     assert books.upgrade() == []
     assert len(books.reporter.notes) == 1
 
@@ -148,7 +148,7 @@ def test_a_ledger_without_rows_is_written_as_told(
     """Also one that bridge has to create."""
     if made:
         books.sql('CREATE TABLE schema_migrations (id SERIAL PRIMARY KEY, "Script" TEXT)')
-    books.project.ini(extra=f"mirror_key = Script\nmirror_key_form = {form}\n")
+    books.project.ini(extra=f"ledger_key = Script\nledger_key_form = {form}\n")
     assert books.upgrade() == [A, B, C]
     assert holds(books, '"Script"') == expected
     assert books.upgrade() == []
@@ -157,7 +157,7 @@ def test_a_ledger_without_rows_is_written_as_told(
 
 def test_numbers_are_written_into_a_column_of_numbers(books: Books) -> None:
     books.sql("CREATE TABLE schema_migrations (step BIGINT PRIMARY KEY)")
-    books.project.ini(extra="mirror_key = step\nmirror_key_form = number\n")
+    books.project.ini(extra="ledger_key = step\nledger_key_form = number\n")
     assert books.upgrade() == [A, B, C]
     assert holds(books, "step") == ["1", "2", "3"]
     assert books.upgrade() == []
@@ -174,7 +174,7 @@ def test_numbers_padded_in_some_rows_only_are_each_found_again(books: Books) -> 
 def test_the_column_told_wins_over_that_of_a_usual_name(books: Books) -> None:
     books.sql("CREATE TABLE schema_migrations (version TEXT, label TEXT)")
     books.sql("INSERT INTO schema_migrations VALUES ('001_a', '002_b')")
-    books.project.ini(extra="mirror_key = label\n")
+    books.project.ini(extra="ledger_key = label\n")
     assert books.upgrade() == [A, C]
     assert holds(books, "label") == [A, B, C]
 
@@ -182,9 +182,9 @@ def test_the_column_told_wins_over_that_of_a_usual_name(books: Books) -> None:
 def test_a_column_told_that_is_not_there_is_named(books: Books) -> None:
     books.sql("CREATE TABLE schema_migrations (version TEXT, at DATE)")
     for wrong in ("label", "at"):
-        books.project.ini(extra=f"mirror_key = {wrong}\n")
+        books.project.ini(extra=f"ledger_key = {wrong}\n")
         assert refused(books) == (
-            f"mirror_key is {wrong}, and the table schema_migrations has no such column of text "
+            f"ledger_key is {wrong}, and the table schema_migrations has no such column of text "
             "or of whole numbers: its columns are version, at. It was left alone."
         )
 
@@ -198,10 +198,10 @@ def test_rows_of_another_form_than_the_one_told_are_refused(
 ) -> None:
     books.sql(f"CREATE TABLE schema_migrations (version {kind})")
     books.sql(f"INSERT INTO schema_migrations VALUES ('{key}')")
-    books.project.ini(extra=f"mirror_key_form = {form}\n")
+    books.project.ini(extra=f"ledger_key_form = {form}\n")
     assert refused(books) == (
-        f"mirror_key_form is {form}, but schema_migrations.version holds '{key}', which is none. "
-        "Nothing was changed. Correct mirror_key_form (or mirror_key) in alembic.ini, or that row."
+        f"ledger_key_form is {form}, but schema_migrations.version holds '{key}', which is none. "
+        "Nothing was changed. Correct ledger_key_form (or ledger_key) in alembic.ini, or that row."
     )
 
 
@@ -210,8 +210,8 @@ def test_rows_of_another_form_than_the_one_told_are_refused(
 
 UNKNOWN = (
     "The table schema_migrations is not a ledger that bridge knows: its columns are {}, and {} "
-    "Nothing was changed. If this is the ledger, set mirror_key = COLUMN in alembic.ini, and "
-    "mirror_key_form = stem, file, path or number; if not, name another table with mirror_table = "
+    "Nothing was changed. If this is the ledger, set ledger_key = COLUMN in alembic.ini, and "
+    "ledger_key_form = stem, file, path or number; if not, name another table with ledger_table = "
     "NAME."
 )
 
@@ -274,8 +274,8 @@ def test_another_applications_ledger_is_shown_where_another_column_could_be_mean
     assert "it looks like another application's ledger" in message
     assert message.endswith(
         " Its first rows: version '1.0', script 'V1__users.sql'. If one of these columns names "
-        "this application's migrations, say which with mirror_key = COLUMN, and how with "
-        "mirror_key_form = stem, file, path or number."
+        "this application's migrations, say which with ledger_key = COLUMN, and how with "
+        "ledger_key_form = stem, file, path or number."
     )
 
 
@@ -294,9 +294,9 @@ def test_files_that_a_ledger_of_numbers_cannot_tell_apart_are_all_named(books: B
 def test_the_settings_of_the_key_may_be_given_to_alembic(books: Books) -> None:
     books.sql("CREATE TABLE schema_migrations (n INT, label TEXT)")
     books.sql("INSERT INTO schema_migrations VALUES (1, '001_a')")
-    done = books.project.alembic("-x", "mirror_key=label", "upgrade", "head")
+    done = books.project.alembic("-x", "ledger_key=label", "upgrade", "head")
     assert (done.returncode, holds(books, "label")) == (0, [A, B, C]), done.stderr
-    done = books.project.eai("migrate", env={"BRIDGE_MIRROR_KEY": "label"}, check=True)
+    done = books.project.eai("migrate", env={"BRIDGE_LEDGER_KEY": "label"}, check=True)
     assert done.stdout == "Nothing to do: the database is up to date.\n"
 
 

@@ -367,10 +367,10 @@ def test_it_knows_tables_of_another_name_in_another_schema(
     project: Project, engine: Engine
 ) -> None:
     do(engine, 'CREATE SCHEMA "Books"')
-    project.ini(extra="version_table_schema = Books\nversion_table = v\nmirror_table = My Rows\n")
+    project.ini(extra="version_table_schema = Books\nversion_table = v\nledger_table = My Rows\n")
     write(project, "001_first")
     assert len(upgrade(project).applied) == 1
-    tables = {"mirror_table": "My Rows", "version_table": "v", "version_table_schema": "Books"}
+    tables = {"ledger_table": "My Rows", "version_table": "v", "version_table_schema": "Books"}
     assert fast(project, engine, **tables)
     assert not fast(project, engine)
     with sending() as sent:

@@ -266,7 +266,7 @@ def test_another_applications_ledger_is_refused(books: Books, tmp_path: Path) ->
     assert message == (
         "schema_migrations records 2 migrations, the last of them 02_orders, and none of them is a "
         "file of this folder: it looks like another application's ledger. Nothing was changed. "
-        "Give this application a table of its own with mirror_table = NAME (and version_table = "
+        "Give this application a table of its own with ledger_table = NAME (and version_table = "
         "NAME) in alembic.ini, or correct version_locations if the folder is the wrong one. If it "
         "is this project's own ledger, whose files were all replaced, type: eai migrate repair "
         "--adopt."
@@ -311,9 +311,9 @@ def test_an_empty_folder_of_a_new_project_is_nothing_to_do(project: Project) -> 
 def test_two_applications_with_tables_of_their_own(books: Books, tmp_path: Path) -> None:
     project = Project.create(tmp_path / "other", books.project.url)
     project.ini(
-        DEFAULT_INI, extra="mirror_table = other_migrations\nversion_table = other_version\n"
+        DEFAULT_INI, extra="ledger_table = other_migrations\nversion_table = other_version\n"
     )
-    other = Books(project, mirror_table="other_migrations", version_table="other_version")
+    other = Books(project, ledger_table="other_migrations", version_table="other_version")
     other.files("001_a", "005_x")
     books.upgrade()
     assert other.upgrade() == ["001_a", "005_x"]

@@ -354,7 +354,7 @@ def test_a_table_that_cannot_be_a_ledger_is_left_alone(
         "The table schema_migrations is not a ledger that bridge knows: its columns are "
         f"{found}, and the names of migrations would be in a column named version, name, filename, "
         "file_name, migration or migration_name. It was left alone. Name another table with "
-        "mirror_table = NAME in alembic.ini."
+        "ledger_table = NAME in alembic.ini."
     )
 
 

@@ -425,7 +425,7 @@ def test_a_name_that_has_no_room_is_refused_and_mended_by_the_line_to_type(
     books.files(stem, "9_a")
     form = "number" if "INT" in definition else "stem"
     key = "The Name" if "The Name" in definition else "version"
-    project.ini(extra=f"mirror_key = {key}\nmirror_key_form = {form}\n")
+    project.ini(extra=f"ledger_key = {key}\nledger_key_form = {form}\n")
     books.raw(f"CREATE TABLE schema_migrations ({definition})")
     finding = books.refusal()
     assert (finding.id, finding.migration) == ("unstorable-name", stem)
@@ -564,10 +564,10 @@ def test_another_unique_constraint_is_named_when_it_refuses_the_row(books: Adopt
 def test_names_of_columns_and_tables_may_be_anything(
     books: Adopted, way: Callable[[Adopted], None]
 ) -> None:
-    books.mirror_table, books.version_table = '"The Ledger: 100%"', '"Version: 7%"'
+    books.ledger_table, books.version_table = '"The Ledger: 100%"', '"Version: 7%"'
     books.project.ini(
-        extra="mirror_table = The Ledger: 100%%\nversion_table = Version: 7%%\n"
-        "mirror_key = Key: 5%%\n"
+        extra="ledger_table = The Ledger: 100%%\nversion_table = Version: 7%%\n"
+        "ledger_key = Key: 5%%\n"
     )
     books.raw(
         'CREATE TABLE "The Ledger: 100%" ("Key: 5%" TEXT PRIMARY KEY, "Batch: %" INT NOT NULL '

@@ -85,7 +85,7 @@ def test_an_adopted_ledger_is_written_in_its_form_and_the_pointer_follows(
     for stem in (A, B, C):
         books.mark(stem, applied=False)
     assert (books.holds(column), books.pointers) == ([], [])
-    told = f"mirror_key = {column.removesuffix('::text')}\nmirror_key_form = {keyed}\n"
+    told = f"ledger_key = {column.removesuffix('::text')}\nledger_key_form = {keyed}\n"
     books.project.ini(extra=told)
     assert books.upgrade() == [A, B, C]
     assert [each for each in books.reporter.warnings if "comes late" not in each] == []

@@ -176,7 +176,7 @@ def test_an_adopted_table_that_keeps_numbers_gets_the_statement_for_its_own_rows
     books: Books,
 ) -> None:
     books.sql("CREATE TABLE schema_migrations (number integer PRIMARY KEY, applied_at timestamptz)")
-    books.project.ini(extra="mirror_key = number\nmirror_key_form = number\n")
+    books.project.ini(extra="ledger_key = number\nledger_key_form = number\n")
     breaking(books, E)
     books.upgrade()
     forget(books, E)

@@ -59,7 +59,7 @@ def test_a_ledger_of_another_name_is_refused_and_becomes_one_as_told(
     finding = books.refusal()
     assert (finding.id, books.ran) == ("other-table", [])
     told = finding.next.partition("set in alembic.ini: ")[2].partition(". If")[0]
-    assert told == f"mirror_table = {table}"
+    assert told == f"ledger_table = {table}"
     # It is none.
     other = finding.next.partition("If it is not, set: ")[2].rstrip(".")
     books.project.ini(extra=f"{other}\n")
@@ -122,7 +122,7 @@ def full(books: Adopted, table: str = "migrations") -> None:
 
 def test_a_setting_that_names_the_table_switches_it_off(books: Adopted) -> None:
     full(books)
-    books.project.ini(extra="mirror_table = schema_migrations\n")
+    books.project.ini(extra="ledger_table = schema_migrations\n")
     assert books.status().findings == ()
     assert books.upgrade() == [A, B]
 
@@ -221,4 +221,4 @@ def test_only_the_schemas_of_the_search_path_are_looked_through(books: Adopted) 
     books.project.ini(extra="version_table_schema = elsewhere\n")
     finding = books.refusal()
     assert finding.id == "other-table"
-    assert finding.next.endswith("If it is not, set: mirror_table = schema_migrations.")
+    assert finding.next.endswith("If it is not, set: ledger_table = schema_migrations.")

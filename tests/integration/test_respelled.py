@@ -70,7 +70,7 @@ def adopt(books: Adopted, form: Form, *names: str) -> None:
 def told(books: Adopted, form: Form) -> None:
     """A column of no usual name is recognised only where each row is a file."""
     if form.column.startswith('"'):
-        books.project.ini(extra=f"mirror_key = {form.column[1:-1].replace('%', '%%')}\n")
+        books.project.ini(extra=f"ledger_key = {form.column[1:-1].replace('%', '%%')}\n")
 
 
 #: Each form with some of the spellings, and each spelling in some of the forms.

@@ -239,7 +239,7 @@ def test_a_column_for_names_may_be_called_as_a_value_of_the_record_is(
     project: Project, engine: Engine, name: str
 ) -> None:
     do(engine, f"CREATE TABLE schema_migrations ({name} integer PRIMARY KEY)")
-    project.ini(extra=f"mirror_key = {name}\nmirror_key_form = number")
+    project.ini(extra=f"ledger_key = {name}\nledger_key_form = number")
     books = Books(project)
     books.files("001_a", "002_b", "003_c", "004_d")
     books.upgrade()
@@ -327,7 +327,7 @@ def test_a_file_may_change_the_tables_for_which_statements_are_prepared(
 def test_names_may_hold_what_drivers_and_sqlalchemy_take_for_parameters(
     project: Project, engine: Engine
 ) -> None:
-    project.ini(extra="mirror_table = odd%%s:name")
+    project.ini(extra="ledger_table = odd%%s:name")
     books = Books(project)
     books.files("001_a", "002_b", "003_c", "004_d")
     books.upgrade()

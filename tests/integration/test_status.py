@@ -157,7 +157,7 @@ def test_what_leaves_nothing_to_tell_is_an_error(books: Books) -> None:
 def test_a_table_that_is_no_ledger_is_an_error_in_words(books: Books) -> None:
     books.sql("CREATE TABLE other (x bytea, y bytea)", "INSERT INTO other VALUES ('a', 'b')")
     other = books.project.path / "other.ini"
-    other.write_text(DEFAULT_INI + "mirror_table = other\n")
+    other.write_text(DEFAULT_INI + "ledger_table = other\n")
     with pytest.raises(LedgerError, match="The table other is not a ledger that bridge knows"):
         bridge.status(books.project.url, config=other)
 

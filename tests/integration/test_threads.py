@@ -79,7 +79,7 @@ def test_threads_on_databases_of_their_own_do_not_meet(
     all_books = [Books(each) for each in projects]
     for number, books in enumerate(all_books):
         books.files(*STEMS[: 1 + number % 3])
-    projects[-1].ini(extra="mirror_table = mine\n")
+    projects[-1].ini(extra="ledger_table = mine\n")
 
     def work(books: Books) -> bridge.Report:
         ini = books.project.path / "alembic.ini"

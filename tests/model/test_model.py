@@ -180,12 +180,12 @@ class Life(RuleBasedStateMachine):
         self._ran_by_hand()
 
     @precondition(lambda self: self.world.rows is not None)
-    @rule(which=st.sampled_from(["mirror", "mirror", "version table", "both"]))
+    @rule(which=st.sampled_from(["ledger", "ledger", "version table", "both"]))
     def lose(self, which: str) -> None:
         if which != "version table":
             self._sql("DROP TABLE schema_migrations")
             self.world.rows, self.world.ours, self.world.adopted = None, False, False
-        if which != "mirror":
+        if which != "ledger":
             self._sql("DROP TABLE IF EXISTS alembic_version")
             self.world.pointers = None
         self._ran_by_hand()

@@ -41,13 +41,13 @@ class Adopted(Books):
 
     def holds(self, wanted: str, where: str = "true") -> list[Any]:
         """What the rows say in one column, or expression, in its order."""
-        rows = self.raw(f"SELECT {wanted} FROM {self.mirror_table} WHERE {where} ORDER BY 1")
+        rows = self.raw(f"SELECT {wanted} FROM {self.ledger_table} WHERE {where} ORDER BY 1")
         return [value for (value,) in rows]
 
     def everything(self) -> tuple[object, ...]:
         tables = [
             f"(SELECT array_agg(concat(t.xmin::text, t::text) ORDER BY t::text) FROM {name} t)"
-            for name in (self.mirror_table, self.version_table)
+            for name in (self.ledger_table, self.version_table)
             if self.raw(f"SELECT to_regclass('{name}')") != [(None,)]
         ]
         shape = (

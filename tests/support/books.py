@@ -49,7 +49,7 @@ class Books:
 
     project: Project
     reporter: Recording = field(default_factory=Recording)
-    mirror_table: str = "schema_migrations"
+    ledger_table: str = "schema_migrations"
     version_table: str = "alembic_version"
 
     @cached_property
@@ -124,7 +124,7 @@ class Books:
     @property
     def applied(self) -> list[str]:
         """What is recorded, in the order of its times."""
-        rows = self.table(self.mirror_table, "version", "applied_at, version") or ()
+        rows = self.table(self.ledger_table, "version", "applied_at, version") or ()
         return [version for (version,) in rows]
 
     @property
@@ -134,7 +134,7 @@ class Books:
     def everything(self) -> tuple[object, ...]:
         """Both tables to the last byte, and which tables there are."""
         return (
-            self.table(self.mirror_table, f"xmin, {self.mirror_table}.*", "version"),
+            self.table(self.ledger_table, f"xmin, {self.ledger_table}.*", "version"),
             self.table(self.version_table, "xmin, *", "version_num"),
             self.sql(
                 "SELECT attrelid::regclass::text, attname, atttypmod FROM pg_attribute "

@@ -100,7 +100,7 @@ class Real:
     @classmethod
     def create(cls, path: Path, url: URL) -> Real:
         real = cls(Project.create(path, url), create_engine(url, pool_size=3))
-        names = "mirror_table = other_migrations\nversion_table = other_version\n"
+        names = "ledger_table = other_migrations\nversion_table = other_version\n"
         (path / "other.ini").write_text(DEFAULT_INI + names)
         return real
 

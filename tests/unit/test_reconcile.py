@@ -105,7 +105,7 @@ FOREIGN_POINTER = (
 FOREIGN_LEDGER = (
     "schema_migrations records {}, the last of them {}, and none of them is a file of this folder: "
     "it looks like another application's ledger. Nothing was changed. Give this application a "
-    "table of its own with mirror_table = NAME (and version_table = NAME) in alembic.ini, or "
+    "table of its own with ledger_table = NAME (and version_table = NAME) in alembic.ini, or "
     "correct version_locations if the folder is the wrong one. If it is this project's own ledger, "
     "whose files were all replaced, type: eai migrate repair --adopt."
 )

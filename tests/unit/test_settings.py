@@ -85,10 +85,10 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "transaction": "default",
         "out_of_order": "run",
         "drift": "warn",
-        "mirror_table": "schema_migrations",
-        "mirror_table_is_told": False,
-        "mirror_key": None,
-        "mirror_key_form": None,
+        "ledger_table": "schema_migrations",
+        "ledger_is_named": False,
+        "ledger_key": None,
+        "ledger_key_form": None,
         "version_table": "alembic_version",
         "version_table_schema": None,
         "target_metadata": None,
@@ -129,12 +129,12 @@ def test_whether_env_py_is_bridge_s_own(home: Path, location: str, expected: boo
 def test_the_nearest_folder_with_a_configuration_wins(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ini(home, "mirror_table = far")
-    toml(home / "app", 'mirror_table = "near"')
+    ini(home, "ledger_table = far")
+    toml(home / "app", 'ledger_table = "near"')
     (home / "app" / "src" / "deep").mkdir(parents=True)
     monkeypatch.chdir(home / "app" / "src" / "deep")
     settings = load()
-    assert settings.mirror_table == "near"
+    assert settings.ledger_table == "near"
     assert settings.config_file == str(home / "app" / "pyproject.toml")
     assert settings.folder == str(home / "app" / "migrations")
 
@@ -150,10 +150,10 @@ def test_a_pyproject_without_a_table_for_alembic_is_passed_over(
 
 
 def test_the_ini_file_wins_and_the_toml_file_fills_in(home: Path) -> None:
-    path = ini(home, "mirror_table = ini")
-    toml(home, 'mirror_table = "toml"', "wait_for_lock = 2.5", "embedded = true")
+    path = ini(home, "ledger_table = ini")
+    toml(home, 'ledger_table = "toml"', "wait_for_lock = 2.5", "embedded = true")
     settings = load()
-    assert (settings.mirror_table, settings.wait_for_lock) == ("ini", 2.5)
+    assert (settings.ledger_table, settings.wait_for_lock) == ("ini", 2.5)
     assert settings.embedded is True
     assert settings.config_file == str(path)
 
@@ -161,13 +161,13 @@ def test_the_ini_file_wins_and_the_toml_file_fills_in(home: Path) -> None:
 def test_the_argument_goes_before_alembic_config_and_that_before_the_working_directory(
     home: Path,
 ) -> None:
-    ini(home, "mirror_table = here")
-    named = ini(home / "named", "mirror_table = named")
-    ini(home / "variable", "mirror_table = variable")
+    ini(home, "ledger_table = here")
+    named = ini(home / "named", "ledger_table = named")
+    ini(home / "variable", "ledger_table = variable")
     environ = {"ALEMBIC_CONFIG": "variable/alembic.ini"}
-    assert load(environ={"ALEMBIC_CONFIG": ""}).mirror_table == "here"
-    assert load(environ=environ).mirror_table == "variable"
-    assert load(named, environ=environ).mirror_table == "named"
+    assert load(environ={"ALEMBIC_CONFIG": ""}).ledger_table == "here"
+    assert load(environ=environ).ledger_table == "variable"
+    assert load(named, environ=environ).ledger_table == "named"
 
 
 def test_a_pyproject_can_be_named(home: Path) -> None:
@@ -237,7 +237,7 @@ def test_an_ini_file_that_cannot_be_read_names_the_line_and_does_not_quote_it(
 
 
 def test_a_toml_file_that_cannot_be_read_is_an_error(home: Path) -> None:
-    path = toml(home, "mirror_table = ")
+    path = toml(home, "ledger_table = ")
     expected = f"The configuration {path} cannot be read: Invalid value (at line 2, column 16)."
     assert text_of(load) == expected
 
@@ -294,7 +294,7 @@ def test_the_repr_shows_no_url(home: Path) -> None:
 VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("transaction", ["atomic", "autocommit", "default"], ["atomic", "autocommit", "default"]),
     ("out_of_order", ["refuse", "run", "refuse"], ["refuse", "run", "refuse"]),
-    ("mirror_table", ["a", "b", "c"], ["a", "b", "c"]),
+    ("ledger_table", ["a", "b", "c"], ["a", "b", "c"]),
     ("version_table", ["a", "b", "c"], ["a", "b", "c"]),
     ("version_table_schema", ["a", "b", "c"], ["a", "b", "c"]),
     ("target_metadata", ["a:b", "a.c:d", "e:f.g"], ["a:b", "a.c:d", "e:f.g"]),
@@ -304,8 +304,8 @@ VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("wait_for_server", ["5", "0", "2.5"], [5.0, 0.0, 2.5]),
     ("show_parameters", ["true", "false", "true"], [True, False, True]),
     ("drift", ["refuse", "warn", "refuse"], ["refuse", "warn", "refuse"]),
-    ("mirror_key", ["a", "b", "c"], ["a", "b", "c"]),
-    ("mirror_key_form", ["stem", "file", "number"], ["stem", "file", "number"]),
+    ("ledger_key", ["a", "b", "c"], ["a", "b", "c"]),
+    ("ledger_key_form", ["stem", "file", "number"], ["stem", "file", "number"]),
     ("ddl_lock_timeout", ["5", "0", "2.5"], [5.0, 0.0, 2.5]),
     ("ddl_lock_tries", ["5", "1", "3"], [5, 1, 3]),
     ("startup", ["check", "off", "upgrade"], ["check", "off", "upgrade"]),
@@ -358,9 +358,9 @@ def test_an_unknown_override_is_a_mistake_of_the_program(home: Path) -> None:
 
 
 def test_an_empty_option_counts_as_unset(home: Path) -> None:
-    ini(home, "version_table_schema =", "mirror_table =")
+    ini(home, "version_table_schema =", "ledger_table =")
     assert load().version_table_schema is None
-    assert load().mirror_table == "schema_migrations"
+    assert load().ledger_table == "schema_migrations"
 
 
 def test_x_arguments_of_the_team_are_left_alone(home: Path) -> None:
@@ -389,11 +389,11 @@ WRONG = [
     ("wait_for_lock", "-1", "it must be a number of seconds, 0 or more, such as 300."),
     ("wait_for_server", "inf", "it must be a number of seconds, 0 or more, such as 300."),
     ("wait_for_server", "nan", "it must be a number of seconds, 0 or more, such as 300."),
-    ("mirror_table", "a" * 64, TABLE_NAME),
+    ("ledger_table", "a" * 64, TABLE_NAME),
     ("version_table", "ä" * 32, TABLE_NAME),
     ("version_table_schema", 'a"b', TABLE_NAME),
     (
-        "mirror_table",
+        "ledger_table",
         "audit.migrations",
         "it must be a bare name; name a schema with version_table_schema.",
     ),
@@ -424,14 +424,14 @@ def test_a_wrong_value_names_its_place_and_what_is_allowed(
 def test_a_value_of_the_wrong_type_in_toml_is_an_error(home: Path) -> None:
     path = toml(home, "wait_for_lock = true")
     assert text_of(load).startswith(f"wait_for_lock in {path} is True; it must be a number")
-    toml(home, "mirror_table = 5")
-    assert text_of(load) == f"mirror_table in {path} must be a string, in quotes."
+    toml(home, "ledger_table = 5")
+    assert text_of(load) == f"ledger_table in {path} must be a string, in quotes."
 
 
 def test_the_two_tables_must_differ(home: Path) -> None:
-    ini(home, "mirror_table = alembic_version")
+    ini(home, "ledger_table = alembic_version")
     assert text_of(load) == (
-        "mirror_table and version_table are both 'alembic_version'; they are two tables, one"
+        "ledger_table and version_table are both 'alembic_version'; they are two tables, one"
         " with a row for each migration, one with Alembic's pointer."
     )
 
@@ -439,8 +439,8 @@ def test_the_two_tables_must_differ(home: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("mirror_tabel", "mirror_table"),
-        ("mirror-table", "mirror_table"),
+        ("ledger_tabel", "ledger_table"),
+        ("ledger-table", "ledger_table"),
         ("wait-for-lock", "wait_for_lock"),
         ("transacton", "transaction"),
         ("version_location", "version_locations"),
@@ -606,10 +606,10 @@ def test_both_ways_in_give_the_same_settings(home: Path) -> None:
 
 
 def test_the_files_alembic_names_need_not_exist(home: Path) -> None:
-    pyproject = toml(home, 'mirror_table = "t"')
+    pyproject = toml(home, 'ledger_table = "t"')
     settings = from_alembic(Config("alembic.ini", toml_file="pyproject.toml"))
     assert settings.config_file == str(pyproject)
-    assert settings.mirror_table == "t"
+    assert settings.ledger_table == "t"
 
 
 def test_a_config_made_in_the_program_is_relative_to_the_working_directory(home: Path) -> None:
@@ -630,8 +630,8 @@ def test_a_config_without_anything_has_the_defaults(home: Path) -> None:
 
 
 def test_another_section_is_read_where_alembic_was_given_one(home: Path) -> None:
-    path = ini(home, "mirror_table = t", section="other")
-    assert from_alembic(Config(path, ini_section="other")).mirror_table == "t"
+    path = ini(home, "ledger_table = t", section="other")
+    assert from_alembic(Config(path, ini_section="other")).ledger_table == "t"
 
 
 def test_reading_settings_imports_neither_alembic_nor_sqlalchemy(home: Path) -> None:
@@ -717,19 +717,19 @@ def test_a_module_that_fails_when_imported_tells_the_cause(home: Path, module: s
 
 
 def test_the_column_of_names_may_have_any_name_that_postgresql_takes(home: Path) -> None:
-    ini(home, "mirror_key = My.Column", "mirror_key_form = file", "drift = refuse")
+    ini(home, "ledger_key = My.Column", "ledger_key_form = file", "drift = refuse")
     settings = load()
-    assert (settings.mirror_key, settings.mirror_key_form) == ("My.Column", "file")
+    assert (settings.ledger_key, settings.ledger_key_form) == ("My.Column", "file")
     assert settings.drift == "refuse"
-    assert load(environ={"BRIDGE_MIRROR_KEY_FORM": "number"}).mirror_key_form == "number"
+    assert load(environ={"BRIDGE_LEDGER_KEY_FORM": "number"}).ledger_key_form == "number"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("mirror_key_form = name", "'name'; it must be one of stem, file, number, path."),
+        ("ledger_key_form = name", "'name'; it must be one of stem, file, number, path."),
         ("drift = fail", "'fail'; it must be one of warn, refuse."),
-        ('mirror_key = a"b', "it must be a name of at most 63 bytes, without quotes."),
+        ('ledger_key = a"b', "it must be a name of at most 63 bytes, without quotes."),
     ],
 )
 def test_a_wrong_word_about_the_ledger_is_refused(home: Path, line: str, message: str) -> None:

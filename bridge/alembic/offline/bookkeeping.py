@@ -140,7 +140,7 @@ class Books:
             new=before.revision if before is not None else None,
         ).statements
 
-    def mirror(self, wanted: Sequence[Entry]) -> None:
+    def hold_only(self, wanted: Sequence[Entry]) -> None:
         """Make the ledger hold these migrations, and none of the folder's others.
 
         Rows whose file is not in the folder stay: they may be another application's.

@@ -157,7 +157,7 @@ class _Writing:
         """Write the record of a step into the transaction of the step."""
         line = self._site.script.line
         if step.is_stamp:
-            self._books.mirror(line.up_to(next(iter(heads), None)))
+            self._books.hold_only(line.up_to(next(iter(heads), None)))
         elif step.is_upgrade:
             self._books.record_applied(self._row)
         elif not self._driver.forgotten:
