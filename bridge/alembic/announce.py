@@ -11,7 +11,7 @@ from bridge.ledger.preflight import Command, Preflight, preflight
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.alembic.context import Site
+    from bridge.alembic.run import CommandRun
     from bridge.errors import BridgeError
     from bridge.ledger.findings import Finding
     from bridge.ledger.history import Entry
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def announce(
-    site: Site,
+    run: CommandRun,
     state: State,
     direction: Direction,
     entries: Sequence[Entry],
@@ -35,19 +35,19 @@ def announce(
     """
     found = preflight(
         Command(direction.value),
-        site.script.files,
+        run.script.files,
         state,
-        site.settings,
+        run.settings,
         steps=entries,
         looking=looking,
     )
     if otherwise is None or found.refusals:
-        tell(site.reporter, found.warnings)
+        tell(run.reporter, found.warnings)
     found.refuse()
     if otherwise is not None:
         raise otherwise
     if looking and (sentence := additions(state)):
-        site.reporter.note(sentence)
+        run.reporter.note(sentence)
     return found
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import String
 
 from bridge.alembic.autogenerate.defaults import compare_defaults
 from bridge.alembic.autogenerate.writer import write_sql
-from bridge.alembic.context import Site
+from bridge.alembic.run import CommandRun
 from bridge.config.resources import load_metadata
 from bridge.config.settings import Settings
 from bridge.errors import MigrationError, UsageError
@@ -30,13 +30,13 @@ _DECIDED_ELSEWHERE = {
 }
 
 
-def configure(site: Site, context: Any, options: Mapping[str, Any]) -> MigrationContext:
-    """Configure Alembic's context for this site; `options` are what an env.py gave.
+def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> MigrationContext:
+    """Configure Alembic's context for this run; `options` are what an env.py gave.
 
     Raises UsageError if they say what is not an env.py's to say, or nothing to compare with.
     """
     _refuse_decided(options)
-    settings = site.settings
+    settings = run.settings
     given = {**_autogenerate_switches(context.config), **options}
     metadata = given.pop("target_metadata", None)
     if metadata is None and settings.target_metadata:
@@ -45,16 +45,16 @@ def configure(site: Site, context: Any, options: Mapping[str, Any]) -> Migration
     if callable(callbacks):
         callbacks = (callbacks,)
     given["include_object"] = without_ledger(
-        settings, site.connection.dialect.default_schema_name, given.get("include_object")
+        settings, run.connection.dialect.default_schema_name, given.get("include_object")
     )
     context.configure(
-        connection=site.connection,
+        connection=run.connection,
         target_metadata=metadata,
         transaction_per_migration=True,
         version_table=settings.version_table,
         version_table_schema=settings.version_table_schema,
         # The team's own first: ours ends the transaction.
-        on_version_apply=(*callbacks, site.step_taken),
+        on_version_apply=(*callbacks, run.step_taken),
         **given,
     )
     ctx: MigrationContext = context.get_context()
@@ -64,7 +64,7 @@ def configure(site: Site, context: Any, options: Mapping[str, Any]) -> Migration
     if metadata is None:
         _refuse_comparing_with_nothing(ctx)
     compare_defaults(ctx)
-    write_sql(ctx, site.script)
+    write_sql(ctx, run.script)
     return ctx
 
 

@@ -21,9 +21,9 @@ from bridge.alembic.announce import announce
 from bridge.alembic.autogenerate.writer import refuse_if_behind
 from bridge.alembic.configure import configure
 from bridge.alembic.connection import connected
-from bridge.alembic.context import Site
 from bridge.alembic.errors import told_to_alembic, under_command_line
 from bridge.alembic.logs import reporter_for
+from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.write import write
 from bridge.database.interrupt import Interrupter, interruptible
@@ -58,10 +58,10 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
             # The Connection and not the driver's: SQLAlchemy may reconnect.
             interrupter.watch(connection) if interrupter else nullcontext(),
         ):
-            site = Site.of(script, connection, reporter)
+            run = CommandRun.of(script, connection, reporter)
             if interrupter is not None:
-                site.check_signals = interrupter.check
-            _run(site, context, options)
+                run.check_signals = interrupter.check
+            _run(run, context, options)
 
 
 def _signals(config: Config) -> AbstractContextManager[Interrupter | None]:
@@ -72,44 +72,44 @@ def _signals(config: Config) -> AbstractContextManager[Interrupter | None]:
     return interruptible()
 
 
-def _run(site: Site, context: Any, options: dict[str, Any]) -> None:
-    instead: Callable[[Site], None] | None = context.config.attributes.get("bridge.instead")
+def _run(run: CommandRun, context: Any, options: dict[str, Any]) -> None:
+    instead: Callable[[CommandRun], None] | None = context.config.attributes.get("bridge.instead")
     try:
         if instead is not None:
-            instead(site)
+            instead(run)
             return
-        if not site.external:
+        if not run.external:
             # Being in a transaction when its context is made, Alembic leaves transactions to us.
-            site.connection.begin()
-        ctx = configure(site, context, options)
+            run.connection.begin()
+        ctx = configure(run, context, options)
         if ctx.opts.get("destination_rev") is None:
-            _look(site, ctx, context.run_migrations)
+            _look(run, ctx, context.run_migrations)
         else:
-            write(site, ctx, context.run_migrations)
+            write(run, ctx, context.run_migrations)
     except DBAPIError as error:
         raise _refused_by_database(error) from error
     finally:
-        if not site.external and site.connection.in_transaction():
+        if not run.external and run.connection.in_transaction():
             # A connection that was handed in is given back as it came.
-            site.connection.rollback()
+            run.connection.rollback()
 
 
-def _look(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+def _look(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
     """Answer from the ledger, also for a database that has not been adopted yet."""
-    state = site.read()
-    found = preflight(Command.LOOK, site.script.files, state, site.settings)
+    state = run.read()
+    found = preflight(Command.LOOK, run.script.files, state, run.settings)
     found.refuse()
-    refuse_if_behind(ctx, found.line)
-    site.script.follow(found.line)
+    refuse_if_behind(ctx, found.history)
+    run.script.follow(found.history)
     # Who asks what would run is told what the run would refuse.
-    rehearses = bool(site.script.config.attributes.get("bridge.rehearses"))
-    site.script.announce = partial(announce, site, state, looking=not rehearses)
-    pointer = found.line.pointer
+    rehearses = bool(run.script.config.attributes.get("bridge.rehearses"))
+    run.script.announce = partial(announce, run, state, looking=not rehearses)
+    pointer = found.history.pointer
     ctx.opts["dont_mutate"] = True
     ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
     run_migrations()
-    if not site.external:
-        site.connection.commit()  # `ensure_version` has created the version table
+    if not run.external:
+        run.connection.commit()  # `ensure_version` has created the version table
 
 
 def _refused_by_database(error: DBAPIError) -> BridgeError:

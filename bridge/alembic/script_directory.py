@@ -32,7 +32,7 @@ from bridge.config.settings import Settings
 from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.files import folder as folders
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Entry, Line, build_line
+from bridge.ledger.history import Entry, History, build_history
 from bridge.reporting.reporter import Direction
 
 # What writes a new file is imported when one is written: listings are typed more often.
@@ -50,7 +50,7 @@ Execute = Callable[[PlainFile, Direction], None]
 
 
 class PlainScriptDirectory(ScriptDirectory):
-    """A folder of plain files as a line of Alembic revisions."""
+    """A folder of plain files as a history of Alembic revisions."""
 
     def __init__(self, config: Config, settings: Settings, **options: Any) -> None:
         self.config = config
@@ -67,9 +67,9 @@ class PlainScriptDirectory(ScriptDirectory):
         self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
 
     @cached_property
-    def line(self) -> Line:
-        """The line of one database, once it was followed; the alphabetical one until then."""
-        return build_line(self.files, ())
+    def history(self) -> History:
+        """The history of one database, once it was followed; the alphabetical one until then."""
+        return build_history(self.files, ())
 
     @classmethod
     def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
@@ -90,9 +90,9 @@ class PlainScriptDirectory(ScriptDirectory):
                 messaging_opts=config.messaging_opts,
             )
 
-    def follow(self, line: Line) -> None:
-        """Take over the line of one database, in place of the alphabetical one."""
-        self.line = line
+    def follow(self, history: History) -> None:
+        """Take over the history of one database, in place of the alphabetical one."""
+        self.history = history
         self.revision_map = RevisionMap(self._load_revisions)
 
     def told_to_alembic(self) -> AbstractContextManager[None]:
@@ -101,7 +101,7 @@ class PlainScriptDirectory(ScriptDirectory):
 
     def _load_revisions(self) -> Iterator[Script]:
         down: str | None = None
-        for entry in self.line.entries:
+        for entry in self.history.entries:
             yield PlainScript(self, entry, down)
             down = entry.revision
 
@@ -130,9 +130,9 @@ class PlainScriptDirectory(ScriptDirectory):
     def _ids(self, given: Any) -> Any:
         if isinstance(given, (tuple, list)):
             return tuple(self._ids(one) for one in given)
-        if not isinstance(given, str) or given in self.line.by_revision:
+        if not isinstance(given, str) or given in self.history.by_revision:
             return given
-        return as_revision(given, {entry.stem for entry in self.line.entries})
+        return as_revision(given, {entry.stem for entry in self.history.entries})
 
     @contextmanager
     def _catch_revision_errors(self, *arguments: Any, **options: Any) -> Iterator[None]:
@@ -141,7 +141,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 yield
             except ResolutionError as error:
                 # Alembic says "Can't locate" even where there are too many.
-                stems = {entry.stem for entry in self.line.entries}
+                stems = {entry.stem for entry in self.history.entries}
                 sentence = unknown_revision(str(error.argument), stems, self.settings.folder)
                 raise CommandError(sentence) from error
 
@@ -171,18 +171,18 @@ class PlainScriptDirectory(ScriptDirectory):
             raise error
 
     def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
-        """What is pending, straight from the line; None where it takes Alembic's map to tell.
+        """What is pending, straight from the history; None where it takes Alembic's map to tell.
 
         To map a thousand revisions takes longer than to run one of them.
         """
-        pointer = self.line.pointer
+        pointer = self.history.pointer
         at_pointer = to_tuple(current_rev, default=()) == to_tuple(pointer, default=())
-        if destination not in {"head", "heads"} or not (at_pointer and self.line.entries):
+        if destination not in {"head", "heads"} or not (at_pointer and self.history.entries):
             return None
-        downs = (pointer, *(entry.revision for entry in self.line.pending))
+        downs = (pointer, *(entry.revision for entry in self.history.pending))
         return [
             MigrationStep.upgrade_from_script(self.revision_map, PlainScript(self, entry, down))
-            for entry, down in zip(self.line.pending, downs, strict=False)
+            for entry, down in zip(self.history.pending, downs, strict=False)
         ]
 
     def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
@@ -242,8 +242,8 @@ class PlainScriptDirectory(ScriptDirectory):
                 template_arguments(message, generated, stem=file.stem, previous=previous),
             )
             self.files = tuple(sorted((*files, file), key=lambda one: one.stem))
-            rows = [entry.row for entry in self.line.entries if entry.row is not None]
-            self.follow(build_line(self.files, rows))
+            rows = [entry.row for entry in self.history.entries if entry.row is not None]
+            self.follow(build_history(self.files, rows))
             return self.get_revision(file.revision)
 
     def _number_given(self, revid: str) -> str | None:

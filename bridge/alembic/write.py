@@ -13,8 +13,8 @@ from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
 from bridge.alembic.announce import announce, tell
-from bridge.alembic.context import Site
 from bridge.alembic.record import Sealing
+from bridge.alembic.run import CommandRun
 from bridge.alembic.unrecord import Erasure, Forgetting
 from bridge.alembic.version_table import Pointer
 from bridge.database.sqlstate import sqlstate
@@ -40,55 +40,55 @@ _UNIQUE_VIOLATION = "23505"
 _NOTHING_YET = object()
 
 
-def write(site: Site, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+def write(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
     """Let Alembic take the steps of the command, each recorded in its own transaction.
 
     Raises LockNotObtained, LedgerError or FilesError before anything was changed, and
     MigrationError after a migration was rolled back; those before it stay applied.
     """
-    if not site.external:
-        site.connection.rollback()
+    if not run.external:
+        run.connection.rollback()
     retrying = Retrying(
-        site.connection,
-        timeout=site.settings.ddl_lock_timeout,
-        tries=site.settings.ddl_lock_tries,
-        reporter=site.reporter,
+        run.connection,
+        timeout=run.settings.ddl_lock_timeout,
+        tries=run.settings.ddl_lock_tries,
+        reporter=run.reporter,
     )
     with (
         exclusively(
-            site.connection,
-            wait=site.settings.wait_for_lock,
-            reporter=site.reporter,
-            in_transaction=site.external,
+            run.connection,
+            wait=run.settings.wait_for_lock,
+            reporter=run.reporter,
+            in_transaction=run.external,
         ) as right,
         Watcher(right.show).listening() as watcher,
         retrying.watching(),
     ):
         runner = Runner(
-            connection=site.connection,
+            connection=run.connection,
             reporter=retrying.reporter,
             watcher=watcher,
             may_begin=right.may_begin,
             keep_claim=right.keep,
             pooled=right.pooled,
-            check_signals=site.check_signals,
-            default_mode=Mode(site.settings.transaction),
-            autoflush=site.settings.session_autoflush,
-            show_parameters=site.settings.show_parameters,
-            external=site.external,
-            books=(site.ledger.name, site.ledger.version_name),
+            check_signals=run.check_signals,
+            default_mode=Mode(run.settings.transaction),
+            autoflush=run.settings.session_autoflush,
+            show_parameters=run.settings.show_parameters,
+            external=run.external,
+            books=(run.ledger.name, run.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
-        _Writing(site, ctx, runner, retrying).run(run_migrations)
+        _Writing(run, ctx, runner, retrying).run(run_migrations)
 
 
 class _Writing:
     """One writing command, from the first look under the lock to the last commit."""
 
     def __init__(
-        self, site: Site, ctx: MigrationContext, runner: Runner, retrying: Retrying
+        self, run: CommandRun, ctx: MigrationContext, runner: Runner, retrying: Retrying
     ) -> None:
-        self._site = site
+        self._run = run
         self._ctx = ctx
         self._runner = runner
         self._retrying = retrying
@@ -104,16 +104,16 @@ class _Writing:
         self._stamped: Any = _NOTHING_YET
 
     def run(self, run_migrations: Callable[[], None]) -> None:
-        site = self._site
-        site.on_step = self._on_step
-        site.script.execute = self._execute
-        site.script.announce = self._announce
-        site.script.announce_stamp = self._announce_stamp
+        run = self._run
+        run.on_step = self._on_step
+        run.script.execute = self._execute
+        run.script.announce = self._announce
+        run.script.announce_stamp = self._announce_stamp
         try:
             self._prepare()
             run_migrations()
             if self._hindrance is not None:
-                site.reporter.note(f"Nothing is pending, so the run goes on. {self._hindrance}")
+                run.reporter.note(f"Nothing is pending, so the run goes on. {self._hindrance}")
             if self._stamping:
                 self._mirror()
             self._commit()
@@ -129,34 +129,34 @@ class _Writing:
         finally:
             if self._sealing is not None:
                 self._sealing.close()
-            site.script.execute = site.script.announce = site.on_step = None
-            site.script.announce_stamp = None
+            run.script.execute = run.script.announce = run.on_step = None
+            run.script.announce_stamp = None
 
     def _prepare(self) -> None:
-        """Decide on the line, then see to it that both tables are there and agree with it.
+        """Decide on the history, then see to it that both tables are there and agree with it.
 
         Nothing of this is committed before the first migration begins: a command that is refused
         after all, or a stamp that fails, leaves both tables as they were.
         """
-        site = self._site
-        self._state = site.read()
+        run = self._run
+        self._state = run.read()
         found = self._decide(self._state)
-        self._line = line = found.line
-        site.script.follow(line)
-        self._pointer = Pointer(self._ctx, site.connection, site.ledger, line.pointer)
+        self._line = history = found.history
+        run.script.follow(history)
+        self._pointer = Pointer(self._ctx, run.connection, run.ledger, history.pointer)
         self._hindrance = self._keep_books(found)
         if self._stamping:
-            tell(site.reporter, found.warnings)
+            tell(run.reporter, found.warnings)
         else:
-            # Under the lock the line knows, and Alembic need not ask again.
-            pointer = line.pointer
+            # Under the lock the history knows, and Alembic need not ask again.
+            pointer = history.pointer
             self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
         if self._hindrance is not None:
             self._ctx.opts["dont_mutate"] = True  # until something is to be run
 
     def _keep_books(self, found: Preflight) -> BridgeError | None:
         """Put both tables in order, or say why that cannot be done here."""
-        site, state = self._site, self._state
+        run, state = self._run, self._state
         if state.session.read_only:
             there = state.exists and state.pointer_table is not None
             if there and not (found.moves_pointer or self._stamping):
@@ -169,17 +169,17 @@ class _Writing:
         if state.complete and not (found.moves_pointer or checksums):
             return None
         try:
-            with site.connection.begin_nested():
+            with run.connection.begin_nested():
                 self._complete()
-                longest = max((len(e.revision) for e in found.line.entries), default=0)
-                site.ledger.widen_version_table(site.connection, longest=longest)
-                with site.ledger.creating():
+                longest = max((len(e.revision) for e in found.history.entries), default=0)
+                run.ledger.widen_version_table(run.connection, longest=longest)
+                with run.ledger.creating():
                     # Alembic creates this table too late for a pointer to be put into it.
                     self._ctx._ensure_version_table()  # noqa: SLF001
                 if found.moves_pointer:
-                    site.ledger.point(site.connection, found.pointer)
+                    run.ledger.point(run.connection, found.pointer)
                 if checksums and "checksum" in self._layout.columns:
-                    site.ledger.record_checksums(site.connection, checksums, self._layout)
+                    run.ledger.record_checksums(run.connection, checksums, self._layout)
                     rows = tuple(
                         replace(row, checksum=checksums.get(row.name, row.checksum))
                         for row in self._state.rows
@@ -192,7 +192,7 @@ class _Writing:
     def _complete(self) -> None:
         """Make the ledger, or add what it lacks, and go by what it has then."""
         state = self._state
-        now = self._site.ledger.ensure(self._site.connection)
+        now = self._run.ledger.ensure(self._run.connection)
         known = state.layout
         self._layout = replace(now, fillings=known.fillings, codec=known.codec)
         if now.lacking and state.table is not None:
@@ -211,7 +211,7 @@ class _Writing:
         if table.hides("UPDATE") or "UPDATE" in table.published:
             return {}
         checksums = {}
-        for entry in found.line.applied:
+        for entry in found.history.applied:
             file, row = entry.file, entry.row
             # A file of its own name is what no other file was said to be.
             if file is not None and row is not None and row.checksum in {None, "", NO_FILE}:
@@ -223,7 +223,7 @@ class _Writing:
         self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
     ) -> None:
         """What is to be known, or refused, before the first of these migrations is run."""
-        announce(self._site, self._state, direction, entries, otherwise)
+        announce(self._run, self._state, direction, entries, otherwise)
         if entries and self._hindrance is not None:
             raise self._hindrance
 
@@ -232,9 +232,9 @@ class _Writing:
         wanted = self._line.up_to(revision)
         preflight(
             self._command,
-            self._site.script.files,
+            self._run.script.files,
             self._state,
-            self._site.settings,
+            self._run.settings,
             steps=[entry for entry in wanted if entry.row is None],
             forgets=[entry for entry in self._line.applied if entry not in wanted],
         ).refuse()
@@ -245,10 +245,10 @@ class _Writing:
         wanted = to_tuple(self._ctx.opts["destination_rev"], default=())
         if self._stamping and len(wanted) > 1:
             raise UsageError(
-                "Plain files form one line, so a database stands at one revision: name one to "
+                "Plain files form one history, so a database stands at one revision: name one to "
                 "stamp. Nothing was changed."
             )
-        files, settings = self._site.script.files, self._site.settings
+        files, settings = self._run.script.files, self._run.settings
         found = preflight(self._command, files, state, settings, steps=())
         found.refuse()
         return found
@@ -269,14 +269,14 @@ class _Writing:
     def _take_back(self, file: PlainFile) -> None:
         *earlier, entry = self._line.up_to(file.revision)
         erasure = Erasure(
-            ledger=self._site.ledger,
+            ledger=self._run.ledger,
             layout=self._layout,
             key=self._state.key(entry.stem),
             old=entry.revision,
             new=earlier[-1].revision if earlier else None,
         )
         runner = self._runner
-        runner.forgetting = Forgetting(self._site.connection, erasure, lambda: runner.baseline)
+        runner.forgetting = Forgetting(self._run.connection, erasure, lambda: runner.baseline)
         self._retrying.run(runner, file, Direction.DOWNGRADE)
         self._pointer.has_moved_to(erasure.new)  # or is moved in time, by the runner's `finish`
 
@@ -287,7 +287,7 @@ class _Writing:
         if not (upgrades and old) or runner.external or runner.pooled is not None:
             return False
         if self._sealing is None:
-            self._sealing = Sealing(self._site.connection, self._site.ledger, self._layout)
+            self._sealing = Sealing(self._run.connection, self._run.ledger, self._layout)
         self._sealed = self._sealing.write(
             attempt.work,
             runner.baseline,
@@ -319,30 +319,30 @@ class _Writing:
         return replace(row, key=self._state.key(row.version))
 
     def _record(self, row: Row, *, pointer: str | None = None) -> None:
-        site, recorded = self._site, self._recorded(row)
+        run, recorded = self._run, self._recorded(row)
         try:
-            site.ledger.record_applied(site.connection, recorded, self._layout, pointer=pointer)
+            run.ledger.record_applied(run.connection, recorded, self._layout, pointer=pointer)
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
                 raise
             raise LedgerError(
-                f"{site.ledger.name} already holds a row for {row.version}: another process "
+                f"{run.ledger.name} already holds a row for {row.version}: another process "
                 "has applied it at the same time, without the migration lock."
             ) from error
 
     def _forget(self, stems: Collection[str]) -> None:
         if stems:
             keys = {self._state.key(stem) for stem in stems}
-            self._site.ledger.record_unapplied(self._site.connection, keys, self._layout)
+            self._run.ledger.record_unapplied(self._run.connection, keys, self._layout)
 
     def _mirror(self) -> None:
-        """Make the ledger hold exactly the stamped revision and its ancestors in the line."""
-        site = self._site
+        """Make the ledger hold exactly the stamped revision and its ancestors in the history."""
+        run = self._run
         heads = self._ctx.get_current_heads()
         if self._stamped is not _NOTHING_YET:
-            site.ledger.confirm_pointer(site.connection, self._stamped)
+            run.ledger.confirm_pointer(run.connection, self._stamped)
         wanted = self._line.up_to(heads[0] if heads else None)
-        state = site.read()
+        state = run.read()
         recorded = {row.version for row in state.rows}
         superfluous = recorded - {entry.stem for entry in wanted}
         if not self._purging:
@@ -353,17 +353,17 @@ class _Writing:
                 self._record(row_of(entry.file) if entry.file else Row(version=entry.stem))
 
     def _refuse_forgetting(self, stems: set[str]) -> None:
-        gone = sorted(stems - {file.stem for file in self._site.script.files})
+        gone = sorted(stems - {file.stem for file in self._run.script.files})
         if gone:
             raise say.forgetting(self._state, gone)
 
     def _commit(self) -> None:
-        if not self._site.external:
-            self._site.connection.commit()
+        if not self._run.external:
+            self._run.connection.commit()
 
     def _roll_back(self) -> None:
-        if not self._site.external and self._site.connection.in_transaction():
-            self._site.connection.rollback()
+        if not self._run.external and self._run.connection.in_transaction():
+            self._run.connection.rollback()
 
 
 def _finish_forgetting(attempt: Attempt) -> None:

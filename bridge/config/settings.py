@@ -250,7 +250,7 @@ def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> st
         if len(places) > 1 and all(Path(place).is_absolute() for place in places if place):
             parts = [place for place in places if place]
     if len(parts) != 1:
-        raise values.wrong(found, "plain files form one line, in one folder: name one")
+        raise values.wrong(found, "plain files form one history, in one folder: name one")
     folder = values.text(Found(parts[0], found.where, found.base)).strip()
     resource = package_folder(folder, where=found.where, sys_path=sys_path)
     return str(absolute(resource or folder, found.base))

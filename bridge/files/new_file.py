@@ -83,9 +83,9 @@ def refuse_merge() -> NoReturn:
 
 def _refuse(reason: str) -> NoReturn:
     raise UsageError(
-        f"{reason}: plain files form one line, in the order of their names, so there are never "
-        "two heads. Nothing was written. Two files may share a number, and a file that comes "
-        'late is simply next in line. For a new file, type: alembic revision -m "what it does"'
+        f"{reason}: plain files form one history, in the order of their names, so there are never "
+        "two heads. Nothing was written. Two files may share a number, and a late file is next in "
+        'line. For a new file, type: alembic revision -m "what it does"'
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Entry, Line, Row
+from bridge.ledger.history import Entry, History, Row
 from bridge.ledger.names import Names, number_of, slug_of
 
 #: Whether a file has this checksum, and which one it has.
@@ -36,7 +36,7 @@ class Renamed:
     same: str = ""
 
 
-def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
+def changed(history: History, has: Has = PlainFile.has) -> tuple[Entry, ...]:
     """Applied migrations whose file is there, and says something else than what was applied.
 
     A file that cannot be read counts as changed. Without a recorded checksum nothing is compared,
@@ -44,7 +44,7 @@ def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
     """
     return tuple(
         entry
-        for entry in line.applied
+        for entry in history.applied
         if entry.file
         and has_checksum(entry.row)
         and not _is_as_applied(entry.file, _then(entry), has)
@@ -52,7 +52,7 @@ def changed(line: Line, has: Has = PlainFile.has) -> tuple[Entry, ...]:
 
 
 def renamed(
-    line: Line, checksum: Checksum = PlainFile.checksum, has: Has = PlainFile.has
+    history: History, checksum: Checksum = PlainFile.checksum, has: Has = PlainFile.has
 ) -> tuple[Renamed, ...]:
     """Applied migrations whose very text is in a pending file, and under their own name no more.
 
@@ -60,11 +60,11 @@ def renamed(
     pending files, where anything is recorded that they could be.
     """
     recorded: dict[str, list[Entry]] = {}
-    for entry in line.applied:
+    for entry in history.applied:
         if has_checksum(entry.row):
             recorded.setdefault(_then(entry), []).append(entry)
     found: dict[Entry, list[Entry]] = {}
-    for new in line.pending if recorded else ():
+    for new in history.pending if recorded else ():
         text = _now(new.file, checksum) if new.file else None
         for old in recorded.get(text or "", ()):
             if old.file is None or not _is_as_applied(old.file, _then(old), has):
@@ -72,16 +72,16 @@ def renamed(
     return tuple(Renamed(old, tuple(new)) for old, new in found.items())
 
 
-def maybe_renamed(line: Line) -> tuple[Renamed, ...]:
+def maybe_renamed(history: History) -> tuple[Renamed, ...]:
     """Applied migrations of which only the name is known, and whose file is gone.
 
     With the pending files that have the same number, or the same words behind it. Each may be that
     migration under another name; no text tells.
     """
-    unknown = [entry for entry in line.missing if entry.row and not entry.row.checksum]
+    unknown = [entry for entry in history.missing if entry.row and not entry.row.checksum]
     numbers: dict[int, list[Entry]] = {}
     slugs: dict[str, list[Entry]] = {}
-    for entry in line.pending if unknown else ():
+    for entry in history.pending if unknown else ():
         if (number := number_of(entry.stem)) is not None:
             numbers.setdefault(number, []).append(entry)
         slugs.setdefault(slug_of(entry.stem), []).append(entry)
@@ -96,17 +96,17 @@ def maybe_renamed(line: Line) -> tuple[Renamed, ...]:
     return tuple(found)
 
 
-def respelled(line: Line) -> tuple[Renamed, ...]:
+def respelled(history: History) -> tuple[Renamed, ...]:
     """Applied migrations that no file has the exact name of, and the files that are meant.
 
     As in `bridge.ledger.reconcile`, which refuses them; whatever their text is. At least one of the
     files is pending, and those come first; others that are meant as well are recorded by
     themselves.
     """
-    files = {entry.stem: entry for entry in line.entries if entry.file is not None}
+    files = {entry.stem: entry for entry in history.entries if entry.file is not None}
     names = Names.of(files)
     found = []
-    for old in line.missing if line.pending else ():
+    for old in history.missing if history.pending else ():
         assert old.row is not None  # noqa: S101 - applied ones have a row
         meant = [files[stem] for stem in names.meant_by(old.row.name)]
         meant.sort(key=lambda entry: entry.row is not None)

@@ -1,7 +1,7 @@
-"""The line of one database: what was applied, in that order, then what is pending, by name.
+"""The history of one database: what was applied, in that order, then what is pending, by name.
 
 Data in, data out: nothing here reads a file or a database, so that every rule can be tested
-without either. Each database may have a line of its own, because each may have met the same
+without either. Each database may have a history of its own, because each may have met the same
 files in another order.
 """
 
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One migration in the line: a file, a row, or both."""
+    """One migration in the history: a file, a row, or both."""
 
     revision: str
     stem: str
@@ -65,7 +65,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Line:
+class History:
     """Migrations in the order of one database: the applied ones first."""
 
     entries: tuple[Entry, ...]
@@ -96,7 +96,7 @@ class Line:
         return {entry.revision: entry for entry in self.entries}
 
     def up_to(self, revision: str | None) -> tuple[Entry, ...]:
-        """A revision and its ancestors in this line, oldest first; none of them for ``None``."""
+        """A revision and its ancestors in this history, oldest first; none of them for ``None``."""
         if revision is None:
             return ()
         position = self.entries.index(self.by_revision[revision])
@@ -163,8 +163,8 @@ def _place(row: Row) -> tuple[bool, date, int, str]:
     return (row.applied_at is not None, row.applied_at or date.min, row.serial or 0, row.version)
 
 
-def build_line(files: Iterable[PlainFile], rows: Sequence[Row]) -> Line:
-    """The line of a database that has applied `rows`, in this order."""
+def build_history(files: Iterable[PlainFile], rows: Sequence[Row]) -> History:
+    """The history of a database that has applied `rows`, in this order."""
     by_stem = {file.stem: file for file in files}
     recorded = {row.version for row in rows}
     applied = [Entry(row.revision, row.version, by_stem.get(row.version), row) for row in rows]
@@ -172,4 +172,4 @@ def build_line(files: Iterable[PlainFile], rows: Sequence[Row]) -> Line:
         Entry(by_stem[stem].revision, stem, by_stem[stem], None)
         for stem in sorted(by_stem.keys() - recorded)
     ]
-    return Line((*applied, *pending))
+    return History((*applied, *pending))

@@ -17,9 +17,9 @@ from bridge.errors import FilesError, LedgerError
 from bridge.ledger import messages as say
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.ledger.findings import Finding, Severity, refused
-from bridge.ledger.history import Entry, Line
+from bridge.ledger.history import Entry, History
 from bridge.ledger.limits import drift_unrecorded, limits, read_only, something_to_run
-from bridge.ledger.reconcile import Agreement, line_of, reconcile, reconcile_for_stamp
+from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.state import named
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Preflight:
     """What follows from what a folder and a database hold."""
 
     #: The migrations in the order of this database.
-    line: Line
+    history: History
     #: What the version table is to say before the command begins.
     pointer: str | None
     #: Whether it has to be changed to say that.
@@ -116,21 +116,21 @@ def preflight(
     except LedgerError as error:
         if not error.findings:
             raise
-        line = line_of(files, state)
+        history = history_of(files, state)
         return Preflight(
-            line=line,
-            pointer=line.pointer,
+            history=history,
+            pointer=history.pointer,
             moves_pointer=False,
             refusals=error.findings,
-            changed=_drifted(command, line, settings, looking=looking),
+            changed=_drifted(command, history, settings, looking=looking),
         )
-    line = agreement.line
-    entries = line.pending if steps is None else tuple(steps)
-    drift = _drifted(command, line, settings, looking=looking or bool(entries))
-    of_files = _of_files(command, state, line, settings, entries, drift=drift)
+    history = agreement.history
+    entries = history.pending if steps is None else tuple(steps)
+    drift = _drifted(command, history, settings, looking=looking or bool(entries))
+    of_files = _of_files(command, state, history, settings, entries, drift=drift)
     found = [
         *agreement.warnings,
-        *_of_absent_files(line),
+        *_of_absent_files(history),
         *(of_files if command is not Command.LOOK else ()),
         *_of_recording(command, state, settings, entries, forgets, looking=looking),
     ]
@@ -139,7 +139,7 @@ def preflight(
     refusals = tuple(each for each in found if each.severity is Severity.ERROR)
     warnings = [each for each in found if each.severity is Severity.WARNING]
     return Preflight(
-        line=line,
+        history=history,
         pointer=agreement.pointer,
         moves_pointer=agreement.moves_pointer,
         refusals=refusals,
@@ -155,11 +155,11 @@ def _agreed(command: Command, files: Sequence[PlainFile], state: State) -> Agree
 
 
 def _drifted(
-    command: Command, line: Line, settings: Settings, *, looking: bool
+    command: Command, history: History, settings: Settings, *, looking: bool
 ) -> tuple[Entry, ...]:
     """Applied files that were changed; every one is read, so only where it matters."""
     wanted = settings.drift == "refuse" or (looking and command is Command.UPGRADE)
-    return changed(line) if wanted and "changed" not in _PASSES[command] else ()
+    return changed(history) if wanted and "changed" not in _PASSES[command] else ()
 
 
 def _told_better(found: Sequence[Finding]) -> frozenset[str]:
@@ -171,27 +171,27 @@ def _told_better(found: Sequence[Finding]) -> frozenset[str]:
 def _of_files(
     command: Command,
     state: State,
-    line: Line,
+    history: History,
     settings: Settings,
     entries: Sequence[Entry],
     *,
     drift: Sequence[Entry],
 ) -> Iterator[Finding]:
-    for each in renamed(line):
+    for each in renamed(history):
         yield say.same_text(state, each.old, each.new[0])
-    for each in maybe_renamed(line):
+    for each in maybe_renamed(history):
         yield say.maybe_renamed(state, each.old, each.new, same=each.same)
-    if line.breaking:
-        yield say.breaking(state, line.breaking)
+    if history.breaking:
+        yield say.breaking(state, history.breaking)
     if settings.drift == "refuse":
-        unknown = [e for e in line.applied if e.file and not has_checksum(e.row)]
+        unknown = [e for e in history.applied if e.file and not has_checksum(e.row)]
         if unknown and entries:
             yield say.no_checksum(unknown)
         if drift:
             yield say.changed_refusal(drift)
     elif drift:
         yield say.changed_warning(drift)
-    yield from _late(line, settings, entries)
+    yield from _late(history, settings, entries)
     for entry in entries if command is not Command.REPAIR else ():
         try:
             # What nobody has written yet may be recorded, and not run.
@@ -200,11 +200,11 @@ def _of_files(
             yield say.unreadable(entry, str(error))
 
 
-def _late(line: Line, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:
-    behind = {entry.stem for entry in line.late}
+def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:
+    behind = {entry.stem for entry in history.late}
     late = [entry for entry in entries if entry.stem in behind]
     if late:
-        last = max(entry.stem for entry in line.applied if entry.file is not None)
+        last = max(entry.stem for entry in history.applied if entry.file is not None)
         refuses = settings.out_of_order == "refuse"
         yield say.late_refusal(late, last) if refuses else say.late_warning(late, last)
 
@@ -237,9 +237,9 @@ def _of_recording(
             yield found
 
 
-def _of_absent_files(line: Line) -> Iterator[Finding]:
-    shut_out = set(line.breaking)
-    for entries, sentence in ((line.holes, say.hole), (line.newer, say.newer)):
+def _of_absent_files(history: History) -> Iterator[Finding]:
+    shut_out = set(history.breaking)
+    for entries, sentence in ((history.holes, say.hole), (history.newer, say.newer)):
         told = [entry for entry in entries if entry not in shut_out]
         if told:
             yield sentence(told)

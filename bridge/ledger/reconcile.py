@@ -14,20 +14,20 @@ from bridge.files.plain_file import PlainFile
 from bridge.ledger import messages as say
 from bridge.ledger.drift import respelled
 from bridge.ledger.findings import Finding, refused
-from bridge.ledger.history import Entry, Line, build_line, in_applied_order
+from bridge.ledger.history import Entry, History, build_history, in_applied_order
 from bridge.ledger.state import State, named
 
 #: What may be looked at without row level security hiding any of it.
 _READ = ("SELECT",)
 
-__all__ = ["Agreement", "State", "line_of", "reconcile", "reconcile_for_stamp"]
+__all__ = ["Agreement", "State", "history_of", "reconcile", "reconcile_for_stamp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """The line of this database, and what a person should hear about it."""
+    """The history of this database, and what a person should hear about it."""
 
-    line: Line
+    history: History
     #: What the version table is to say before the command begins.
     pointer: str | None
     #: Whether it has to be changed to say that.
@@ -35,15 +35,15 @@ class Agreement:
     warnings: tuple[Finding, ...] = ()
 
 
-def line_of(files: Sequence[PlainFile], state: State) -> Line:
-    """The line of the database in this state, whether or not its records agree."""
+def history_of(files: Sequence[PlainFile], state: State) -> History:
+    """The history of the database in this state, whether or not its records agree."""
     state = named(files, state)
     rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-    return build_line(files, rows)
+    return build_history(files, rows)
 
 
 def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
-    """Decide which line this database has.
+    """Decide which history this database has.
 
     Raises LedgerError where going on could run a migration twice or skip one; the error names
     the ways on.
@@ -59,24 +59,24 @@ def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     if not files and (state.rows or (state.ours and state.pointers)):
         raise refused([say.empty_folder(state)])
     _refuse_twins(files, state)
-    line = line_of(files, state)
-    if spelled := misspelled(line, state):
+    history = history_of(files, state)
+    if spelled := misspelled(history, state):
         raise refused(spelled)
-    unknown = tuple(pointer for pointer in state.pointers if pointer not in line.by_revision)
-    if _is_foreign(line, state):
+    unknown = tuple(pointer for pointer in state.pointers if pointer not in history.by_revision)
+    if _is_foreign(history, state):
         raise refused([say.foreign_ledger(state)])
     if unknown and not state.ours:
         raise refused([say.foreign_version_table(state, unknown)])
     if unknown and not state.rows:
         raise refused([say.lost_without_trace(state, unknown)])
     if unknown:
-        return _rows_win(line, say.drifted(state, unknown, line.pointer))
+        return _rows_win(history, say.drifted(state, unknown, history.pointer))
     if state.rows:
-        return _with_rows(line, state)
+        return _with_rows(history, state)
     if state.pointers:
-        return _without_rows(line, state)
+        return _without_rows(history, state)
     _refuse_other_ledgers(state)
-    return Agreement(line=line, pointer=None, moves_pointer=False)
+    return Agreement(history=history, pointer=None, moves_pointer=False)
 
 
 def refuse_unbelievable(state: State) -> None:
@@ -106,19 +106,19 @@ def _refuse_other_ledgers(state: State) -> None:
         raise refused([say.other_table(state)])
 
 
-def _is_foreign(line: Line, state: State) -> bool:
+def _is_foreign(history: History, state: State) -> bool:
     """Whether rows are there, and none of them is a file of this folder.
 
     In a ledger of bridge's own they may be a history that was squashed: then all files come after
     them, and none can have run here under its own name.
     """
-    if not state.rows or state.adopted or any(entry.file for entry in line.applied):
+    if not state.rows or state.adopted or any(entry.file for entry in history.applied):
         return False
-    last = max(entry.stem for entry in line.applied)
-    return not state.ours or any(entry.stem < last for entry in line.pending)
+    last = max(entry.stem for entry in history.applied)
+    return not state.ours or any(entry.stem < last for entry in history.pending)
 
 
-def misspelled(line: Line, state: State) -> list[Finding]:
+def misspelled(history: History, state: State) -> list[Finding]:
     """Rows whose names are not those of pending files, and that a person would read as them.
 
     And rows that have the name of a file, but not in the form in which this ledger names all
@@ -126,12 +126,12 @@ def misspelled(line: Line, state: State) -> list[Finding]:
     """
     found = [
         say.names_differ(state, each.old.row.name, each.new)
-        for each in respelled(line)
+        for each in respelled(history)
         if each.old.row is not None
     ]
     keys = state.keys
     in_form = {row.version for row in state.rows if keys is None or keys.fits(row.name)}
-    files: dict[str, Entry] = {entry.stem: entry for entry in line.applied if entry.file}
+    files: dict[str, Entry] = {entry.stem: entry for entry in history.applied if entry.file}
     return found + [
         say.names_differ(state, row.name, [files[row.version]])
         for row in state.rows
@@ -150,38 +150,40 @@ def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool
     if purge:
         stems = {file.stem for file in files}
         rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-        line = build_line(files, [row for row in rows if row.version in stems])
-        return Agreement(line=line, pointer=None, moves_pointer=False)
-    line = line_of(files, state)
-    if state.rows or not state.pointers or not line.by_revision.keys() >= set(state.pointers):
+        history = build_history(files, [row for row in rows if row.version in stems])
+        return Agreement(history=history, pointer=None, moves_pointer=False)
+    history = history_of(files, state)
+    if state.rows or not state.pointers or not history.by_revision.keys() >= set(state.pointers):
         return reconcile(files, state)
     # The rows are gone: where the pointer stands is all that there is to start from.
-    pointer = _furthest(line, state.pointers)
-    return Agreement(line=line, pointer=pointer, moves_pointer=len(state.pointers) > 1)
+    pointer = _furthest(history, state.pointers)
+    return Agreement(history=history, pointer=pointer, moves_pointer=len(state.pointers) > 1)
 
 
-def _with_rows(line: Line, state: State) -> Agreement:
-    if state.pointers == (line.pointer,):
-        return Agreement(line=line, pointer=line.pointer, moves_pointer=False)
+def _with_rows(history: History, state: State) -> Agreement:
+    if state.pointers == (history.pointer,):
+        return Agreement(history=history, pointer=history.pointer, moves_pointer=False)
     if not state.pointers:
-        return _rows_win(line)
-    return _rows_win(line, say.moved(state, line.pointer))
+        return _rows_win(history)
+    return _rows_win(history, say.moved(state, history.pointer))
 
 
-def _without_rows(line: Line, state: State) -> Agreement:
+def _without_rows(history: History, state: State) -> Agreement:
     """The pointer says that something was applied, and no row says what."""
-    first = line.entries[0].revision
+    first = history.entries[0].revision
     if state.exists and state.pointers == (first,):
-        return _rows_win(line, say.removed(state, first))
-    raise refused([say.lost(state, _furthest(line, state.pointers))])
+        return _rows_win(history, say.removed(state, first))
+    raise refused([say.lost(state, _furthest(history, state.pointers))])
 
 
-def _rows_win(line: Line, *warnings: Finding) -> Agreement:
-    return Agreement(line=line, pointer=line.pointer, moves_pointer=True, warnings=warnings)
+def _rows_win(history: History, *warnings: Finding) -> Agreement:
+    return Agreement(
+        history=history, pointer=history.pointer, moves_pointer=True, warnings=warnings
+    )
 
 
-def _furthest(line: Line, pointers: Sequence[str]) -> str:
-    return next(e.revision for e in reversed(line.entries) if e.revision in pointers)
+def _furthest(history: History, pointers: Sequence[str]) -> str:
+    return next(e.revision for e in reversed(history.entries) if e.revision in pointers)
 
 
 def _refuse_twins(files: Sequence[PlainFile], state: State) -> None:

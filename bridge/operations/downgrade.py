@@ -14,7 +14,7 @@ from bridge.operations.upgrade import alembic_here
 
 if TYPE_CHECKING:
     from bridge.alembic.script_directory import PlainScript, PlainScriptDirectory
-    from bridge.ledger.history import Line
+    from bridge.ledger.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def plan_downgrade(request: Request, *, to: str) -> Downgrade:
 
         with EnvironmentContext(config, script, fn=look, dont_mutate=True):
             script.run_env()
-    return Downgrade(tuple(planned), _at(script.line, len(planned)))
+    return Downgrade(tuple(planned), _at(script.history, len(planned)))
 
 
 def run_downgrade(request: Request, *, to: str, agreed: Downgrade | None = None) -> Downgrade:
@@ -68,6 +68,6 @@ def run_downgrade(request: Request, *, to: str, agreed: Downgrade | None = None)
     return agreed
 
 
-def _at(line: Line, reverted: int) -> str | None:
-    left = line.applied[: len(line.applied) - reverted]
+def _at(history: History, reverted: int) -> str | None:
+    left = history.applied[: len(history.applied) - reverted]
     return left[-1].stem if left else None

@@ -14,14 +14,14 @@ from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.errors import TryAgain, UsageError
 from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
 from bridge.ledger.findings import refused
-from bridge.ledger.history import Entry, Line, build_line
+from bridge.ledger.history import Entry, History, build_history
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.locking.exclusive import exclusively
 from bridge.operations.upgrade import alembic_here
 
 if TYPE_CHECKING:
-    from bridge.alembic.context import Site
+    from bridge.alembic.run import CommandRun
     from bridge.alembic.script_directory import PlainScriptDirectory
     from bridge.ledger.state import State
     from bridge.operations.request import Request
@@ -56,8 +56,8 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
     from alembic.script import ScriptDirectory
 
     done: list[Marking | None] = []
-    request.attributes["bridge.instead"] = lambda site: done.append(
-        _mark(site, name, applied=applied, agree=agree)
+    request.attributes["bridge.instead"] = lambda run: done.append(
+        _mark(run, name, applied=applied, agree=agree)
     )
     with alembic_here():
         config = request.alembic_config()
@@ -67,41 +67,41 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
     return done[0]
 
 
-def _mark(site: Site, name: str, *, applied: bool, agree: Agree) -> Marking | None:
-    marking = _look(site, name, applied=applied)
-    if not site.external:
-        site.connection.rollback()  # a person may think for long
+def _mark(run: CommandRun, name: str, *, applied: bool, agree: Agree) -> Marking | None:
+    marking = _look(run, name, applied=applied)
+    if not run.external:
+        run.connection.rollback()  # a person may think for long
     if not marking.what:
         return marking
     if not agree(marking):
         return None
     with exclusively(
-        site.connection,
-        wait=site.settings.wait_for_lock,
-        reporter=site.reporter,
-        in_transaction=site.external,
+        run.connection,
+        wait=run.settings.wait_for_lock,
+        reporter=run.reporter,
+        in_transaction=run.external,
     ):
-        if _look(site, name, applied=applied, looking=False) != marking:
+        if _look(run, name, applied=applied, looking=False) != marking:
             raise TryAgain(
                 "The ledger or the files have changed since this was asked. Nothing was changed. "
                 "Run the same command again."
             )
-        _record(site, marking, applied=applied)
-        if not site.external:
-            site.connection.commit()
+        _record(run, marking, applied=applied)
+        if not run.external:
+            run.connection.commit()
     return marking
 
 
-def _look(site: Site, name: str, *, applied: bool, looking: bool = True) -> Marking:
+def _look(run: CommandRun, name: str, *, applied: bool, looking: bool = True) -> Marking:
     """What it would change, in a database whose records can be believed, and changed."""
-    files, state, settings = site.script.files, site.read(), site.settings
+    files, state, settings = run.script.files, run.read(), run.settings
     found = preflight(Command.MARK, files, state, settings, steps=())
     found.refuse()
-    line = found.line
-    entry = _entry(line, name, settings.folder)
-    marking = _applying(line, entry) if applied else _forgetting(line, entry)
+    history = found.history
+    entry = _entry(history, name, settings.folder)
+    marking = _applying(history, entry) if applied else _forgetting(history, entry)
     if marking.others:
-        others = [each for each in line.applied if each.stem in marking.others]
+        others = [each for each in history.applied if each.stem in marking.others]
         preflight(Command.REPAIR, files, state, settings, steps=others, looking=looking).refuse()
         if (lacking := unrecorded_checksums(state)) is not None:
             raise refused([lacking])
@@ -113,49 +113,49 @@ def _look(site: Site, name: str, *, applied: bool, looking: bool = True) -> Mark
     return marking
 
 
-def _entry(line: Line, name: str, folder: str) -> Entry:
-    stems = {entry.stem for entry in line.entries}
-    entry = line.by_revision.get(as_revision(name, stems))
+def _entry(history: History, name: str, folder: str) -> Entry:
+    stems = {entry.stem for entry in history.entries}
+    entry = history.by_revision.get(as_revision(name, stems))
     if entry is not None:
         return entry
-    fitting = [each for each in line.entries if each.stem.startswith(name)]
+    fitting = [each for each in history.entries if each.stem.startswith(name)]
     if len(fitting) != 1:
         raise UsageError(f"{unknown_revision(name, stems, folder)}. Nothing was changed.")
     return fitting[0]
 
 
-def _applying(line: Line, entry: Entry) -> Marking:
+def _applying(history: History, entry: Entry) -> Marking:
     if entry.row is not None:
-        return Marking(entry.stem, "", line.pointer)
+        return Marking(entry.stem, "", history.pointer)
     what = "recorded as applied, without running it"
     return Marking(entry.stem, what, entry.revision)
 
 
-def _forgetting(line: Line, entry: Entry) -> Marking:
+def _forgetting(history: History, entry: Entry) -> Marking:
     if entry.row is None:
         # It is pending already; what may be said is that no row is it under another name.
-        unsure = [each for each in maybe_renamed(line) if entry in each.new]
+        unsure = [each for each in maybe_renamed(history) if entry in each.new]
         others = tuple(each.old.stem for each in unsure)
         files = dict.fromkeys((entry.stem, *(new.stem for each in unsure for new in each.new)))
         than = f" than {', '.join(files)}" if len(files) > 1 else ""
         what = f"pending: {', '.join(others)} is another migration{than}" if others else ""
-        return Marking(entry.stem, what, line.pointer, others)
-    left = [each.row for each in line.applied if each is not entry and each.row]
-    pointer = build_line([], left).pointer
+        return Marking(entry.stem, what, history.pointer, others)
+    left = [each.row for each in history.applied if each is not entry and each.row]
+    pointer = build_history([], left).pointer
     gone = "" if entry.file else " (its file is gone)"
     what = f"recorded as not applied{gone}, so that the next run applies it"
     return Marking(entry.stem, what if entry.file else f"forgotten{gone}", pointer)
 
 
-def _record(site: Site, marking: Marking, *, applied: bool) -> None:
-    connection, ledger, state = site.connection, site.ledger, site.read()
-    line = preflight(Command.MARK, site.script.files, state, site.settings, steps=()).line
+def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
+    connection, ledger, state = run.connection, run.ledger, run.read()
+    history = preflight(Command.MARK, run.script.files, state, run.settings, steps=()).history
     known = state.layout
     layout = ledger.ensure(connection)
     layout = replace(layout, fillings=known.fillings, codec=known.codec)
-    entry = next(each for each in line.entries if each.stem == marking.stem)
+    entry = next(each for each in history.entries if each.stem == marking.stem)
     if marking.others:
-        _set_apart(site, state, marking.others)
+        _set_apart(run, state, marking.others)
         return
     if applied and entry.file is not None:
         row = replace(row_of(entry.file), key=state.key(entry.stem))
@@ -167,10 +167,10 @@ def _record(site: Site, marking: Marking, *, applied: bool) -> None:
         ledger.point(connection, marking.pointer)
 
 
-def _set_apart(site: Site, state: State, stems: tuple[str, ...]) -> None:
+def _set_apart(run: CommandRun, state: State, stems: tuple[str, ...]) -> None:
     """Note of these rows that a person knows them: no file of the folder is one of them."""
-    layout = site.ledger.layout(site.connection)
+    layout = run.ledger.layout(run.connection)
     if "checksum" not in layout.columns:
         raise refused([no_checksums(state, layout)])  # somebody holds the table
     for stem in stems:
-        site.ledger.amend(site.connection, state.key(stem), layout, checksum=NO_FILE)
+        run.ledger.amend(run.connection, state.key(stem), layout, checksum=NO_FILE)

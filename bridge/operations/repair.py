@@ -12,15 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from bridge.alembic.context import Site
+from bridge.alembic.run import CommandRun
 from bridge.errors import FilesError, LedgerError, TryAgain, UsageError
 from bridge.files.plain_file import PlainFile, revision_id
 from bridge.ledger.drift import Renamed, changed, has_checksum, maybe_renamed, renamed, respelled
 from bridge.ledger.findings import refused
-from bridge.ledger.history import Entry, Line, Row
+from bridge.ledger.history import Entry, History, Row
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
-from bridge.ledger.reconcile import line_of
+from bridge.ledger.reconcile import history_of
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
 from bridge.operations.request import Request
@@ -69,7 +69,7 @@ def run_repair(
 
     agreed: list[bool] = []
     wanted = _Wanted(tuple(names), adopt=adopt)
-    request.attributes["bridge.instead"] = lambda site: agreed.append(_repair(site, wanted, agree))
+    request.attributes["bridge.instead"] = lambda run: agreed.append(_repair(run, wanted, agree))
     with alembic_here():
         config = request.alembic_config()
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
@@ -96,28 +96,28 @@ def planned(
     checksum is taken for it only then. Raises LedgerError where several files may be the one that
     was renamed, and UsageError for a name of which there is nothing to repair.
     """
-    line = line_of(files, state)
-    moved = {each.old.stem: each for each in (*respelled(line), *renamed(line))}
+    history = history_of(files, state)
+    moved = {each.old.stem: each for each in (*respelled(history), *renamed(history))}
     if names:
-        asked = _asked({each.old.stem: each for each in maybe_renamed(line)} | moved, names)
+        asked = _asked({each.old.stem: each for each in maybe_renamed(history)} | moved, names)
         taken = {entry.stem for each in asked.values() for entry in each.new}
         left = {s: e for s, e in moved.items() if not taken & {new.stem for new in e.new}}
         moved = left | asked
     new = _matched(moved.values(), names)
     changes = [_rename(old, entry, state) for old, entry in new]
-    changes += _chained(line, new, state)
+    changes += _chained(history, new, state)
     handled = {change.stem for change in changes}
     changes += [
         _accept(entry, "changed after it was applied: the present text is accepted")
-        for entry in changed(line)
+        for entry in changed(history)
         if entry.stem not in handled
     ]
     changes += [
         _accept(entry, "adopted without a checksum: that of the present text is recorded")
-        for entry in line.applied
+        for entry in history.applied
         if entry.file and not has_checksum(entry.row)
     ]
-    changes = _in_form(changes, line, state)
+    changes = _in_form(changes, history, state)
     if names:
         changes = _restricted(changes, names)
         told = {name for each in changes for name in (each.stem, each.new_stem, each.key)}
@@ -178,13 +178,13 @@ def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[E
     return pairs
 
 
-def _chained(line: Line, moved: Sequence[tuple[Entry, Entry]], state: State) -> list[Change]:
+def _chained(history: History, moved: Sequence[tuple[Entry, Entry]], state: State) -> list[Change]:
     """What else was renamed where the name of one migration was given to the text of another.
 
     From each migration that has moved away, on to the one whose text its file has now.
     """
     # One whose own file is as it was has only been copied.
-    displaced = [e for e in (*line.missing, *changed(line)) if has_checksum(e.row)]
+    displaced = [e for e in (*history.missing, *changed(history)) if has_checksum(e.row)]
     changes: list[Change] = []
     seen = {old.stem for old, _ in moved}
     for old, _ in moved:
@@ -212,11 +212,11 @@ def _text_of(entry: Entry) -> str | None:
     return None
 
 
-def _in_form(changes: list[Change], line: Line, state: State) -> list[Change]:
+def _in_form(changes: list[Change], history: History, state: State) -> list[Change]:
     """The same, with rows whose name is not written as all others are."""
     keys = state.keys
     stems = {change.stem for change in changes}
-    for entry in line.applied:
+    for entry in history.applied:
         if keys is None or entry.row is None or entry.file is None or keys.fits(entry.row.name):
             continue
         key, new = entry.row.name, keys.key(entry.stem)
@@ -252,45 +252,45 @@ def repaired(state: State, changes: Sequence[Change]) -> State:
     return replace(state, rows=tuple(rows), pointers=pointers)
 
 
-def _repair(site: Site, wanted: _Wanted, agree: Agree) -> bool:
-    changes = _look(site, wanted)
-    if not site.external:
-        site.connection.rollback()  # a person may think for long
+def _repair(run: CommandRun, wanted: _Wanted, agree: Agree) -> bool:
+    changes = _look(run, wanted)
+    if not run.external:
+        run.connection.rollback()  # a person may think for long
     if not changes:
         return True
     if not agree(changes):
         return False
     with exclusively(
-        site.connection,
-        wait=site.settings.wait_for_lock,
-        reporter=site.reporter,
-        in_transaction=site.external,
+        run.connection,
+        wait=run.settings.wait_for_lock,
+        reporter=run.reporter,
+        in_transaction=run.external,
     ):
-        if _look(site, wanted, looking=False) != changes:
+        if _look(run, wanted, looking=False) != changes:
             raise TryAgain(
                 "The ledger or the files have changed since this was asked. Nothing was "
                 "repaired. Run the same command again."
             )
-        _record(site, changes)
-        if not site.external:
-            site.connection.commit()
+        _record(run, changes)
+        if not run.external:
+            run.connection.commit()
     return True
 
 
-def _look(site: Site, wanted: _Wanted, *, looking: bool = True) -> tuple[Change, ...]:
+def _look(run: CommandRun, wanted: _Wanted, *, looking: bool = True) -> tuple[Change, ...]:
     """What there is to repair in a database that is in order otherwise, and can be changed."""
-    files, state = site.script.files, site.read()
+    files, state = run.script.files, run.read()
     if wanted.adopt and not state.adopted:
         adopted = replace(state, adopted=True)
-        applied = line_of(files, adopted).applied
+        applied = history_of(files, adopted).applied
         preflight(
-            Command.REPAIR, files, adopted, site.settings, steps=applied, looking=looking
+            Command.REPAIR, files, adopted, run.settings, steps=applied, looking=looking
         ).refuse()
         return (Change(state.ledger, state.ledger, None, _ADOPTED),)
     changes = planned(files, state, names=wanted.names)
     mended, stems = repaired(state, changes), {change.new_stem for change in changes}
-    rows = [each for each in line_of(files, mended).applied if each.stem in stems]
-    found = preflight(Command.REPAIR, files, mended, site.settings, steps=rows, looking=looking)
+    rows = [each for each in history_of(files, mended).applied if each.stem in stems]
+    found = preflight(Command.REPAIR, files, mended, run.settings, steps=rows, looking=looking)
     # What was not asked for stays as it is, and stays refused where it was.
     left = [f for f in found.refusals if not (wanted.names and f.id == "names-differ")]
     if any(change.checksum for change in changes):
@@ -304,13 +304,13 @@ def _look(site: Site, wanted: _Wanted, *, looking: bool = True) -> tuple[Change,
 _ADOPTED = "noted to be this project's ledger, although none of its rows is a file"
 
 
-def _record(site: Site, changes: Sequence[Change]) -> None:
-    connection, ledger = site.connection, site.ledger
-    state = site.read()
+def _record(run: CommandRun, changes: Sequence[Change]) -> None:
+    connection, ledger = run.connection, run.ledger
+    state = run.read()
     if changes[0].what == _ADOPTED:
         ledger.adopt(connection, state.table.comment if state.table else None)
         return
-    pointer = line_of(site.script.files, repaired(state, changes)).pointer
+    pointer = history_of(run.script.files, repaired(state, changes)).pointer
     layout = ledger.ensure(connection)
     if "checksum" not in layout.columns and any(change.checksum for change in changes):
         raise refused([no_checksums(state, layout)])  # somebody holds the table

@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING, TextIO, cast
 
 from bridge.alembic.connection import asked_for, connected
-from bridge.alembic.context import Site
 from bridge.alembic.logs import reporter_for
+from bridge.alembic.run import CommandRun
 from bridge.database.address import URL_VARIABLES
 from bridge.ledger.preflight import Command, preflight
 from bridge.operations.request import Request
@@ -44,7 +44,7 @@ def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
         found = _look(config, script)
         config.attributes[FOUND] = found
-        start = (found.agreement.line.pointer if found else None) or "base"
+        start = (found.agreement.history.pointer if found else None) or "base"
         command.upgrade(config, f"{start}:{to}", sql=True)
 
 
@@ -57,13 +57,13 @@ def _look(config: Config, script: PlainScriptDirectory) -> Found | None:
         return None
     reporter = reporter_for(config)
     with connected(config, settings, reporter) as connection:
-        site = Site.of(script, connection, reporter)
+        run = CommandRun.of(script, connection, reporter)
         try:
-            state = site.read()
+            state = run.read()
             found = preflight(Command.LOOK, script.files, state, settings)
             found.refuse()
         finally:
-            if not site.external:
+            if not run.external:
                 connection.rollback()
     return Found(state, found, state.layout)
 

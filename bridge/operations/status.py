@@ -155,11 +155,11 @@ def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> S
     nobody can tell what the ledger calls the migrations.
     """
     found = preflight(Command.UPGRADE, files, state, settings, looking=True)
-    line, late, changed = found.line, set(found.line.late), set(found.changed)
+    history, late, changed = found.history, set(found.history.late), set(found.changed)
     warnings = tuple(map(_not_now, found.warnings))
     return Status(
-        current=line.pointer,
-        migrations=tuple(_migration(entry, late, changed) for entry in line.entries),
+        current=history.pointer,
+        migrations=tuple(_migration(entry, late, changed) for entry in history.entries),
         problems=tuple(map(str, found.refusals)),
         warnings=tuple(str(each) for each in warnings if each.id != "late"),
         findings=(*found.refusals, *warnings),

@@ -92,7 +92,7 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
 
         def look(heads: Any, _context: Any) -> list[Any]:
-            late = {entry.stem for entry in script.line.late}
+            late = {entry.stem for entry in script.history.late}
             for step in script._upgrade_revs(to, heads):  # noqa: SLF001
                 stem = cast("PlainScript", step.revision).entry.stem
                 planned.append(Planned(stem, step.revision.doc, stem in late))

@@ -71,8 +71,8 @@ def downgrade(db):
 '''
 
 LINE = (
-    "plain files form one line, in the order of their names, so there are never two heads. Nothing "
-    "was written. Two files may share a number, and a file that comes late is simply next in line. "
+    "plain files form one history, in the order of their names, so there are never two heads. "
+    "Nothing was written. Two files may share a number, and a late file is next in line. "
     'For a new file, type: alembic revision -m "what it does"\n'
 )
 

@@ -9,21 +9,21 @@ import pytest
 from bridge.errors import PlainFileError
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import NO_FILE, changed, maybe_renamed, renamed, respelled
-from bridge.ledger.history import Row, build_line
+from bridge.ledger.history import Row, build_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.ledger.drift import Renamed
-    from bridge.ledger.history import Entry, Line
+    from bridge.ledger.history import Entry, History
 
 A, B, C = "001_a", "002_b", "003_c"
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)
 
 
-def line(rows: dict[str, str | None], *files: str) -> Line:
+def history(rows: dict[str, str | None], *files: str) -> History:
     """Rows with their checksums, and files."""
-    return build_line(
+    return build_history(
         [PlainFile("migrations", stem) for stem in files],
         [Row(version=stem, checksum=checksum) for stem, checksum in rows.items()],
     )
@@ -49,47 +49,47 @@ def pairs(found: tuple[Renamed, ...]) -> list[tuple[str, list[str]]]:
 
 
 def test_a_file_with_another_text_is_changed_and_the_pending_are_not_read() -> None:
-    found = changed(line({A: ONE, B: TWO}, A, B, C), has(a=ONE, b=THREE))
+    found = changed(history({A: ONE, B: TWO}, A, B, C), has(a=ONE, b=THREE))
     assert stems(found) == [B]
 
 
 @pytest.mark.parametrize("recorded", [None, "", "d41d8cd98f00b204e9800998ecf8427e", "X" * 64])
 def test_without_a_checksum_of_bridges_nothing_is_compared_or_read(recorded: str | None) -> None:
-    adopted = line({A: recorded, B: recorded}, A, C)
+    adopted = history({A: recorded, B: recorded}, A, C)
     assert changed(adopted, has()) == ()
     assert renamed(adopted, disk()) == ()
 
 
 def test_a_file_that_is_gone_is_not_changed() -> None:
-    assert changed(line({A: ONE}, B), has()) == ()
+    assert changed(history({A: ONE}, B), has()) == ()
 
 
 def test_a_file_that_cannot_be_read_is_changed_and_is_no_renamed_one() -> None:
     def unreadable(file: PlainFile, *_then: str) -> Any:
         raise PlainFileError(file.path, None, "this file cannot be read")
 
-    assert stems(changed(line({A: ONE}, A), unreadable)) == [A]
-    assert renamed(line({A: ONE}, B), unreadable) == ()
+    assert stems(changed(history({A: ONE}, A), unreadable)) == [A]
+    assert renamed(history({A: ONE}, B), unreadable) == ()
 
 
 def test_a_pending_file_with_the_text_of_one_that_is_gone_is_a_renamed_one() -> None:
-    found = renamed(line({A: ONE, B: TWO}, A, "004_b", C), disk(b=TWO, c=THREE))
+    found = renamed(history({A: ONE, B: TWO}, A, "004_b", C), disk(b=TWO, c=THREE))
     assert pairs(found) == [(B, ["004_b"])]
 
 
 def test_several_files_of_one_text_are_all_named() -> None:
-    found = renamed(line({A: ONE, B: ONE}, "003_x", "004_y"), disk(x=ONE, y=ONE))
+    found = renamed(history({A: ONE, B: ONE}, "003_x", "004_y"), disk(x=ONE, y=ONE))
     assert pairs(found) == [(A, ["003_x", "004_y"]), (B, ["003_x", "004_y"])]
 
 
 def test_no_pending_file_is_read_where_nothing_is_recorded_that_it_could_be() -> None:
-    assert renamed(line({}, A, B, C), disk()) == ()
-    assert renamed(line({A: None}, A, B, C), disk()) == ()
+    assert renamed(history({}, A, B, C), disk()) == ()
+    assert renamed(history({A: None}, A, B, C), disk()) == ()
 
 
 def test_a_pending_file_with_the_text_of_one_that_has_another_now_is_a_renamed_one() -> None:
     """In a folder that was numbered anew each name is taken by another text."""
-    numbered = line({A: ONE, B: TWO}, A, B, C)
+    numbered = history({A: ONE, B: TWO}, A, B, C)
     found = renamed(numbered, disk(c=TWO), has(a=ONE, b=THREE))
     assert pairs(found) == [(B, [C])]
     assert renamed(numbered, disk(c=TWO), has(a=ONE, b=TWO)) == ()
@@ -110,19 +110,19 @@ def test_a_pending_file_with_the_text_of_one_that_has_another_now_is_a_renamed_o
 def test_of_a_row_without_a_checksum_a_part_of_the_name_tells_who_may_be_it(
     gone: str, pending: str, same: str | None
 ) -> None:
-    adopted = line({A: None, gone: None}, A, pending)
+    adopted = history({A: None, gone: None}, A, pending)
     assert [(e.old.stem, stems(e.new), e.same) for e in maybe_renamed(adopted)] == (
         [(gone, [pending], same)] if same else []
     )
     # With a checksum the text tells, and so does a person who has said that it is another one.
     for known in (ONE, NO_FILE):
-        assert maybe_renamed(line({A: None, gone: known}, A, pending)) == ()
+        assert maybe_renamed(history({A: None, gone: known}, A, pending)) == ()
 
 
 def test_an_applied_file_of_the_same_text_is_no_renamed_one() -> None:
-    assert renamed(line({A: ONE, B: ONE}, A, C), disk(c=THREE)) == ()
+    assert renamed(history({A: ONE, B: ONE}, A, C), disk(c=THREE)) == ()
 
 
 def test_a_name_that_differs_in_spelling_is_the_same_migration_whatever_its_text() -> None:
-    assert pairs(respelled(line({A: None, "002-B": ONE}, A, B, C))) == [("002-B", [B])]
-    assert respelled(line({A: None, "002_bb": ONE}, A, B)) == ()
+    assert pairs(respelled(history({A: None, "002-B": ONE}, A, B, C))) == [("002-B", [B])]
+    assert respelled(history({A: None, "002_bb": ONE}, A, B)) == ()

@@ -306,8 +306,8 @@ def test_a_file_whose_row_is_respelled_is_understood_or_refused_with_what_mends_
             state = typed(state, statement)
     event(f"{'understood' if state.rows[0].version == name else 'corrected'}: {form}")
     assert found.refusals == ()
-    assert {entry.stem for entry in found.line.applied} == set(applied)
-    assert all(entry.file for entry in found.line.applied)
+    assert {entry.stem for entry in found.history.applied} == set(applied)
+    assert all(entry.file for entry in found.history.applied)
 
 
 @settings(max_examples=200, deadline=None)

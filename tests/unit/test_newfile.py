@@ -108,9 +108,9 @@ def test_what_only_a_graph_with_branches_can_have_is_refused(
     with pytest.raises(UsageError) as caught:
         refuse_branches(head, "002_two", **given)
     assert str(caught.value) == (
-        f"{told}: plain files form one line, in the order of their names, so there are never two "
-        "heads. Nothing was written. Two files may share a number, and a file that comes late is "
-        'simply next in line. For a new file, type: alembic revision -m "what it does"'
+        f"{told}: plain files form one history, in the order of their names, so there are never "
+        "two heads. Nothing was written. Two files may share a number, and a late file is next in "
+        'line. For a new file, type: alembic revision -m "what it does"'
     )
     for same in (None, "head", "heads", "002_two"):
         refuse_branches(same, "002_two", splice=False, labels=None, depends_on=None)

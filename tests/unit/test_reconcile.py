@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import LedgerError
 from bridge.files.plain_file import PlainFile, revision_id
-from bridge.ledger.history import Line, Row
-from bridge.ledger.reconcile import Agreement, State, line_of, reconcile, reconcile_for_stamp
+from bridge.ledger.history import History, Row
+from bridge.ledger.reconcile import Agreement, State, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.state import Elsewhere, Session, named
 
 A, B, C = "001_a", "002_b", "003_c"
@@ -49,8 +49,8 @@ ABSENT = state(exists=False)
 EMPTY = state()
 
 
-def stems(line: Line) -> tuple[list[str], list[str]]:
-    return [entry.stem for entry in line.applied], [entry.stem for entry in line.pending]
+def stems(history: History) -> tuple[list[str], list[str]]:
+    return [entry.stem for entry in history.applied], [entry.stem for entry in history.pending]
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def test_the_table(specimen: Specimen) -> None:
         return
     agreed = reconcile(FILES, specimen.found)
     pending = [file.stem for file in FILES if file.stem not in specimen.applied]
-    assert stems(agreed.line) == (list(specimen.applied), pending)
+    assert stems(agreed.history) == (list(specimen.applied), pending)
     assert agreed.pointer == specimen.pointer
     assert agreed.moves_pointer == specimen.moves
     assert list(map(str, agreed.warnings)) == ([specimen.warning] if specimen.warning else [])
@@ -293,7 +293,7 @@ def test_an_empty_folder_beside_another_environment_is_told_about_that() -> None
 @pytest.mark.parametrize("found", [ABSENT, EMPTY])
 def test_an_empty_folder_of_a_new_project_is_nothing_to_do(found: State) -> None:
     agreed = reconcile((), found)
-    assert (agreed.line.entries, agreed.moves_pointer, agreed.warnings) == ((), False, ())
+    assert (agreed.history.entries, agreed.moves_pointer, agreed.warnings) == ((), False, ())
 
 
 # Names that differ only in spelling
@@ -340,7 +340,7 @@ def test_a_quote_in_a_name_is_doubled_in_the_statement_to_type() -> None:
 
 def test_a_row_of_an_older_spelling_beside_the_file_of_today_does_no_harm() -> None:
     agreed = reconcile(files(A, B), state(A, "002_B", B, at=B))
-    assert stems(agreed.line) == ([A, "002_B", B], [])
+    assert stems(agreed.history) == ([A, "002_B", B], [])
     assert not agreed.warnings
 
 
@@ -390,7 +390,7 @@ def test_a_ledger_of_file_names_or_numbers_is_adopted(
     found: State, applied: list[str], new: str
 ) -> None:
     agreed = reconcile(FILES, found)
-    assert [entry.stem for entry in agreed.line.applied] == applied
+    assert [entry.stem for entry in agreed.history.applied] == applied
     assert agreed.warnings == ()
     translated = named(FILES, found)
     assert translated.key(C) == new
@@ -422,7 +422,7 @@ def test_files_of_one_number_cannot_be_told_apart_in_a_ledger_of_numbers(purge: 
             "number: nobody can tell which of them is applied. Nothing was changed. Give all but "
             "one of them another number, or put whole names into schema_migrations."
         )
-    assert reconcile(folder, state(A, B)).line.pending[0].stem == "002_z"
+    assert reconcile(folder, state(A, B)).history.pending[0].stem == "002_z"
 
 
 def test_a_statement_to_type_uses_the_ledgers_own_column_and_names() -> None:
@@ -441,7 +441,7 @@ def test_a_pointer_among_the_latest_of_an_uncertain_order_is_agreement() -> None
     rows = tuple(Row(version=stem, applied_at=day) for stem in (A, B, C))
     found = replace(state(at=B), rows=rows, certain=False)
     agreed = reconcile(FILES, found)
-    assert stems(agreed.line) == ([A, C, B], [])
+    assert stems(agreed.history) == ([A, C, B], [])
     assert (agreed.moves_pointer, agreed.warnings) == (False, ())
 
 
@@ -465,7 +465,7 @@ LOST = ("the ledger was lost", "the rows were lost", "the old runner's rows", "t
 )
 def test_stamp_is_the_way_on_where_rows_were_lost(found: State, pointer: str, moves: bool) -> None:
     agreed = reconcile_for_stamp(FILES, found, purge=False)
-    assert agreed.line.pending == agreed.line.entries
+    assert agreed.history.pending == agreed.history.entries
     assert (agreed.pointer, agreed.moves_pointer) == (pointer, moves)
     assert agreed.warnings == ()
 
@@ -485,14 +485,14 @@ def test_stamp_is_refused_and_warned_like_the_others_elsewhere(name: str) -> Non
 @pytest.mark.parametrize("name", TABLE)
 def test_a_purging_stamp_is_never_refused_and_knows_only_files(name: str) -> None:
     agreed = reconcile_for_stamp(FILES, TABLE[name].found, purge=True)
-    assert {entry.stem for entry in agreed.line.entries} == {A, B, C}
-    assert all(entry.file for entry in agreed.line.entries)
+    assert {entry.stem for entry in agreed.history.entries} == {A, B, C}
+    assert all(entry.file for entry in agreed.history.entries)
     assert (agreed.pointer, agreed.moves_pointer, agreed.warnings) == (None, False, ())
 
 
 def test_a_purging_stamp_keeps_the_order_of_what_was_applied() -> None:
     found = state("000_gone", A, C, at=C)
-    assert stems(reconcile_for_stamp(FILES, found, purge=True).line) == ([A, C], [B])
+    assert stems(reconcile_for_stamp(FILES, found, purge=True).history) == ([A, C], [B])
 
 
 # Whatever is found
@@ -545,15 +545,15 @@ def test_a_database_is_refused_or_brought_into_agreement(
     except LedgerError as error:
         event(str(error).split("Nothing was")[0][:20])
         return
-    line = agreed.line
-    assert {entry.stem for entry in line.applied} == {row.version for row in found.rows}
-    assert len(line.by_revision) == len(line.entries)
-    assert agreed.pointer == line.pointer
+    history = agreed.history
+    assert {entry.stem for entry in history.applied} == {row.version for row in found.rows}
+    assert len(history.by_revision) == len(history.entries)
+    assert agreed.pointer == history.pointer
     settled = left_by(agreed, found)
-    assert settled.pointers == ((line.pointer,) if line.pointer else ())
+    assert settled.pointers == ((history.pointer,) if history.pointer else ())
     again = reconcile(folder, settled)
-    assert again.line == line
-    assert (again.pointer, again.moves_pointer, again.warnings) == (line.pointer, False, ())
+    assert again.history == history
+    assert (again.pointer, again.moves_pointer, again.warnings) == (history.pointer, False, ())
 
 
 @settings(max_examples=300, deadline=None)
@@ -570,9 +570,9 @@ def test_a_stamp_leaves_agreement_behind(
     except LedgerError:
         assert not purge
         return
-    line = agreed.line
-    target = data.draw(st.sampled_from([None, *(entry.revision for entry in line.entries)]))
-    kept = line.up_to(target)
+    history = agreed.history
+    target = data.draw(st.sampled_from([None, *(entry.revision for entry in history.entries)]))
+    kept = history.up_to(target)
     if not folder and kept:
         return  # refused before: the folder is empty
     # Rows of which none is a file are nobody's until a person says whose they are.
@@ -593,12 +593,12 @@ def test_a_stamp_leaves_agreement_behind(
         left_by(agreed, found), rows=(*known, *rows), pointers=(target,) if target else ()
     )
     again = reconcile(folder, settled)
-    assert [entry.stem for entry in again.line.applied] == [entry.stem for entry in kept]
+    assert [entry.stem for entry in again.history.applied] == [entry.stem for entry in kept]
     assert (again.moves_pointer, again.warnings) == (False, ())
 
 
-def test_the_line_of_a_state_does_not_need_its_agreement() -> None:
-    assert stems(line_of(FILES, state(A, at="ae10", ours=False))) == ([A], [B, C])
+def test_the_history_of_a_state_does_not_need_its_agreement() -> None:
+    assert stems(history_of(FILES, state(A, at="ae10", ours=False))) == ([A], [B, C])
 
 
 def test_one_accented_name_is_not_the_other() -> None:

@@ -20,7 +20,7 @@ from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.config.settings import Settings
 from bridge.errors import FilesError, UsageError
-from bridge.ledger.history import Row, build_line
+from bridge.ledger.history import Row, build_history
 from bridge.plugin import opted_in
 from support.alembic_books import creates
 from support.project import DEFAULT_INI
@@ -118,7 +118,7 @@ def test_a_folder_without_migrations_has_no_head(tmp_path: Path) -> None:
 def test_following_a_database_changes_the_graph_and_shows_what_is_missing(tmp_path: Path) -> None:
     script = directory(tmp_path, "001_one", "002_two", "003_three")
     rows = [Row(version="003_three"), Row(version="000_gone", description="An old one")]
-    script.follow(build_line(script.files, rows))
+    script.follow(build_history(script.files, rows))
     assert [one.revision for one in script.walk_revisions()] == [
         "002_two",
         "001_one",

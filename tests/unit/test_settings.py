@@ -511,13 +511,13 @@ def test_several_folders_are_refused(home: Path, written: str) -> None:
     path = ini(home, f"version_locations = {written}")
     text = text_of(load)
     assert text.startswith(f"version_locations in {path} is ")
-    assert text.endswith("; plain files form one line, in one folder: name one.")
+    assert text.endswith("; plain files form one history, in one folder: name one.")
 
 
 def test_several_folders_in_toml_are_refused(home: Path) -> None:
     path = toml(home, 'version_locations = ["a", "b"]')
     assert text_of(load) == (
-        f"version_locations in {path} is ['a', 'b']; plain files form one line, in one folder:"
+        f"version_locations in {path} is ['a', 'b']; plain files form one history, in one folder:"
         " name one."
     )
 

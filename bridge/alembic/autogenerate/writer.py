@@ -22,7 +22,7 @@ from bridge.alembic.autogenerate.operations import flattened, statements_of, typ
 from bridge.alembic.autogenerate.python import Statement, as_code
 from bridge.errors import LedgerError
 from bridge.files.new_file import Generated
-from bridge.ledger.history import Line
+from bridge.ledger.history import History
 
 if TYPE_CHECKING:
     from bridge.alembic.script_directory import PlainScriptDirectory
@@ -49,16 +49,16 @@ def write_sql(ctx: MigrationContext, script: PlainScriptDirectory) -> None:
     comparing._to_script = writer.write  # type: ignore[method-assign] # noqa: SLF001
 
 
-def refuse_if_behind(ctx: MigrationContext, line: Line) -> None:
+def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
     """Raise LedgerError if a comparison is under way, and the database lacks a migration.
 
     What the pending files do would be written a second time.
     """
     comparing: RevisionContext | None = ctx.opts.get("revision_context")
-    if comparing is None or not comparing.command_args.get("autogenerate") or not line.pending:
+    if comparing is None or not comparing.command_args.get("autogenerate") or not history.pending:
         return
-    names = ", ".join(f"{entry.stem}.py" for entry in line.pending)
-    are = "is" if len(line.pending) == 1 else "are"
+    names = ", ".join(f"{entry.stem}.py" for entry in history.pending)
+    are = "is" if len(history.pending) == 1 else "are"
     raise LedgerError(
         f"Target database is not up to date: {names} {are} pending. Nothing was compared and "
         "nothing was written, because the models may have those changes already. Type eai "

@@ -15,8 +15,8 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
-from bridge.alembic.context import Site
 from bridge.alembic.offline.session import OfflineConnection
+from bridge.alembic.run import CommandRun
 from bridge.alembic.script import entry_of
 from bridge.alembic.unrecord import Erasure
 from bridge.database.literals import do_block, literal, quoted
@@ -50,14 +50,14 @@ class Found:
 class Books:
     """Writes what concerns the ledger and the version table."""
 
-    def __init__(self, site: Site, version_table: Table, found: Found | None) -> None:
-        self._site = site
-        self._ledger = site.ledger
-        self._connection = cast("OfflineConnection", site.connection)
+    def __init__(self, run: CommandRun, version_table: Table, found: Found | None) -> None:
+        self._run = run
+        self._ledger = run.ledger
+        self._connection = cast("OfflineConnection", run.connection)
         self._version_table = version_table
         self._found = found
         self._created = False
-        self.state = found.state if found else _unseen(site)
+        self.state = found.state if found else _unseen(run)
         self._layout = _filled(found.layout if found else Layout(), self._ledger)
 
     def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
@@ -146,7 +146,7 @@ class Books:
         Rows whose file is not in the folder stay: they may be another application's.
         """
         stems = {entry.stem for entry in wanted}
-        others = [file.stem for file in self._site.script.files if file.stem not in stems]
+        others = [file.stem for file in self._run.script.files if file.stem not in stems]
         if others:
             self.record_unapplied(others)
         for entry in wanted:
@@ -213,15 +213,15 @@ class Books:
             return [], []  # a stamp is there to mend what is recorded
         if not moved[0].is_upgrade:
             return [], stems
-        return stems, [self._site.script.line.by_revision[start].stem] if start else []
+        return stems, [self._run.script.history.by_revision[start].stem] if start else []
 
 
-def _unseen(site: Site) -> State:
+def _unseen(run: CommandRun) -> State:
     """What is assumed of a database that was not looked at: nothing in it but what settings say."""
-    ledger = site.ledger
+    ledger = run.ledger
     state = State(
         ledger=ledger.name,
-        version_table=site.settings.version_table,
+        version_table=run.settings.version_table,
         exists=False,
         ours=False,
         rows=(),
@@ -230,7 +230,7 @@ def _unseen(site: Site) -> State:
         key_column=ledger.key or "version",
         form=ledger.form,
     )
-    return named(site.script.files, state)
+    return named(run.script.files, state)
 
 
 def _filled(layout: Layout, ledger: Ledger) -> Layout:

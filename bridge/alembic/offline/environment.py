@@ -20,11 +20,11 @@ from sqlalchemy.orm import Session
 
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure
-from bridge.alembic.context import Site
 from bridge.alembic.logs import reporter_for
 from bridge.alembic.offline.bookkeeping import Books, Found
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.alembic.offline.session import OfflineConnection, open_script_session
+from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.version_table import Pointer
 from bridge.errors import BridgeError, Interrupted, MigrationError
@@ -49,12 +49,12 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
     driver = ScriptConnection(buffer.write)
     connection = OfflineConnection(driver)
     with contextlib.closing(connection):
-        site = Site.of(script, connection, reporter_for(context.config))
-        ctx = configure(site, context, options)
+        run = CommandRun.of(script, connection, reporter_for(context.config))
+        ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer
         _take_over(ctx, connection, buffer)
         found = context.config.attributes.get(FOUND)
-        _Writing(site, ctx, driver, found).run(context.run_migrations, buffer)
+        _Writing(run, ctx, driver, found).run(context.run_migrations, buffer)
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(encoding="utf-8")  # which the script says it is in
     out.write(buffer.getvalue())
@@ -78,27 +78,27 @@ class _Writing:
 
     def __init__(
         self,
-        site: Site,
+        run: CommandRun,
         ctx: MigrationContext,
         driver: ScriptConnection,
         found: Found | None,
     ) -> None:
-        self._site = site
+        self._run = run
         self._ctx = ctx
         self._driver = driver
         self._found = found
-        self._connection = cast("OfflineConnection", site.connection)
-        self._books = Books(site, ctx._version, found)  # noqa: SLF001
-        self._pointer = Pointer(ctx, site.connection, site.ledger, None)
+        self._connection = cast("OfflineConnection", run.connection)
+        self._books = Books(run, ctx._version, found)  # noqa: SLF001
+        self._pointer = Pointer(ctx, run.connection, run.ledger, None)
 
     def run(self, run_migrations: Callable[[], None], buffer: TextIO) -> None:
-        site, script = self._site, self._site.script
-        site.on_step = self._on_step
+        run, script = self._run, self._run.script
+        run.on_step = self._on_step
         script.execute = self._execute
         state = self._books.state
-        script.announce = partial(announce, site, state, looking=self._found is None)
+        script.announce = partial(announce, run, state, looking=self._found is None)
         if self._found is not None:
-            script.follow(self._found.agreement.line)
+            script.follow(self._found.agreement.history)
         # Alembic asks for its steps before the first one, and creates its table in the course
         # of that one: too late for what has to be checked, and not idempotent.
         find_steps: Any = self._ctx._migrations_fn  # noqa: SLF001
@@ -108,7 +108,7 @@ class _Writing:
             run_migrations()
             self._end_transaction()
         finally:
-            script.execute = script.announce = site.on_step = None
+            script.execute = script.announce = run.on_step = None
 
     def _begin(
         self, find_steps: Callable[..., Any], buffer: TextIO, heads: tuple[str, ...], ctx: Any
@@ -121,11 +121,11 @@ class _Writing:
         return steps
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
-        mode = Mode(file.header.transaction or self._site.settings.transaction)
+        mode = Mode(file.header.transaction or self._run.settings.transaction)
         self._row = row_of(file)
         forgetting: tuple[str, ...] = ()
         if direction is Direction.DOWNGRADE:
-            *earlier, entry = self._site.script.line.up_to(file.revision)
+            *earlier, entry = self._run.script.history.up_to(file.revision)
             forgetting = self._books.forgetting(entry, earlier[-1] if earlier else None)
         self._driver.begin_file(file.path, mode, forgetting)
         try:
@@ -146,7 +146,7 @@ class _Writing:
         connection = self._connection
         if mode is Mode.ATOMIC:
             connection.begin()
-        autoflush = self._site.settings.session_autoflush
+        autoflush = self._run.settings.session_autoflush
         session = open_script_session(connection, mode, autoflush=autoflush)
         refuse_unfinished(function(session), direction)
         if session.in_transaction():
@@ -155,13 +155,13 @@ class _Writing:
 
     def _on_step(self, *, step: MigrationInfo, heads: set[str], **_told: Any) -> None:
         """Write the record of a step into the transaction of the step."""
-        line = self._site.script.line
+        history = self._run.script.history
         if step.is_stamp:
-            self._books.hold_only(line.up_to(next(iter(heads), None)))
+            self._books.hold_only(history.up_to(next(iter(heads), None)))
         elif step.is_upgrade:
             self._books.record_applied(self._row)
         elif not self._driver.forgotten:
-            self._books.record_unapplied([line.by_revision[str(step.up_revision_id)].stem])
+            self._books.record_unapplied([history.by_revision[str(step.up_revision_id)].stem])
         self._end_transaction()
 
     def _end_transaction(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Site:
+class CommandRun:
     """Everything that stays the same from the beginning to the end of a command."""
 
     script: PlainScriptDirectory
@@ -37,8 +37,10 @@ class Site:
     _told: bool = False
 
     @classmethod
-    def of(cls, script: PlainScriptDirectory, connection: Connection, reporter: Reporter) -> Site:
-        """The site of this script directory; to be asked before the first statement is sent.
+    def of(
+        cls, script: PlainScriptDirectory, connection: Connection, reporter: Reporter
+    ) -> CommandRun:
+        """The run of this script directory; to be asked before the first statement is sent.
 
         The first statement would begin a transaction, which would then look like the caller's.
         """

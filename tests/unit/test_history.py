@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Entry, Line, Row, build_line, in_applied_order
+from bridge.ledger.history import Entry, History, Row, build_history, in_applied_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,23 +130,23 @@ def test_the_order_does_not_depend_on_how_the_database_gives_the_rows(
     assert ordered == in_applied_order(shuffled, certain=certain, pointers=pointers)
 
 
-# The line
+# The history
 
 
 @quick
 @given(stems, some_rows())
-def test_the_line_is_the_applied_ones_and_then_the_pending_by_name(
+def test_the_history_is_the_applied_ones_and_then_the_pending_by_name(
     folder: list[str], rows: list[Row]
 ) -> None:
     ordered = in_applied_order(rows, certain=True)
-    line = build_line(files(*folder), ordered)
-    assert names(line.applied) == names(ordered)
-    assert names(line.pending) == sorted(set(folder) - set(names(rows)))
-    assert line.entries == line.applied + line.pending
-    assert len(line.by_revision) == len(line.entries) == len({*folder, *names(rows)})
-    assert names(line.missing) == [row.version for row in ordered if row.version not in folder]
-    assert line.pointer == (ordered[-1].revision if ordered else None)
-    for entry in line.entries:
+    history = build_history(files(*folder), ordered)
+    assert names(history.applied) == names(ordered)
+    assert names(history.pending) == sorted(set(folder) - set(names(rows)))
+    assert history.entries == history.applied + history.pending
+    assert len(history.by_revision) == len(history.entries) == len({*folder, *names(rows)})
+    assert names(history.missing) == [row.version for row in ordered if row.version not in folder]
+    assert history.pointer == (ordered[-1].revision if ordered else None)
+    for entry in history.entries:
         assert (entry.file is not None) == (entry.stem in folder)
         assert entry.file is None or entry.file.stem == entry.stem
         assert entry.row is None or entry.row.version == entry.stem
@@ -154,14 +154,14 @@ def test_the_line_is_the_applied_ones_and_then_the_pending_by_name(
 
 @quick
 @given(stems, some_rows())
-def test_up_to_a_revision_is_all_of_the_line_before_it_and_itself(
+def test_up_to_a_revision_is_all_of_the_history_before_it_and_itself(
     folder: list[str], rows: list[Row]
 ) -> None:
-    line = build_line(files(*folder), in_applied_order(rows, certain=True))
-    assert line.up_to(None) == ()
-    for position, entry in enumerate(line.entries):
-        assert line.up_to(entry.revision) == line.entries[: position + 1]
-    assert line.up_to(line.pointer) == line.applied
+    history = build_history(files(*folder), in_applied_order(rows, certain=True))
+    assert history.up_to(None) == ()
+    for position, entry in enumerate(history.entries):
+        assert history.up_to(entry.revision) == history.entries[: position + 1]
+    assert history.up_to(history.pointer) == history.applied
 
 
 @quick
@@ -169,10 +169,12 @@ def test_up_to_a_revision_is_all_of_the_line_before_it_and_itself(
 def test_late_files_are_the_pending_ones_that_sort_before_an_applied_file(
     folder: list[str], rows: list[Row]
 ) -> None:
-    line = build_line(files(*folder), in_applied_order(rows, certain=True))
+    history = build_history(files(*folder), in_applied_order(rows, certain=True))
     applied = set(names(rows)) & set(folder)
     pending = sorted(set(folder) - applied)
-    assert names(line.late) == [stem for stem in pending if any(stem < other for other in applied)]
+    assert names(history.late) == [
+        stem for stem in pending if any(stem < other for other in applied)
+    ]
 
 
 @quick
@@ -180,12 +182,12 @@ def test_late_files_are_the_pending_ones_that_sort_before_an_applied_file(
 def test_a_hole_is_a_row_without_a_file_between_two_files(
     folder: list[str], rows: list[Row]
 ) -> None:
-    line = build_line(files(*folder), in_applied_order(rows, certain=True))
-    for entry in line.missing:
+    history = build_history(files(*folder), in_applied_order(rows, certain=True))
+    for entry in history.missing:
         before = any(stem < entry.stem for stem in folder)
         after = any(stem > entry.stem for stem in folder)
-        assert (entry in line.holes) == (before and after)
-    assert set(line.holes) <= set(line.missing)
+        assert (entry in history.holes) == (before and after)
+    assert set(history.holes) <= set(history.missing)
 
 
 @quick
@@ -194,19 +196,19 @@ def test_each_missing_file_is_squashed_a_hole_or_of_a_newer_release(
     folder: list[str], rows: list[Row], declared: set[str]
 ) -> None:
     rows = [replace(row, breaking=row.version in declared) for row in rows]
-    line = build_line(files(*folder), in_applied_order(rows, certain=True))
-    squashed = [e for e in line.missing if folder and e.stem < min(folder)]
-    told = [*squashed, *line.holes, *line.newer]
-    assert sorted(names(told)) == sorted(names(line.missing))
-    assert all(entry.stem > max(folder, default="") for entry in line.newer)
-    assert names(line.breaking) == [
+    history = build_history(files(*folder), in_applied_order(rows, certain=True))
+    squashed = [e for e in history.missing if folder and e.stem < min(folder)]
+    told = [*squashed, *history.holes, *history.newer]
+    assert sorted(names(told)) == sorted(names(history.missing))
+    assert all(entry.stem > max(folder, default="") for entry in history.newer)
+    assert names(history.breaking) == [
         entry.stem
-        for entry in line.applied
-        if entry.stem in declared and (entry in line.holes or entry in line.newer)
+        for entry in history.applied
+        if entry.stem in declared and (entry in history.holes or entry in history.newer)
     ]
 
 
-def example() -> Line:
+def example() -> History:
     """Squashed before, a newer release after, one lost in the middle, one late, one new."""
     rows = [
         at("001_squashed", 1),
@@ -215,34 +217,34 @@ def example() -> Line:
         at("020_b", 4),
         at("030_x", 5),
     ]
-    return build_line(files("010_a", "015_late", "020_b", "021_new"), rows)
+    return build_history(files("010_a", "015_late", "020_b", "021_new"), rows)
 
 
-def test_the_line_of_a_database_with_a_past_and_a_future() -> None:
-    line = example()
-    assert names(line.entries) == [
+def test_the_history_of_a_database_with_a_past_and_a_future() -> None:
+    history = example()
+    assert names(history.entries) == [
         *("001_squashed", "010_a", "012_lost", "020_b", "030_x"),
         *("015_late", "021_new"),
     ]
-    assert line.pointer == "030_x"
-    assert names(line.missing) == ["001_squashed", "012_lost", "030_x"]
-    assert names(line.holes) == ["012_lost"]
-    assert names(line.newer) == ["030_x"]
-    assert names(line.late) == ["015_late"]
+    assert history.pointer == "030_x"
+    assert names(history.missing) == ["001_squashed", "012_lost", "030_x"]
+    assert names(history.holes) == ["012_lost"]
+    assert names(history.newer) == ["030_x"]
+    assert names(history.late) == ["015_late"]
 
 
 def test_a_revision_id_is_the_stem_in_alembics_alphabet() -> None:
-    line = build_line(files("001_a-b.c"), [Row(version="002_d+e")])
-    assert [(entry.stem, entry.revision) for entry in line.entries] == [
+    history = build_history(files("001_a-b.c"), [Row(version="002_d+e")])
+    assert [(entry.stem, entry.revision) for entry in history.entries] == [
         ("002_d+e", "002_d_e"),
         ("001_a-b.c", "001_a_b_c"),
     ]
-    assert line.pointer == "002_d_e"
+    assert history.pointer == "002_d_e"
 
 
-def test_the_line_of_nothing_is_empty() -> None:
-    line = build_line((), ())
-    assert (line.entries, line.pointer, line.late, line.holes, line.missing) == (
+def test_the_history_of_nothing_is_empty() -> None:
+    history = build_history((), ())
+    assert (history.entries, history.pointer, history.late, history.holes, history.missing) == (
         (),
         None,
         (),
