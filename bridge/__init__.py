@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bridge.errors import BridgeError as BridgeError
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
-    from bridge.operations.request import Report as Report
+    from bridge.operations.report import Report as Report
     from bridge.operations.status import Status as Status
     from bridge.operations.status import status as status
     from bridge.operations.upgrade import upgrade as upgrade
@@ -47,7 +47,7 @@ ENVIRONMENT = "bridge:environment"
 _HOME = {
     "BridgeError": "bridge.errors",
     "Gate": "bridge.startup.gate",
-    "Report": "bridge.operations.request",
+    "Report": "bridge.operations.report",
     "Reporter": "bridge.reporting.reporter",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -20,8 +20,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from bridge.alembic.announce import announce
 from bridge.alembic.autogenerate.writer import refuse_if_behind
 from bridge.alembic.configure import configure
-from bridge.alembic.connection import connected
+from bridge.alembic.connection import command_connection
 from bridge.alembic.errors import told_to_alembic, under_command_line
+from bridge.alembic.invocation import Invocation
 from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
@@ -51,39 +52,42 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
 
             run_offline(context, options)
             return
-        reporter = reporter_for(context.config)
-        with (
-            _signals(context.config) as interrupter,
-            connected(context.config, script.settings, reporter) as connection,
-            # The Connection and not the driver's: SQLAlchemy may reconnect.
-            interrupter.watch(connection) if interrupter else nullcontext(),
-        ):
+        _run_online(script, context, options)
+
+
+def _run_online(script: PlainScriptDirectory, context: Any, options: dict[str, Any]) -> None:
+    config = context.config
+    typed = under_command_line(config)
+    invocation, reporter = Invocation.of(config), reporter_for(config)
+    with _signals(invocation.request.interrupter, typed=typed) as interrupter:
+        request = replace(invocation.request, reporter=reporter, interrupter=interrupter)
+        invocation = replace(invocation, request=request)
+        asked_with = "-x database_url=URL" if typed else "--database-url"
+        with command_connection(invocation, script.settings, asked_with=asked_with) as connection:
             run = CommandRun.of(script, connection, reporter)
             if interrupter is not None:
                 run.check_signals = interrupter.check
-            _run(run, context, options)
+            _run(run, invocation, context, options)
 
 
-def _signals(config: Config) -> AbstractContextManager[Interrupter | None]:
+def _signals(
+    given: Interrupter | None, *, typed: bool
+) -> AbstractContextManager[Interrupter | None]:
     """Cancel statements on signals under a command line; a service has handlers of its own."""
-    given: Interrupter | None = config.attributes.get("bridge.interrupter")
-    if given is not None or not under_command_line(config):
-        return nullcontext(given)
-    return interruptible()
+    return interruptible() if given is None and typed else nullcontext(given)
 
 
-def _run(run: CommandRun, context: Any, options: dict[str, Any]) -> None:
-    instead: Callable[[CommandRun], None] | None = context.config.attributes.get("bridge.instead")
+def _run(run: CommandRun, invocation: Invocation, context: Any, options: dict[str, Any]) -> None:
     try:
-        if instead is not None:
-            instead(run)
+        if invocation.instead is not None:
+            invocation.instead(run)
             return
         if not run.external:
             # Being in a transaction when its context is made, Alembic leaves transactions to us.
             run.connection.begin()
         ctx = configure(run, context, options)
         if ctx.opts.get("destination_rev") is None:
-            _look(run, ctx, context.run_migrations)
+            _look(run, ctx, context.run_migrations, rehearses=invocation.rehearses)
         else:
             write(run, ctx, context.run_migrations)
     except DBAPIError as error:
@@ -94,7 +98,13 @@ def _run(run: CommandRun, context: Any, options: dict[str, Any]) -> None:
             run.connection.rollback()
 
 
-def _look(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
+def _look(
+    run: CommandRun,
+    ctx: MigrationContext,
+    run_migrations: Callable[[], None],
+    *,
+    rehearses: bool,
+) -> None:
     """Answer from the ledger, also for a database that has not been adopted yet."""
     state = run.read()
     found = preflight(Command.LOOK, run.script.files, state, run.settings)
@@ -102,7 +112,6 @@ def _look(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], N
     refuse_if_behind(ctx, found.history)
     run.script.follow(found.history)
     # Who asks what would run is told what the run would refuse.
-    rehearses = bool(run.script.config.attributes.get("bridge.rehearses"))
     run.script.announce = partial(announce, run, state, looking=not rehearses)
     pointer = found.history.pointer
     ctx.opts["dont_mutate"] = True

@@ -7,6 +7,7 @@ from logging.config import fileConfig
 from alembic.config import Config
 
 from bridge.alembic.errors import under_command_line
+from bridge.alembic.invocation import Invocation
 from bridge.reporting.reporter import LogReporter, Reporter
 
 
@@ -16,9 +17,8 @@ def reporter_for(config: Config) -> Reporter:
     An alembic.ini with sections for logging decides for itself how the command tells, as it does
     with Alembic's own templates; loggers that exist already are left as they are.
     """
-    given = config.attributes.get("bridge.reporter")
-    if isinstance(given, Reporter):
-        return given
+    if (invocation := Invocation.in_(config)) is not None:
+        return invocation.request.reporter
     if not under_command_line(config):
         return LogReporter()
     if config.config_file_name and config.file_config.has_section("loggers"):

@@ -26,6 +26,7 @@ from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import ENVIRONMENT
 from bridge.alembic.errors import told_to_alembic
+from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
 from bridge.config.settings import Settings
@@ -52,8 +53,11 @@ Execute = Callable[[PlainFile, Direction], None]
 class PlainScriptDirectory(ScriptDirectory):
     """A folder of plain files as a history of Alembic revisions."""
 
-    def __init__(self, config: Config, settings: Settings, **options: Any) -> None:
+    def __init__(
+        self, config: Config, settings: Settings, invocation: Invocation, **options: Any
+    ) -> None:
         self.config = config
+        self.invocation = invocation
         self.settings = settings
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
@@ -64,7 +68,7 @@ class PlainScriptDirectory(ScriptDirectory):
         #: Told which revision is about to be stamped, None for base, and may refuse.
         self.announce_stamp: Callable[[str | None], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
-        self.files = folders.scan(settings.folder, beginning=_writes_a_file(config)).files
+        self.files = folders.scan(settings.folder, beginning=self._writes_a_file()).files
 
     @cached_property
     def history(self) -> History:
@@ -75,15 +79,18 @@ class PlainScriptDirectory(ScriptDirectory):
     def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
         """Read the settings and the folder; called in place of ``from_config``."""
         with told_to_alembic(config):
-            overrides = config.attributes.get("bridge.overrides")
-            defaults = config.attributes.get("bridge.defaults")
-            settings = Settings.from_alembic(config, overrides=overrides, defaults=defaults)
+            invocation = Invocation.in_(config) or Invocation()
+            request = invocation.request
+            settings = Settings.from_alembic(
+                config, overrides=request.overrides, defaults=request.defaults
+            )
             for path in reversed(settings.prepend_sys_path):
                 if path not in sys.path:
                     sys.path.insert(0, path)
             return cls(
                 config,
                 settings,
+                invocation,
                 dir=_environment_folder(config, settings),
                 timezone=config.get_alembic_option("timezone"),
                 hooks=config.get_hooks_list(),
@@ -161,8 +168,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 if entry.file is not None:
                     entry.file.hold()
                 if direction is Direction.DOWNGRADE:
-                    told = self.config.attributes.get("bridge.downgrade_command")
-                    refuse_irreversible(entry, command=told or "alembic downgrade")
+                    refuse_irreversible(entry, command=self.invocation.downgrade_command)
             except BridgeError as found:
                 error = error or found
         if self.announce is not None:
@@ -189,7 +195,7 @@ class PlainScriptDirectory(ScriptDirectory):
         steps = super()._downgrade_revs(destination, current_rev)
         with self.told_to_alembic():
             entries = [entry_of(step) for step in steps]
-            _refuse_others(entries, self.config.attributes.get("bridge.agreed"))
+            _refuse_others(entries, self.invocation.agreed)
             self._announced(Direction.DOWNGRADE, entries)
         return steps
 
@@ -264,7 +270,14 @@ class PlainScriptDirectory(ScriptDirectory):
     @property
     def quiet(self) -> bool:
         """Whether somebody else tells what was written."""
-        return bool(self.config.attributes.get("bridge.quiet"))
+        return self.invocation.writes_file
+
+    def _writes_a_file(self) -> bool:
+        """Whether this is `eai migrate new` or `alembic revision`; others run what is there.
+
+        Alembic tells its own commands apart by their options only.
+        """
+        return self.invocation.writes_file or hasattr(self.config.cmd_opts, "rev_id")
 
     def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
         from bridge.files.template import render, write_new
@@ -277,14 +290,6 @@ class PlainScriptDirectory(ScriptDirectory):
                 write_new(file.path, source)
         if self.hooks:
             write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
-
-
-def _writes_a_file(config: Config) -> bool:
-    """Whether this is `eai migrate new` or `alembic revision`; another command runs what is there.
-
-    Alembic tells its own commands apart by their options only.
-    """
-    return bool(config.attributes.get("bridge.new")) or hasattr(config.cmd_opts, "rev_id")
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from bridge.config.settings import Settings
-    from bridge.operations.request import Request
+    from bridge.database.request import Request
 
 #: Exit codes of `check`.
 FINE: Final = 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.config.settings import Settings
-    from bridge.operations.request import Request
+    from bridge.database.request import Request
 
 
 def database_problems(request: Request, folder: str, settings: Settings) -> list[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bridge.checks.captured_sql import Catcher, Script, Sent, Source
 from bridge.checks.check import shown
@@ -21,13 +21,12 @@ from bridge.database.embedded.scratch import database_of_its_own
 from bridge.errors import MigrationError, UsageError
 from bridge.files.folder import scan
 from bridge.files.mode import Mode
-from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.database.engine import Database
+    from bridge.database.request import Request
     from bridge.files.plain_file import PlainFile
-    from bridge.operations.request import Request
 
 #: The exit code where something was found: as that of `check`.
 FOUND = 4
@@ -87,7 +86,7 @@ def run_lint(
     squawk = Squawk(program=find_squawk(), folder=str(root), exclude=exclude)
     squawk.check_rules()
     wanted = _wanted(scan(settings.folder).files, names, base)
-    catcher = Catcher(request.reporter or Reporter(), settings.folder, [f.stem for f in wanted])
+    catcher = Catcher(request.reporter, settings.folder, [f.stem for f in wanted])
     left: tuple[str, ...] = ()
     reason = ""
     if request.database is not None:
@@ -156,14 +155,14 @@ def _rehearsed(
     request: Request, catcher: Catcher, wanted: Sequence[PlainFile], *, named: bool
 ) -> tuple[str, set[str], tuple[str, ...], str]:
     """Rehearse what is pending; the server's version, what was run, what was not, and why not."""
-    from bridge.operations.opened import opened_once
+    from bridge.database.connected import opened
     from bridge.operations.rehearsal.rehearse import rehearse
     from bridge.operations.upgrade import plan
 
-    with opened_once(request) as database:
-        assert database is not None  # noqa: S101 - it came as a URL
+    with opened(request, request.settings()) as here:
+        database = cast("Database", here.database)  # it came as a URL
         stems = {file.stem for file in wanted}
-        pending = [each.stem for each in plan(request)]
+        pending = [each.stem for each in plan(here)]
         asked = [stem for stem in pending if stem in stems]
         applied = sorted(stems.difference(pending))
         if named and applied:
@@ -175,23 +174,19 @@ def _rehearsed(
         if not asked:
             return "", set(), (), ""
         last = next(file for file in wanted if file.stem == asked[-1])
-        found = rehearse(replace(request, reporter=catcher), database, to=last.revision)
+        found = rehearse(replace(here, reporter=catcher), to=last.revision)
         done = {each.stem for each in found.done} & stems
         left = tuple(stem for stem in found.left if stem in stems)
-        return _version(database), done, left, found.reason if left else ""
+        return _version(here), done, left, found.reason if left else ""
 
 
-def _version(database: Database) -> str:
+def _version(request: Request) -> str:
     """The server's, as squawk takes it."""
-    from bridge.database.engine import connect, make_engine
+    from bridge.database.connected import connected
 
-    engine = make_engine(database.url)
-    try:
-        with connect(engine, database) as connection:
-            major, *rest = connection.dialect.server_version_info or (0,)
-            return f"{major}.{rest[0] if rest else 0}"
-    finally:
-        engine.dispose()
+    with connected(request, request.settings()) as connection:
+        major, *rest = connection.dialect.server_version_info or (0,)
+        return f"{major}.{rest[0] if rest else 0}"
 
 
 @dataclass(frozen=True, slots=True)

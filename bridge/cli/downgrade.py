@@ -58,24 +58,23 @@ def downgrade(
       eai migrate --config deploy/alembic.ini downgrade base --yes
     """
     with options_of(ctx).run() as request:
+        from bridge.database.connected import opened
         from bridge.operations.downgrade import plan_downgrade, run_downgrade
-        from bridge.operations.opened import opened_once
 
         to = _target(rev, steps)
-        request.attributes["bridge.downgrade_command"] = ctx.command_path
-        with opened_once(request):
-            agreed = plan_downgrade(request, to=to)
+        command = ctx.command_path
+        with opened(request, request.settings()) as here:
+            agreed = plan_downgrade(here, to=to, command=command)
             if dry_run or not agreed.planned:
                 lines = _planned(agreed)
             else:
-                assert request.reporter is not None  # noqa: S101 - `run` has made one
                 if not yes:
                     _ask(agreed, request.reporter)
                 if _RELATIVE.fullmatch(to):
                     # A failure must not lead to going back further than was meant.
                     to = agreed.at or "base"
-                request.reporter.command = f"{ctx.command_path} {to}"
-                lines = _reverted(run_downgrade(request, to=to, agreed=agreed))
+                request.reporter.command = f"{command} {to}"
+                lines = _reverted(run_downgrade(here, to=to, agreed=agreed, command=command))
     result(*lines)
 
 

@@ -35,7 +35,7 @@ from bridge.reporting.output import as_long_as_it_is_read, result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.operations.request import Planned, Report
+    from bridge.operations.report import Planned, Report
 
 app = typer.Typer(
     name="eai",
@@ -213,7 +213,6 @@ def upgrade(
             result(*_planned(plan(request, to=to), to))
         else:
             lines = _applied(run_upgrade(request, to=to), to)
-            assert request.reporter is not None  # noqa: S101 - `run` has made one
             request.reporter.result(lines)
 
 

@@ -87,7 +87,6 @@ def lint(
     with options.run() as request:
         from bridge.checks.lint import run_lint
 
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         request.reporter.command = ctx.command_path
         found = run_lint(request, names=files or (), base=base, ignore=ignore or ())
     result(json.dumps(found.to_json(), indent=2)) if as_json else result(*_lines(found))

@@ -14,8 +14,8 @@ from bridge.cli.options import options_of
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
+    from bridge.database.request import Request
     from bridge.operations.lock_status import LockStatus
-    from bridge.operations.request import Request
     from bridge.reporting.reporter import Reporter
 
 
@@ -54,15 +54,15 @@ def lock(
     if cancel and as_json:
         raise typer.BadParameter("give it or --json, not both.", param_hint="--cancel")
     with options_of(ctx).run() as request:
+        from bridge.database.connected import opened
         from bridge.operations.lock_status import lock_status, watching
-        from bridge.operations.opened import opened_once
 
-        verbatim = request.settings().show_parameters
-        with opened_once(request):
-            with watching(request) as connection:
-                found = lock_status(connection, verbatim=verbatim)
+        settings = request.settings()
+        with opened(request, settings) as here:
+            with watching(here) as connection:
+                found = lock_status(connection, verbatim=settings.show_parameters)
             if cancel:
-                lines = [_cancelled(request, found, yes=yes)]
+                lines = [_cancelled(here, found, yes=yes)]
             else:
                 lines = [json.dumps(found.to_json())] if as_json else found.lines
     result(*lines)
@@ -74,7 +74,6 @@ def _cancelled(request: Request, found: LockStatus, *, yes: bool) -> str:
     if (idle := _nothing_to_cancel(found)) is not None:
         return idle
     if not yes:
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         _ask(found, request.reporter)
     # Connected to anew: nobody knows how long a person thinks.
     with watching(request) as connection:

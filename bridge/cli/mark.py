@@ -70,7 +70,6 @@ def mark(
 
         if applied == pending:
             raise UsageError("Say which: --applied or --pending. Nothing was changed.")
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         reporter = request.reporter
         done = run_mark(request, name, applied=applied, agree=agree)
         if done is None and not dry_run:

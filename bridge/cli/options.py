@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from bridge.operations.request import Request
+    from bridge.database.request import Request
     from bridge.reporting.json import JsonReporter
     from bridge.reporting.reporter import Reporter
 
@@ -56,7 +56,7 @@ class Options:
             interruptible() as interrupter,
         ):
             from bridge.config.settings import Settings
-            from bridge.operations.request import Request
+            from bridge.database.request import Request
 
             overrides = self._overrides()
             settings = Settings.load(self.config, overrides=overrides)

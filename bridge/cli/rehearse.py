@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.database.engine import Database
+    from bridge.database.request import Request
     from bridge.operations.rehearsal.rehearse import Rehearsal
-    from bridge.operations.request import Planned, Request
+    from bridge.operations.report import Planned
     from bridge.reporting.reporter import Reporter
 
 
@@ -54,19 +55,17 @@ def rehearse(
       eai migrate rehearse --to 004 --yes > review.sql
     """
     with options_of(ctx).run() as request:
-        from bridge.operations.opened import opened_once
+        from bridge.database.connected import opened
         from bridge.operations.upgrade import plan
 
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         reporter = request.reporter
         reporter.command = ctx.command_path + ("" if to == "head" else f" --to {to}")
-        with opened_once(request) as database:
-            assert database is not None  # noqa: S101 - it came as a URL, or not at all
-            planned = plan(request, to=to)
+        with opened(request, request.settings()) as here:
+            planned = plan(here, to=to)
             if planned:
                 if not (yes or _is_embedded(request)):
-                    _ask(planned, database, reporter)
-                lines = _rehearse(request, database, reporter, to)
+                    _ask(planned, here, reporter)
+                lines = _rehearse(here, reporter, to)
             else:
                 reporter.note("Nothing to rehearse: no migration is pending.")
                 lines = []
@@ -83,7 +82,8 @@ def _is_embedded(request: Request) -> bool:
     return not isinstance(chosen, Database)
 
 
-def _ask(planned: Sequence[Planned], database: Database, reporter: Reporter) -> None:
+def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> None:
+    database = cast("Database", request.database)  # it came as a URL, or not at all
     what = (
         f"This runs {counted(planned)} ({', '.join(each.stem for each in planned)}) for real on "
         f"{database.describe()}, in one transaction that is rolled back at the end. Until then it "
@@ -99,10 +99,10 @@ def _ask(planned: Sequence[Planned], database: Database, reporter: Reporter) -> 
         raise SystemExit(1)
 
 
-def _rehearse(request: Request, database: Database, reporter: Reporter, to: str) -> list[str]:
+def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
     from bridge.operations.rehearsal.rehearse import rehearse
 
-    found = rehearse(request, database, to=to)
+    found = rehearse(request, to=to)
     _tell(found, reporter)
     lines: list[str] = []
     for file in found.done:

@@ -72,7 +72,6 @@ def repair(
     with options_of(ctx).run() as request:
         from bridge.operations.repair import run_repair
 
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         reporter = request.reporter
         done = run_repair(request, agree, names=names or (), adopt=adopt)
         if not done and not dry_run:

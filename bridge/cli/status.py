@@ -72,7 +72,6 @@ def status(
     with options_of(ctx).run() as request:
         from bridge.operations.overview import overview, overview_of_files
 
-        assert request.reporter is not None  # noqa: S101 - `run` has made one
         found = overview_of_files(request.settings()) if offline else overview(request)
         if as_json:
             result(json.dumps(found.to_json(), indent=2))

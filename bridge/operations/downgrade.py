@@ -7,13 +7,16 @@ Alembic's own command, as `bridge.operations.upgrade` does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from bridge.operations.request import Planned, Request
-from bridge.operations.upgrade import alembic_here
+from bridge.alembic.commands import downgrade, with_steps
+from bridge.alembic.invocation import Invocation
+from bridge.database.request import Request
+from bridge.operations.report import Planned
+from bridge.reporting.reporter import Direction
 
 if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScript, PlainScriptDirectory
+    from bridge.alembic.script import PlainScript
     from bridge.ledger.history import History
 
 
@@ -26,45 +29,38 @@ class Downgrade:
     at: str | None
 
 
-def plan_downgrade(request: Request, *, to: str) -> Downgrade:
+def plan_downgrade(request: Request, *, to: str, command: str = "alembic downgrade") -> Downgrade:
     """What `run_downgrade` would revert now; writes nothing.
 
     `to` is a revision as ``alembic downgrade`` takes it. Raises UsageError if it names none that
     is applied, or if a migration on the way has no ``downgrade``; LedgerError if its file is gone.
+    `command` is what a person would type to revert.
     """
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.script import ScriptDirectory
 
-    planned: list[Planned] = []
-    with alembic_here():
-        config = request.alembic_config()
-        script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
+    def use(history: History, steps: list[PlainScript]) -> Downgrade:
+        planned = tuple(Planned(each.entry.stem, each.doc, late=False) for each in steps)
+        return Downgrade(planned, _at(history, len(planned)))
 
-        def look(heads: Any, _context: Any) -> list[Any]:
-            for step in script._downgrade_revs(to, heads):  # noqa: SLF001
-                revision = cast("PlainScript", step.revision)
-                planned.append(Planned(revision.entry.stem, revision.doc, late=False))
-            return []
-
-        with EnvironmentContext(config, script, fn=look, dont_mutate=True):
-            script.run_env()
-    return Downgrade(tuple(planned), _at(script.history, len(planned)))
+    invocation = Invocation(request=request, downgrade_command=command)
+    return with_steps(invocation, to, Direction.DOWNGRADE, use)
 
 
-def run_downgrade(request: Request, *, to: str, agreed: Downgrade | None = None) -> Downgrade:
+def run_downgrade(
+    request: Request,
+    *,
+    to: str,
+    agreed: Downgrade | None = None,
+    command: str = "alembic downgrade",
+) -> Downgrade:
     """Revert the applied migrations after `to`, each in a transaction of its own.
 
     Raises as `plan_downgrade` does, and TryAgain if it would not be what was `agreed`, all
     before anything was changed; MigrationError after one was rolled back, and then those
     reverted before it stay so.
     """
-    from alembic import command
-
-    agreed = agreed or plan_downgrade(request, to=to)
-    with alembic_here():
-        config = request.alembic_config()
-        config.attributes["bridge.agreed"] = [each.stem for each in agreed.planned]
-        command.downgrade(config, to)
+    agreed = agreed or plan_downgrade(request, to=to, command=command)
+    stems = [each.stem for each in agreed.planned]
+    downgrade(Invocation(request=request, downgrade_command=command, agreed=stems), to)
     return agreed
 
 

@@ -16,15 +16,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.engine import connect, make_engine
-from bridge.database.opening import opened
+from bridge.database.connected import connected
+from bridge.database.request import Request
 from bridge.database.sql_text import spans
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.locking.blockers import Blocker, blockers_of, ending, told
 from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
 from bridge.locking.migration_lock import terminate
-from bridge.operations.request import Request
 from bridge.reporting.reporter import duration
 
 #: Characters of a statement that are told.
@@ -209,19 +208,12 @@ def cancel_statement(connection: Connection, seen: LockStatus) -> None:
 @contextmanager
 def watching(request: Request) -> Iterator[Connection]:
     """A connection in autocommit: in a transaction, pg_stat_activity stays as it was seen first."""
-    settings = request.settings()
-    wait = settings.wait_for_server
-    with opened(settings, url=request.database, embedded=request.embedded) as database:  # type: ignore[arg-type]
-        engine = make_engine(database.url)
-        on_wait = request.reporter.unreachable if request.reporter else None
-        try:
-            with connect(engine, database, wait=wait, on_wait=on_wait) as connection:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-        except DBAPIError as error:
-            lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-            raise LedgerError(f"The lock could not be looked at: {lines[0]}") from error
-        finally:
-            engine.dispose()
+    try:
+        with connected(request, request.settings()) as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    except DBAPIError as error:
+        lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+        raise LedgerError(f"The lock could not be looked at: {lines[0]}") from error
 
 
 def may_hang(worker: Worker) -> str:

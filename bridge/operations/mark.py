@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from bridge.alembic.commands import in_place_of
+from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.errors import TryAgain, UsageError
 from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
@@ -18,13 +20,11 @@ from bridge.ledger.history import Entry, History, build_history
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.locking.exclusive import exclusively
-from bridge.operations.upgrade import alembic_here
 
 if TYPE_CHECKING:
     from bridge.alembic.run import CommandRun
-    from bridge.alembic.script_directory import PlainScriptDirectory
+    from bridge.database.request import Request
     from bridge.ledger.state import State
-    from bridge.operations.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +52,9 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
     LedgerError where the ledger cannot be believed or written, TryAgain if it has changed
     meanwhile; nothing was changed then.
     """
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.script import ScriptDirectory
-
-    done: list[Marking | None] = []
-    request.attributes["bridge.instead"] = lambda run: done.append(
-        _mark(run, name, applied=applied, agree=agree)
+    return in_place_of(
+        Invocation(request=request), lambda run: _mark(run, name, applied=applied, agree=agree)
     )
-    with alembic_here():
-        config = request.alembic_config()
-        script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
-        with EnvironmentContext(config, script):
-            script.run_env()
-    return done[0]
 
 
 def _mark(run: CommandRun, name: str, *, applied: bool, agree: Agree) -> Marking | None:

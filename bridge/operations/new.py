@@ -7,15 +7,11 @@ there. Without a comparison no database is needed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from bridge.alembic.commands import write_revision
+from bridge.alembic.invocation import Invocation
+from bridge.database.request import Request
 from bridge.errors import FolderMissing
-from bridge.operations.request import Request
-from bridge.operations.upgrade import alembic_here
-
-if TYPE_CHECKING:
-    from alembic.script import Script
 
 
 def create(request: Request, message: str, *, autogenerate: bool = False) -> tuple[str, ...]:
@@ -24,16 +20,10 @@ def create(request: Request, message: str, *, autogenerate: bool = False) -> tup
     More than one only if the project's own hooks make several. Raises UsageError, FilesError or
     LedgerError, and then nothing was written.
     """
-    request.attributes |= {"bridge.quiet": True, "bridge.new": True}
     try:
-        with alembic_here():
-            from alembic import command
-
-            made = command.revision(request.alembic_config(), message, autogenerate=autogenerate)
+        return write_revision(Invocation(request=request), message, autogenerate=autogenerate)
     except FolderMissing as error:
         raise _no_folder_yet(request.settings().folder) from error
-    several: Iterable[Script | None] = made if isinstance(made, list) else [made]
-    return tuple(str(script.path) for script in several if script is not None)
 
 
 def _no_folder_yet(folder: str) -> FolderMissing:

@@ -6,10 +6,12 @@ It only looks, in one transaction; how it is shown is decided in `bridge.cli.sta
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.config.settings import Settings
+from bridge.database.connected import opened
+from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
@@ -18,9 +20,7 @@ from bridge.ledger.history import Entry
 from bridge.ledger.messages import unreadable
 from bridge.ledger.read import read_state
 from bridge.operations.lock_status import LockStatus, lock_status
-from bridge.operations.opened import opened_once
 from bridge.operations.read_only import looking
-from bridge.operations.request import Request
 from bridge.operations.status import Migration, MigrationState, Status, status_of
 
 #: Exit codes of --check.
@@ -58,14 +58,13 @@ def overview(request: Request) -> Overview:
     settings = request.settings()
     # Before anything is connected to: what is wrong with the folder needs no database.
     files = scan(settings.folder).files
-    with opened_once(request) as database:
-        here = replace(request, database=database, embedded=False)
+    with opened(request, settings) as here:
         with looking(here, settings) as connection:
             state = read_state(connection, ledger_of(settings), files)
             lock = lock_status(connection, verbatim=settings.show_parameters)
         # Read and compared with the transaction closed: the files can be many.
-        standing = status_of(files, state, settings)
-    return Overview(settings.folder, standing, lock)
+        found = status_of(files, state, settings)
+    return Overview(settings.folder, found, lock)
 
 
 def overview_of_files(settings: Settings) -> Overview:

@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bridge.database.address import connect_defaults, described, named
 from bridge.database.plain_url import plain_parameters
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
-from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager, ExitStack
-
-    from sqlalchemy import Engine
+    from contextlib import ExitStack
 
     from bridge.config.settings import Settings
-    from bridge.database.engine import Database
-    from bridge.database.interrupt import Interrupter
     from bridge.database.preconnect import Ahead
-    from bridge.operations.request import Request
+    from bridge.database.request import Request
 
 
 class Answering(Protocol):
     """The database of a run that may turn out to have nothing to do."""
 
     @property
-    def database(self) -> Database:
-        """The same database, for the whole procedure."""
+    def request(self) -> Request:
+        """The request with its database named, for the whole procedure."""
 
     def is_up_to_date(self) -> bool:
         """Ask it. Raises ServerUnreachable or UsageError where that cannot be done."""
@@ -59,9 +54,12 @@ def answering(request: Request, stack: ExitStack) -> Answering | None:
     settings = request.settings()
     if not settings.own_environment:
         return None  # only its env.py knows which tables it uses
-    run = _Run(settings, request.reporter or Reporter(), request.interrupter)
-    plain = None if handed_in or request.embedded else _plain(run, given, stack)
-    return plain or _over_an_engine(run, request, stack)
+    plain = None if handed_in or request.embedded else _plain(request, settings, stack)
+    if plain is not None:
+        return plain
+    from bridge.database.connected import opened
+
+    return _OverAnEngine(stack.enter_context(opened(request, settings)), settings)
 
 
 def _is_a_connection(given: object) -> bool:
@@ -70,64 +68,27 @@ def _is_a_connection(given: object) -> bool:
     return isinstance(given, Connection)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What asking needs beside a database."""
-
-    settings: Settings
-    reporter: Reporter
-    interrupter: Interrupter | None
-
-    def watching(self, connection: Any) -> AbstractContextManager[object]:
-        return self.interrupter.watch(connection) if self.interrupter else nullcontext()
-
-
-def _plain(run: _Run, given: Any, stack: ExitStack) -> Answering | None:
+def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering | None:
     """The database of an ordinary URL, wherever that stands."""
-    source, url = named(run.settings, given) or ("", None)
+    source, url = named(settings, cast("str | None", request.database)) or ("", None)
     parameters = plain_parameters(url) if isinstance(url, str) else None
     if url is None or parameters is None:
         return None
-    run.reporter.database(described(parameters, source))
-    return _OverTheDriver(run, source, str(url), parameters, stack)
-
-
-def _over_an_engine(run: _Run, request: Request, stack: ExitStack) -> Answering:
-    from sqlalchemy import Engine
-
-    from bridge.database.engine import Database, make_engine
-    from bridge.database.opening import opened
-
-    given: Any = request.database
-    if isinstance(given, Engine):
-        return _OverAnEngine(run, Database(given.url, "the Engine that was handed in"), given)
-    opening = opened(run.settings, url=given, embedded=request.embedded)
-    database = stack.enter_context(opening)
-    run.reporter.database(database.describe())
-    engine = make_engine(database.url)
-    stack.callback(engine.dispose)
-    return _OverAnEngine(run, database, engine)
+    request.reporter.database(described(parameters, source))
+    return _OverTheDriver(request, settings, source, str(url), parameters, stack)
 
 
 @dataclass(frozen=True, slots=True)
 class _OverAnEngine:
-    run: _Run
-    database: Database
-    engine: Engine
+    request: Request
+    settings: Settings
 
     def is_up_to_date(self, **attempt: Any) -> bool:
         """As above; `attempt` is what `connect` is told of a first one."""
-        from bridge.database.engine import connect
+        from bridge.database.connected import connected
 
-        settings, on_wait = self.run.settings, self.run.reporter.unreachable
-        wait = settings.wait_for_server
-        with (
-            connect(
-                self.engine, self.database, wait=wait, on_wait=on_wait, **attempt
-            ) as connection,
-            self.run.watching(connection),
-        ):
-            return is_up_to_date(through_engine(connection), settings)
+        with connected(self.request, self.settings, **attempt) as connection:
+            return is_up_to_date(through_engine(connection), self.settings)
 
     def ahead(self) -> None:
         return None
@@ -135,7 +96,8 @@ class _OverAnEngine:
 
 @dataclass
 class _OverTheDriver:
-    run: _Run
+    asked: Request
+    settings: Settings
     source: str
     url: str
     #: What the URL says, by libpq's names.
@@ -145,10 +107,11 @@ class _OverTheDriver:
     _connection: Any = None
 
     @cached_property
-    def database(self) -> Database:
+    def request(self) -> Request:
         from bridge.database.engine import Database, normalise
 
-        return Database(normalise(self.url, source=self.source), self.source)
+        database = Database(normalise(self.url, source=self.source), self.source)
+        return replace(self.asked, database=database)
 
     def is_up_to_date(self) -> bool:
         import psycopg2
@@ -161,8 +124,9 @@ class _OverTheDriver:
         else:
             self.stack.callback(connection.close)
             self._connection = connection
-            with self.run.watching(connection):
-                return is_up_to_date(through_driver(connection), self.run.settings)
+            interrupter = self.asked.interrupter
+            with interrupter.watch(connection) if interrupter else nullcontext():
+                return is_up_to_date(through_driver(connection), self.settings)
         return self._over_an_engine(failed, took)
 
     def ahead(self) -> Ahead | None:
@@ -180,17 +144,14 @@ class _OverTheDriver:
         return psycopg2.connect(**self.parameters, **connect_defaults(self.parameters))
 
     def _over_an_engine(self, failed: Exception, took: float) -> bool:
-        from bridge.database.engine import explain_connect_error, make_engine
+        from bridge.database.engine import Database, explain_connect_error
         from bridge.errors import ServerUnreachable
 
-        engine = make_engine(self.database.url)
+        database = cast("Database", self.request.database)
         # To what waiting does not mend an Engine may have an answer: a listener of the program's
         # can give it the password.
-        final = not isinstance(explain_connect_error(failed, self.database), ServerUnreachable)
-        over = _OverAnEngine(self.run, self.database, engine)
+        final = not isinstance(explain_connect_error(failed, database), ServerUnreachable)
         # The seconds that it took to load SQLAlchemy are none that the server was waited for.
         since = time.monotonic() - took
-        try:
-            return over.is_up_to_date(failed=None if final else failed, since=since)
-        finally:
-            engine.dispose()
+        over = _OverAnEngine(self.request, self.settings)
+        return over.is_up_to_date(failed=None if final else failed, since=since)

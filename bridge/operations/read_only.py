@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.config.settings import Settings
-from bridge.database.engine import Database, connect, make_engine
-from bridge.database.opening import opened
+from bridge.database.connected import connected
+from bridge.database.request import Request
 from bridge.errors import LedgerError, TryAgain
-from bridge.operations.request import Request
-from bridge.reporting.reporter import LogReporter
 
 
 @contextmanager
@@ -24,11 +22,7 @@ def looking(request: Request, settings: Settings) -> Iterator[Connection]:
     that was handed in is used as it is, and left open. Raises a BridgeError if the database
     cannot be reached, and LedgerError if a statement of the block fails.
     """
-    interrupter = request.interrupter
-    with (
-        _connected(request, settings) as connection,
-        interrupter.watch(connection) if interrupter else nullcontext(),
-    ):
+    with connected(request, settings) as connection:
         external = connection.in_transaction()
         try:
             if not external:
@@ -43,28 +37,6 @@ def looking(request: Request, settings: Settings) -> Iterator[Connection]:
         finally:
             if not external and connection.in_transaction():
                 connection.rollback()
-
-
-@contextmanager
-def _connected(request: Request, settings: Settings) -> Iterator[Connection]:
-    given = request.database
-    if isinstance(given, Connection):
-        yield given
-        return
-    on_wait = (request.reporter or LogReporter()).unreachable
-    wait = settings.wait_for_server
-    if isinstance(given, Engine):
-        handed_in = Database(given.url, "the Engine that was handed in")
-        with connect(given, handed_in, wait=wait, on_wait=on_wait) as connection:
-            yield connection
-        return
-    with opened(settings, url=given, embedded=request.embedded) as database:
-        engine = make_engine(database.url)
-        try:
-            with connect(engine, database, wait=wait, on_wait=on_wait) as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 def _unreadable(error: DBAPIError) -> LedgerError | TryAgain:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
-from sqlalchemy import text
-
-from bridge.database.engine import connect, make_engine
-from bridge.database.opening import opened
+from bridge.database.connected import named
+from bridge.database.engine import Database
+from bridge.database.request import Request
 from bridge.files.folder import scan
 from bridge.ledger.configured import ledger_of
 from bridge.ledger.limits import additions
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
+from bridge.operations.read_only import looking
 from bridge.operations.status import MigrationState, Status, status_of
-
-if TYPE_CHECKING:
-    from bridge.operations.request import Request
 
 #: Names of migrations that are shown in one sentence.
 _SHOWN = 5
@@ -29,17 +24,12 @@ def recognise(request: Request) -> list[str]:
     """
     settings = request.settings()
     files = scan(settings.folder).files
-    url = cast("str | None", request.database)  # from a command line
-    with opened(settings, url=url, embedded=request.embedded) as database:
-        engine = make_engine(database.url)
-        try:
-            with connect(engine, database, wait=settings.wait_for_server) as connection:
-                connection.execute(text("SET TRANSACTION READ ONLY"))
-                state = read_state(connection, ledger_of(settings), files)
-        finally:
-            engine.dispose()
-    status = status_of(files, state, settings)
-    return [f"In the {database.describe()}:", *(f"  {line}" for line in _told(state, status))]
+    with named(request, settings) as here:
+        with looking(here, settings) as connection:
+            state = read_state(connection, ledger_of(settings), files)
+        status = status_of(files, state, settings)
+        where = here.database.describe() if isinstance(here.database, Database) else "database"
+    return [f"In the {where}:", *(f"  {line}" for line in _told(state, status))]
 
 
 def _told(state: State, status: Status) -> list[str]:

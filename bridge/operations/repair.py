@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
 
+from bridge.alembic.commands import in_place_of
+from bridge.alembic.invocation import Invocation
 from bridge.alembic.run import CommandRun
+from bridge.database.request import Request
 from bridge.errors import FilesError, LedgerError, TryAgain, UsageError
 from bridge.files.plain_file import PlainFile, revision_id
 from bridge.ledger.drift import Renamed, changed, has_checksum, maybe_renamed, renamed, respelled
@@ -23,11 +25,6 @@ from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.reconcile import history_of
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
-from bridge.operations.request import Request
-from bridge.operations.upgrade import alembic_here
-
-if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScriptDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +61,8 @@ def run_repair(
     disagree in a way that this does not mend, and TryAgain if something else changed them
     meanwhile; nothing was changed then.
     """
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.script import ScriptDirectory
-
-    agreed: list[bool] = []
     wanted = _Wanted(tuple(names), adopt=adopt)
-    request.attributes["bridge.instead"] = lambda run: agreed.append(_repair(run, wanted, agree))
-    with alembic_here():
-        config = request.alembic_config()
-        script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
-        with EnvironmentContext(config, script):
-            script.run_env()
-    return agreed == [True]
+    return in_place_of(Invocation(request=request), lambda run: _repair(run, wanted, agree))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,20 @@ nothing into the database.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO
 
-from bridge.alembic.connection import asked_for, connected
-from bridge.alembic.logs import reporter_for
-from bridge.alembic.run import CommandRun
+from bridge.alembic.commands import write_script
+from bridge.alembic.invocation import Invocation
+from bridge.alembic.offline.found import Found
+from bridge.config.settings import Settings
 from bridge.database.address import URL_VARIABLES
+from bridge.database.connected import opened
+from bridge.database.request import Request
+from bridge.files.folder import scan
+from bridge.ledger.configured import ledger_of
 from bridge.ledger.preflight import Command, preflight
-from bridge.operations.request import Request
-from bridge.operations.upgrade import alembic_here
-
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-    from bridge.alembic.offline.bookkeeping import Found
-    from bridge.alembic.script_directory import PlainScriptDirectory
-    from bridge.config.settings import Settings
+from bridge.ledger.read import read_state
+from bridge.operations.read_only import looking
 
 
 def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
@@ -33,45 +31,33 @@ def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
     written to `out`, if a file reads what a statement answers, or as `run_upgrade` before it
     changes anything.
     """
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    from bridge.alembic.offline.environment import FOUND
-
-    with alembic_here():
-        config = request.alembic_config()
-        config.output_buffer = out
-        script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
-        found = _look(config, script)
-        config.attributes[FOUND] = found
-        start = (found.agreement.history.pointer if found else None) or "base"
-        command.upgrade(config, f"{start}:{to}", sql=True)
+    found = _look(request)
+    start = (found.agreement.history.pointer if found else None) or "base"
+    write_script(Invocation(request=request, found=found), f"{start}:{to}", out)
 
 
-def _look(config: Config, script: PlainScriptDirectory) -> Found | None:
+def _look(request: Request) -> Found | None:
     """What the database has applied; None if none is named."""
-    from bridge.alembic.offline.bookkeeping import Found
-
-    settings = script.settings
-    if config.attributes.get("connection") is None and not _is_named(config, settings):
+    settings = request.settings()
+    if not _is_named(request, settings):
         return None
-    reporter = reporter_for(config)
-    with connected(config, settings, reporter) as connection:
-        run = CommandRun.of(script, connection, reporter)
-        try:
-            state = run.read()
-            found = preflight(Command.LOOK, script.files, state, settings)
-            found.refuse()
-        finally:
-            if not run.external:
-                connection.rollback()
+    files = scan(settings.folder).files
+    with opened(request, settings) as here, looking(here, settings) as connection:
+        state = read_state(connection, ledger_of(settings), files)
+    if state.recognised:
+        request.reporter.note(state.recognised)
+    found = preflight(Command.LOOK, files, state, settings)
+    found.refuse()
     return Found(state, found, state.layout)
 
 
-def _is_named(config: Config, settings: Settings) -> bool:
+def _is_named(request: Request, settings: Settings) -> bool:
     """Whether anything says which database is meant; one that cannot be used is named as well."""
-    url, embedded = asked_for(config)
-    urls = (url, *(os.environ.get(name) for name in URL_VARIABLES), settings.sqlalchemy_url)
-    given = [str(each).strip() for each in urls if each]
+    given = request.database
+    if given is not None and not isinstance(given, str):
+        return True
+    urls = (given, *(os.environ.get(name) for name in URL_VARIABLES), settings.sqlalchemy_url)
+    named = [str(each).strip() for each in urls if each]
     # `alembic init` writes a URL that is nobody's, with this driver.
-    return embedded or settings.embedded or any(u and not u.startswith("driver:") for u in given)
+    of_somebody = any(url and not url.startswith("driver:") for url in named)
+    return request.embedded or settings.embedded or of_somebody

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.config.settings import Settings
 from bridge.database.handed_in import usable
+from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
@@ -26,8 +27,6 @@ from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.operations.read_only import looking
-from bridge.operations.request import Request
-from bridge.reporting.reporter import LogReporter
 
 if TYPE_CHECKING:
     from bridge.database.handed_in import HandedIn
@@ -133,7 +132,6 @@ def status(
         config=config,
         embedded=embedded,
         overrides={"wait_for_server": wait_for_server},
-        reporter=LogReporter(),
     )
     return status_for(request)
 

@@ -7,26 +7,21 @@ configuration of the project, so that everything goes through the same environme
 
 from __future__ import annotations
 
-import math
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from bridge.errors import BridgeError, LockNotObtained, UsageError
+from bridge.database.request import Request
 from bridge.operations.quick_check import answering
-from bridge.operations.request import Applied, Planned, Report, Request
-from bridge.reporting.reporter import Direction, LogReporter, PassingReporter, Reporter, duration
-from bridge.waiting import acquire
+from bridge.operations.report import Applied, Planned, Report
+from bridge.reporting.reporter import Direction, PassingReporter, Reporter
 
 # SQLAlchemy and Alembic are imported by the functions that need them: most runs have nothing to do.
 if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScript, PlainScriptDirectory
+    from bridge.alembic.script import PlainScript
     from bridge.database.handed_in import HandedIn
-
-# Alembic's environment is a module-level proxy: two threads in it would take each other's.
-_one_at_a_time = threading.RLock()
+    from bridge.ledger.history import History
 
 
 def upgrade(
@@ -64,68 +59,31 @@ def upgrade(
 
 def run_upgrade(request: Request, *, to: str = "head") -> Report:
     """As `upgrade`, for a Request."""
-    tally = _Tally(request.reporter or LogReporter())
-    request.reporter = tally
+    tally = _Tally(request.reporter)
+    request = replace(request, reporter=tally)
     with ExitStack() as stack:
         target = answering(request, stack) if to in {"head", "heads"} else None
         if target is not None and target.is_up_to_date():
             return Report(())
-        ahead = target and target.ahead()  # which goes on while Alembic is loaded
-        with alembic_here(lambda: request.settings().wait_for_lock):
-            from alembic import command
+        ahead = target.ahead() if target else None  # which goes on while Alembic is loaded
+        from bridge.alembic import commands
+        from bridge.alembic.invocation import Invocation
 
-            config = request.alembic_config()
-            config.attributes["bridge.database"] = target and target.database
-            config.attributes["bridge.ahead"] = ahead
-            command.upgrade(config, to)
+        here = target.request if target else request
+        commands.upgrade(Invocation(request=here, ahead=ahead), to)
     return Report(tuple(tally.applied))
 
 
 def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
     """What `run_upgrade` would run now, in that order; writes nothing."""
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.script import ScriptDirectory
+    from bridge.alembic.commands import with_steps
+    from bridge.alembic.invocation import Invocation
 
-    planned: list[Planned] = []
-    with alembic_here():
-        config = request.alembic_config()
-        script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
+    def use(history: History, steps: list[PlainScript]) -> tuple[Planned, ...]:
+        late = {entry.stem for entry in history.late}
+        return tuple(Planned(each.entry.stem, each.doc, each.entry.stem in late) for each in steps)
 
-        def look(heads: Any, _context: Any) -> list[Any]:
-            late = {entry.stem for entry in script.history.late}
-            for step in script._upgrade_revs(to, heads):  # noqa: SLF001
-                stem = cast("PlainScript", step.revision).entry.stem
-                planned.append(Planned(stem, step.revision.doc, stem in late))
-            return []
-
-        with EnvironmentContext(config, script, fn=look, dont_mutate=True):
-            script.run_env()
-    return tuple(planned)
-
-
-@contextmanager
-def alembic_here(wait: Callable[[], float] = lambda: math.inf) -> Iterator[None]:
-    """Alembic for one thread at a time, and bridge's own errors out of it.
-
-    `wait` is asked for how many seconds to wait for another thread, if there is one. Raises
-    LockNotObtained after them.
-    """
-    from alembic.util import CommandError
-
-    if not acquire(_one_at_a_time, 0) and not acquire(_one_at_a_time, limit := wait()):
-        raise LockNotObtained(
-            "Another thread of this process migrates, this database or another one, and has not "
-            f"ended within {duration(limit)}. Nothing was started. Try again when it has."
-        )
-    try:
-        yield
-    except CommandError as error:
-        if isinstance(error.__cause__, BridgeError):
-            # Not "from None", which would erase what caused it in its turn.
-            raise error.__cause__  # noqa: B904
-        raise UsageError(f"{error}. Nothing was run.") from error
-    finally:
-        _one_at_a_time.release()
+    return with_steps(Invocation(request=request), to, Direction.UPGRADE, use)
 
 
 class _Tally(PassingReporter):

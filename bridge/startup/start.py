@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.config.settings import AT_START, Settings
 from bridge.database.interrupt import interruptible
+from bridge.database.request import Request
 from bridge.errors import Interrupted, Pending
 from bridge.ledger.findings import Severity, refused
-from bridge.operations.request import Report, Request
+from bridge.operations.report import Report
 from bridge.operations.upgrade import run_upgrade
 from bridge.reporting.reporter import LogReporter, Reporter, log
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.config.settings import Settings
+from bridge.database.request import Request
 from bridge.files.folder import scan
 from bridge.operations.downgrade import run_downgrade
-from bridge.operations.request import Request
 from bridge.operations.upgrade import run_upgrade
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bridge
+from bridge.database.request import Request
 from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.operations.new import create
-from bridge.operations.request import Request
 from support.alembic_books import books, creates
 from support.project import DEFAULT_INI, Project
 from support.widgets import WIDGETS

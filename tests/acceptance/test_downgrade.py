@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 import bridge
+from bridge.database.request import Request
 from bridge.errors import TryAgain
 from bridge.operations.downgrade import Downgrade, plan_downgrade, run_downgrade
-from bridge.operations.request import Request
 from support.terminal import run_on_terminal, screen_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 
 import bridge
 from bridge.database.embedded.programs import find_program
+from bridge.database.request import Request
 from bridge.errors import BridgeError, LedgerError, PlainFileError
-from bridge.operations.request import Request
 from bridge.operations.sql_script import write_sql
 from support.both import outcome, str_of
 from support.dump import dump_schema

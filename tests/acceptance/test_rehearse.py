@@ -11,13 +11,12 @@ from sqlalchemy import text
 
 import bridge
 from bridge.database.embedded.programs import find_program
-from bridge.database.engine import Database
+from bridge.database.request import Request
 from bridge.errors import LedgerError
 from bridge.files.mode import Mode
 from bridge.locking.migration_lock import MigrationLock
 from bridge.operations.rehearsal.rehearse import rehearse
 from bridge.operations.rehearsal.script import FileScript
-from bridge.operations.request import Request
 from support.recording import Recording
 from support.terminal import run_on_terminal, screen_of
 
@@ -196,8 +195,8 @@ def test_what_needs_a_real_commit_ends_it(  # noqa: PLR0917
     started.write("004_bad", body(*statements, head=head))
     started.write("005_after", body("CREATE TABLE after ()"))
     before = everything()
-    request = Request(config=started.path / "alembic.ini")
-    found = rehearse(request, Database(database_url, "the test"))
+    request = Request(database=database_url, config=started.path / "alembic.ini")
+    found = rehearse(request)
     assert [file.sql for file in found.done] == ["BEGIN;\nCREATE TABLE good ();\nCOMMIT;"]
     assert found.left == ("004_bad", "005_after")
     assert found.reason == reason
@@ -259,13 +258,13 @@ def test_a_late_file_is_warned_about_or_refused_as_in_a_real_run(
 ) -> None:
     started.write("000_late", body("CREATE TABLE late ()"))
     reporter = Recording()
-    request = Request(config=started.path / "alembic.ini", reporter=reporter)
-    found = rehearse(request, Database(database_url, "the test"))
+    request = Request(database=database_url, config=started.path / "alembic.ini", reporter=reporter)
+    found = rehearse(request)
     assert [file.stem for file in found.done] == ["000_late"]
     assert [told for told in reporter.warnings if "000_late.py comes late" in told]
     started.ini(extra="out_of_order = refuse\n")
     with pytest.raises(LedgerError, match="out_of_order = refuse is set"):
-        rehearse(request, Database(database_url, "the test"))
+        rehearse(request)
 
 
 def test_it_does_not_queue_long_for_a_lock(started: Project, engine: Engine) -> None:

@@ -9,8 +9,8 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from bridge.database.request import Request
 from bridge.errors import LedgerError, MigrationError
-from bridge.operations.request import Request
 from bridge.operations.sql_script import write_sql
 from support.books import Books
 from support.project import Project

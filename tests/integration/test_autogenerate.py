@@ -17,6 +17,8 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from bridge.alembic.invocation import KEY, Invocation
+from bridge.database.request import Request
 from support.alembic_books import execute
 from support.dump import dump_schema
 from support.model_changes import CHANGES, widgets
@@ -90,8 +92,7 @@ class Bench:
     def run(self, do: Callable[..., Any], *args: Any, **options: Any) -> Any:
         config = Config(self.project.path / "alembic.ini", stdout=io.StringIO())
         config.attributes["connection"] = self.engine
-        config.attributes["bridge.reporter"] = Recording()
-        config.attributes["bridge.quiet"] = True
+        config.attributes[KEY] = Invocation(request=Request(reporter=Recording()), writes_file=True)
         return do(config, *args, **options)
 
     def dump(self) -> str:

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from bridge.config.settings import AT_START
+from bridge.database.request import Request
 from bridge.errors import BridgeError, MigrationError, StillBlocked
 from bridge.execution import lock_waits, retry
-from bridge.operations.request import Request
 from bridge.operations.upgrade import run_upgrade
+from bridge.reporting.reporter import LogReporter
 from support.both import migration
 from support.recording import Recording
 from support.running import ask, column, do, recorded
@@ -104,7 +105,7 @@ def upgrade(
             database=project.url if on is None else on,
             config=project.path / "alembic.ini",
             overrides={"ddl_lock_timeout": timeout, "ddl_lock_tries": tries},
-            reporter=witness,
+            reporter=witness or LogReporter(),
         )
     )
 

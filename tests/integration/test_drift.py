@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from bridge.config.settings import Drift, Settings
+from bridge.database.request import Request
 from bridge.errors import LedgerError, TryAgain
 from bridge.operations.mark import run_mark
 from bridge.operations.quick_query import is_up_to_date, through_engine
 from bridge.operations.repair import run_repair
-from bridge.operations.request import Request
 from support.books import LOGGED, Books
 from support.running import advisory_locks
 

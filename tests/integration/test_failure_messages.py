@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 import bridge
+from bridge.database.request import Request
 from bridge.errors import MigrationError
-from bridge.operations.request import Request
 from bridge.operations.upgrade import run_upgrade
 from support.both import migration, outcome
 from support.running import do

@@ -9,8 +9,8 @@ from alembic import command
 from alembic.config import Config
 
 import bridge
+from bridge.database.request import Request
 from bridge.errors import LedgerError
-from bridge.operations.request import Request
 from bridge.operations.upgrade import plan
 from support.books import LOGGED, Books
 

@@ -14,6 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 import bridge
+from bridge.alembic.invocation import KEY, Invocation
+from bridge.database.request import Request
 from bridge.errors import BridgeError
 from support.old_runner import run_old_runner
 from support.recording import Recording
@@ -91,7 +93,7 @@ class Books:
     def _alembic(self, run: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         config = Config(self.project.path / "alembic.ini")
         config.attributes["connection"] = self.engine
-        config.attributes["bridge.reporter"] = self.reporter
+        config.attributes[KEY] = Invocation(request=Request(reporter=self.reporter))
         try:
             run(config, *args, **kwargs)
         except CommandError as error:

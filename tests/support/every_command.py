@@ -17,7 +17,9 @@ from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner
 
 import bridge
+from bridge.alembic.invocation import KEY, Invocation
 from bridge.cli import app
+from bridge.database.request import Request
 from bridge.errors import BridgeError
 from support.recording import Recording
 
@@ -191,7 +193,7 @@ class _Alembic:
     def __call__(self, place: Place) -> Told:
         def run(heard: Recording) -> None:
             config = Config(place.ini, stdout=io.StringIO(), output_buffer=io.StringIO())
-            config.attributes["bridge.reporter"] = heard
+            config.attributes[KEY] = Invocation(request=Request(reporter=heard))
             if self.asks:
                 config.attributes["connection"] = create_engine(place.url, poolclass=NullPool)
             self.run(config, *self.args, **self.options)

@@ -17,12 +17,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
 
 import bridge
+from bridge.alembic.invocation import KEY, Invocation
+from bridge.database.request import Request
 from bridge.errors import BridgeError
 from bridge.files.plain_file import text_checksum
 from bridge.ledger.drift import NO_FILE
 from bridge.operations.mark import run_mark
 from bridge.operations.repair import run_repair
-from bridge.operations.request import Request
 from support.model import Recorded, Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project
@@ -187,7 +188,7 @@ class Real:
         printed = io.StringIO()
         config = Config(self.project.path / "alembic.ini", stdout=printed)
         config.attributes["connection"] = on
-        config.attributes["bridge.reporter"] = Recording()
+        config.attributes[KEY] = Invocation(request=Request(reporter=Recording()))
         try:
             run(config, *args, **kwargs)
         except CommandError as error:

@@ -7,7 +7,7 @@ that database is asked here in SQL, before the first migration.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateTable
 
+from bridge.alembic.offline.found import Found
 from bridge.alembic.offline.session import OfflineConnection
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script import entry_of
@@ -24,7 +25,6 @@ from bridge.database.quoting import quote
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout
-from bridge.ledger.preflight import Preflight
 from bridge.ledger.state import State, named
 from bridge.ledger.tables import Ledger
 
@@ -35,16 +35,6 @@ _FILLED = {
     "checksum": "character varying(64)",
     "breaking": "boolean",
 }
-
-
-@dataclass(frozen=True)
-class Found:
-    """What is in the database that a script is for."""
-
-    state: State
-    agreement: Preflight
-    #: The columns of the ledger; no names at all if there is none.
-    layout: Layout
 
 
 class Books:

@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure
 from bridge.alembic.logs import reporter_for
-from bridge.alembic.offline.bookkeeping import Books, Found
+from bridge.alembic.offline.bookkeeping import Books
 from bridge.alembic.offline.driver import ScriptConnection
+from bridge.alembic.offline.found import Found
 from bridge.alembic.offline.session import OfflineConnection, open_script_session
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
@@ -33,9 +34,6 @@ from bridge.execution.transaction import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.reporting.reporter import Direction
-
-#: Where `bridge.operations.sql_script` puts what it found in the database that a script is for.
-FOUND = "bridge.found"
 
 
 def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> None:
@@ -53,8 +51,7 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
         ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer
         _take_over(ctx, connection, buffer)
-        found = context.config.attributes.get(FOUND)
-        _Writing(run, ctx, driver, found).run(context.run_migrations, buffer)
+        _Writing(run, ctx, driver, script.invocation.found).run(context.run_migrations, buffer)
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(encoding="utf-8")  # which the script says it is in
     out.write(buffer.getvalue())

@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, text
 
+from bridge.alembic.commands import with_steps
+from bridge.alembic.invocation import Invocation
 from bridge.config.settings import Settings
-from bridge.database.engine import Database, connect
+from bridge.database.connected import connected
+from bridge.database.request import Request
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
 from bridge.execution.transaction import CHECK_COMMIT
@@ -25,14 +28,13 @@ from bridge.locking.exclusive import exclusively
 from bridge.operations.rehearsal.driver import Guard, rehearsal_engine
 from bridge.operations.rehearsal.locks import Lock, Locks
 from bridge.operations.rehearsal.script import FileScript
-from bridge.operations.request import Request
-from bridge.operations.upgrade import alembic_here
 from bridge.reporting.reporter import Direction, PassingReporter, Reporter
 
 if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScriptDirectory
+    from bridge.alembic.script import PlainScript
     from bridge.execution.runner import Runner
     from bridge.files.plain_file import PlainFile
+    from bridge.ledger.history import History
 
 #: How long a statement waits for a lock: those who queue behind it wait as long.
 LOCK_TIMEOUT = "2s"
@@ -67,29 +69,25 @@ class Rehearsal:
     reason: str = ""
 
 
-def rehearse(request: Request, database: Database, *, to: str = "head") -> Rehearsal:
-    """Run what is pending on this database, and roll it back.
+def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
+    """Run what is pending on the database of this request, a URL, and roll it back.
 
     Holds the migration lock, and the locks of what it runs until the end. Raises MigrationError
     if a file fails, and what `run_upgrade` raises before it changes anything.
     """
     settings = request.settings()
-    reporter = request.reporter or Reporter()
+    reporter = request.reporter
     watch = _Watch(reporter)
-    engine = rehearsal_engine(database.url)
-    try:
-        with (
-            connect(
-                engine, database, wait=settings.wait_for_server, on_wait=reporter.unreachable
-            ) as connection,
-            exclusively(
-                connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
-            ) as right,
-            _rolled_back(connection),
-        ):
-            return _Rehearsing(request, connection, watch, right.may_begin).run(to)
-    finally:
-        engine.dispose()
+    # Alembic's environment watches the connection for signals.
+    unwatched = replace(request, interrupter=None)
+    with (
+        connected(unwatched, settings, make=rehearsal_engine) as connection,
+        exclusively(
+            connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
+        ) as right,
+        _rolled_back(connection),
+    ):
+        return _Rehearsing(request, connection, watch, right.may_begin).run(to)
 
 
 @contextlib.contextmanager
@@ -128,27 +126,17 @@ class _Rehearsing:
 
     def run(self, to: str) -> Rehearsal:
         """Let Alembic set up what files may expect, and run them where it would take its steps."""
-        from alembic.runtime.environment import EnvironmentContext
-        from alembic.script import ScriptDirectory
+        request = replace(
+            self._request, database=self._connection, embedded=False, reporter=self._watch
+        )
+        settings = request.settings()
 
-        found = Rehearsal(())
-        with alembic_here():
-            config = self._request.alembic_config()
-            config.attributes["connection"] = self._connection
-            config.attributes["bridge.reporter"] = self._watch
-            config.attributes["bridge.rehearses"] = True  # files do run, although nothing stays
-            script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
+        def use(_history: History, steps: list[PlainScript]) -> Rehearsal:
+            files = [cast("PlainFile", step.entry.file) for step in steps]
+            return self._run_files(files, settings)
 
-            def rehearse_steps(heads: Any, _context: Any) -> list[Any]:
-                nonlocal found
-                steps = script._upgrade_revs(to, heads)  # noqa: SLF001
-                files = [cast("Any", step.revision).entry.file for step in steps]
-                found = self._run_files(files, script.settings)
-                return []
-
-            with EnvironmentContext(config, script, fn=rehearse_steps, dont_mutate=True):
-                script.run_env()
-        return found
+        invocation = Invocation(request=request, rehearses=True)
+        return with_steps(invocation, to, Direction.UPGRADE, use)
 
     def _run_files(self, files: list[PlainFile], settings: Settings) -> Rehearsal:
         from bridge.execution.runner import Runner

@@ -1,0 +1,90 @@
+"""What bridge says of an Alembic command that runs: carried along in its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from alembic.config import Config
+from sqlalchemy import Connection, Engine
+
+from bridge.config.sources import find_config
+from bridge.database.handed_in import usable
+from bridge.database.request import Request
+from bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from bridge.alembic.offline.found import Found
+    from bridge.database.preconnect import Ahead
+
+#: Where it stands in ``config.attributes``.
+KEY = "bridge"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A request, and how Alembic's command is to serve it."""
+
+    request: Request = field(default_factory=Request)
+    #: Connections that are open already.
+    ahead: Ahead | None = None
+    #: Whether bridge's own code writes a new file, which may be the folder's first.
+    writes_file: bool = False
+    #: What is done in the environment, in place of Alembic's command; is given the CommandRun.
+    instead: Callable[[Any], None] | None = None
+    #: Whether files run although nothing of them is to stay.
+    rehearses: bool = False
+    #: What the database of a script has applied.
+    found: Found | None = None
+    #: The stems that a person has agreed to revert, in that order.
+    agreed: Sequence[str] | None = None
+    #: What a person has typed to revert.
+    downgrade_command: str = "alembic downgrade"
+
+    @classmethod
+    def of(cls, config: Config) -> Invocation:
+        """What stands in this configuration; for an ``alembic`` command, what was typed there.
+
+        ``config.attributes["connection"]`` may be an Engine or a Connection, as Alembic's own
+        cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. Raises
+        UsageError for what no migration can run on.
+        """
+        invocation = cls.in_(config) or cls()
+        given = usable(config.attributes.get("connection"))
+        if given is None and (url := _url_of(config)) is not None:
+            given = url
+        if given is None:
+            return invocation
+        return replace(
+            invocation, request=replace(invocation.request, database=given, embedded=False)
+        )
+
+    @classmethod
+    def in_(cls, config: Config) -> Invocation | None:
+        """What bridge's own code has put there; None where ``alembic`` or a program calls."""
+        found = config.attributes.get(KEY)
+        return found if isinstance(found, cls) else None
+
+    def config(self) -> Config:
+        """The project's configuration, as Alembic reads it, with this attached."""
+        request = self.request
+        files = find_config(request.config, environ=os.environ)
+        config = Config(files.ini, toml_file=files.toml)
+        config.attributes[KEY] = self
+        if isinstance(request.database, Engine | Connection):
+            config.attributes["connection"] = request.database
+        return config
+
+
+def _url_of(config: Config) -> str | None:
+    """The URL of ``alembic -x database_url=URL``."""
+    arguments: Any = getattr(config.cmd_opts, "x", None) or ()
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name == "database_url":
+            if not value:
+                raise UsageError("-x database_url needs a value: write -x database_url=URL.")
+            return str(value)
+    return None

@@ -1,0 +1,108 @@
+"""The connection to the database of a request: named once, waited for, watched for signals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine
+
+from bridge.config.settings import Settings
+from bridge.database.engine import Database, connect, make_engine, resolve
+from bridge.database.request import Request
+
+
+@contextmanager
+def opened(
+    request: Request, settings: Settings, *, asked_with: str = "--database-url"
+) -> Iterator[Request]:
+    """Name the database of a request, tell which it is, and yield the request with that name.
+
+    Connects to nothing. An embedded server is started if it is the one, and runs for as long as the
+    block. An Engine or a Connection that was handed in needs no name. `asked_with` is how a person
+    would name one. Raises UsageError if no database is named, or it cannot be used.
+    """
+    with named(request, settings, asked_with) as here:
+        if here is not request and isinstance(here.database, Database):
+            here.reporter.database(here.database.describe())
+        yield here
+
+
+@contextmanager
+def named(
+    request: Request, settings: Settings, asked_with: str = "--database-url"
+) -> Iterator[Request]:
+    """As `opened`, without telling anybody."""
+    given = request.database
+    if isinstance(given, Engine | Connection) or (
+        isinstance(given, Database) and not request.embedded
+    ):
+        yield request
+        return
+    database = resolve(
+        settings,
+        database_url=given.url if isinstance(given, Database) else given,
+        embedded=request.embedded,
+        asked_with=asked_with,
+        environ=os.environ,
+    )
+    if isinstance(database, Database):
+        yield replace(request, database=database, embedded=False)
+        return
+    from bridge.database.embedded.server import EmbeddedServer, database_for
+
+    name = database_for(settings.config_file)
+    with EmbeddedServer.default() as server:
+        server.ensure_database(name)
+        database = Database(server.url(name), f"the embedded PostgreSQL in {server.data_dir}")
+        yield replace(request, database=database, embedded=False)
+
+
+@contextmanager
+def connected(
+    request: Request,
+    settings: Settings,
+    *,
+    make: Callable[[URL], Engine] = make_engine,
+    **attempt: Any,
+) -> Iterator[Connection]:
+    """Connect to the database of a request, and end the connection with the block.
+
+    Waits for the server as long as the settings say. The interrupter of the request, if it has
+    one, cancels on signals what the connection runs. A Connection that was handed in is used as it
+    is, and stays open. `make` makes the Engine for a URL; `attempt` is what `connect` takes of a
+    first attempt. Raises what `connect` raises, and UsageError if no database is named.
+    """
+    with ExitStack() as stack:
+        connection = request.database
+        if not isinstance(connection, Connection):
+            here = stack.enter_context(named(request, settings))
+            engine, database = _engine(here.database, make, stack)
+            connection = stack.enter_context(
+                connect(
+                    engine,
+                    database,
+                    wait=settings.wait_for_server,
+                    on_wait=request.reporter.unreachable,
+                    **attempt,
+                )
+            )
+        if request.interrupter is not None:
+            # The Connection and not the driver's: SQLAlchemy may reconnect.
+            stack.enter_context(request.interrupter.watch(connection))
+        yield connection
+
+
+def _engine(
+    given: object, make: Callable[[URL], Engine], stack: ExitStack
+) -> tuple[Engine, Database]:
+    """The Engine to connect with, and what to call its database."""
+    if isinstance(given, Engine):
+        return given, Database(given.url, "the Engine that was handed in")
+    assert isinstance(given, Database)  # noqa: S101 - `named` has named it
+    engine = make(given.url)
+    stack.callback(engine.dispose)
+    return engine, given
