@@ -39,6 +39,13 @@ def test_every_link_leads_to_a_file_and_to_a_heading_of_it(path: Path) -> None:
             assert anchor in anchors(target.read_text(encoding="utf-8")), f"{link}: no such heading"
 
 
+def test_contributing_names_files_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:bridge|docs|migrations|scripts|tests)/[\w./-]+)`", text)
+    assert named
+    assert [each for each in named if "NAME" not in each and not (ROOT / each).exists()] == []
+
+
 def test_an_anchor_is_spelled_as_github_spells_it() -> None:
     text = "# An `env.py` of your own\n\n```sh\n# no heading\n```\n\n## FastAPI, Flask: both\n"
     assert anchors(text) == {"an-envpy-of-your-own", "fastapi-flask-both"}
