@@ -16,6 +16,7 @@ from bridge.checks.check import run_check
 from bridge.checks.git_base import read_base
 from bridge.config.settings import Settings
 from bridge.errors import UsageError
+from support.pages import page
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -166,7 +167,7 @@ def test_the_hook_for_pre_commit(folder_project: Project) -> None:
     assert told["language"] == "python"
     assert told["pass_filenames"] == "false"
     assert re.search(told["files"], "app/migrations/001_a.py")
-    assert f"- id: {told['id']}\n" in (ROOT / "README.md").read_text()
+    assert f"- id: {told['id']}\n" in page("check-and-lint")
     command, *arguments = shlex.split(told["entry"])
     assert command == "eai"
     write(folder_project.migrations, "001_a", text="def upgrade(db\n")

@@ -112,7 +112,7 @@ def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.N
     add("--peers", type=names, help=f"of {','.join(p.name for p in peers)}; floor is always there")
     add("--json", type=Path, metavar="FILE", help="write all samples there")
     add("--chart", type=Path, metavar="FILE", help="draw the growth over N there, as SVG")
-    add("--save", action="store_true", help="write both into tests/benchmark, for the README")
+    add("--save", action="store_true", help="write both into tests/benchmark, for the pages")
     add("--database-url", help="a server on which to create databases, in place of one of its own")
     given = parser.parse_args(arguments)
     if unknown := set(given.only) - set(PARTS):

@@ -1,4 +1,4 @@
-"""README's table of faults says what the tests do."""
+"""The page of faults says what the tests do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import support.faults
 from support.faults import FAULTS, Fault, table
+from support.pages import page
 
 HERE = Path(__file__).parent
 
 
-def test_readme_has_the_table_of_the_tests() -> None:
-    readme = (HERE.parents[1] / "README.md").read_text()
-    section = readme.split("\n## Faults\n")[1].split("\n## ")[0]
-    found = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+def test_the_page_has_the_table_of_the_tests() -> None:
+    found = "\n".join(line for line in page("faults").splitlines() if line.startswith("|"))
     assert found == table(), f"the table should be:\n{table()}"
 
 

@@ -1,6 +1,6 @@
 """What the tests in tests/faults break, how often, and what is lost by it: the one count.
 
-The tests take their numbers from here, and README's table is compared with this one.
+The tests take their numbers from here, and docs/pages/faults.md has the same table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SEED_VARIABLE = "FAULTS_SEED"
 class Fault:
     """One way to break a run."""
 
-    #: What was broken, and how; as README says it.
+    #: What was broken, and how; as the page says it.
     broken: str
     times: int
     #: What the database had afterwards, before the next run completed the rest.
@@ -105,7 +105,7 @@ FAULTS = [each for each in list(globals().values()) if isinstance(each, Fault)]
 
 
 def table() -> str:
-    """README's table of them."""
+    """The page's table of them."""
     rows = [f"| {f.broken} | {f.times} | {f.left} | {f.lost} |" for f in FAULTS]
     return "\n".join(
         ["| Broken | Times | What was there | Lost |", "| --- | --- | --- | --- |", *rows]

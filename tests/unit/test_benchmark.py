@@ -15,6 +15,7 @@ from benchmark.folders import migrations
 from benchmark.goals import GOALS, Goal
 from benchmark.peers import BRIDGE, FLOOR, PEERS
 from benchmark.results import Key, Results
+from support.pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,16 +130,16 @@ def test_the_same_values_written_again_are_a_change() -> None:
     assert str(caught.value) == "bridge has written something in 'noop'."
 
 
-def test_the_readme_shows_the_figures_that_were_saved() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_page_shows_the_figures_that_were_saved() -> None:
+    text = page("speed")
     saved = json.loads((ROOT / "tests" / "benchmark" / "results.json").read_text())
     found = Results.from_json(saved["measurements"])
-    assert saved["machine"] in readme
-    assert "\n".join(table.lines(found, PEERS)) in readme
-    assert "\n".join(goals.lines(found)) in readme
+    assert saved["machine"] in text
+    assert "\n".join(table.lines(found, PEERS)) in text
+    assert "\n".join(goals.lines(found)) in text
 
 
-def test_what_the_readme_says_of_the_figures_is_true_of_those_that_were_saved() -> None:
+def test_what_the_page_says_of_the_figures_is_true_of_those_that_were_saved() -> None:
     """Where it gives the reasons, below the tables."""
     saved = json.loads((ROOT / "tests" / "benchmark" / "results.json").read_text())
     found = Results.from_json(saved["measurements"])

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import bridge
 from bridge.ledger.findings import MEANINGS, refusal, refused, warning
+from support.pages import page
 
 SOURCE = Path(str(bridge.__file__)).parent
-README = SOURCE.parent / "README.md"
 
 
-def test_the_readme_lists_every_id_with_what_it_means() -> None:
-    section = README.read_text(encoding="utf-8").split("## What a run refuses")[1].split("\n## ")[0]
-    listed = re.findall(r"^\| `([a-z-]+)` \| (.+)\. \|$", section, re.MULTILINE)
+def test_the_page_lists_every_id_with_what_it_means() -> None:
+    listed = re.findall(r"^\| `([a-z-]+)` \| (.+)\. \|$", page("refusals"), re.MULTILINE)
     assert [(name, told[0].lower() + told[1:]) for name, told in listed] == list(MEANINGS.items())
 
 

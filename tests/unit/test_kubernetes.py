@@ -1,4 +1,4 @@
-"""The manifests of the README agree with what bridge does."""
+"""The manifests of docs/pages/kubernetes.md agree with what bridge does."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 from bridge import errors
 from bridge.config.settings import AT_START, Settings
+from support.pages import page
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-_, _, SECTION = README.partition("## On Kubernetes\n")
-SECTION = SECTION.partition("\n## ")[0]
-DEPLOYMENT, JOB = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+PAGE = page("kubernetes")
+DEPLOYMENT, JOB = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def exit_codes(action: str) -> set[int]:
@@ -46,19 +45,18 @@ def test_a_probe_has_more_patience_than_a_start() -> None:
     waits = (AT_START["wait_for_server"], Settings(folder="").wait_for_lock)
     assert waits == (60.0, 300.0)
     assert int(period) * int(threshold) > sum(waits)
-    assert f"(above {int(period) * int(threshold)} s)" in SECTION
+    assert f"(above {int(period) * int(threshold)} s)" in PAGE
 
 
-def test_the_events_and_the_exit_codes_of_the_readme_are_those_of_the_code() -> None:
+def test_the_events_of_the_page_are_those_of_the_code() -> None:
     source = (Path(errors.__file__).parent / "reporting" / "json.py").read_text()
     told = set(re.findall(r'tell\(\s*"([a-z.]+)"', source))
-    _, _, table = README.partition("## Events as JSON\n")
-    rows = re.findall(r"^\| (`[^|]+`) \|", table.partition("\n## ")[0], re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+`) \|", page("events"), re.MULTILINE)
     assert set(re.findall(r"`([a-z.]+)`", " ".join(rows))) - {"event"} == told
 
 
 def test_the_image_has_no_postgresql() -> None:
-    (dockerfile,) = re.findall(r"```dockerfile\n(.*?)```", SECTION, re.DOTALL)
+    (dockerfile,) = re.findall(r"```dockerfile\n(.*?)```", PAGE, re.DOTALL)
     assert "pip install --no-cache-dir eai-bridge\n" in dockerfile
 
 
