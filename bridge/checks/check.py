@@ -33,9 +33,7 @@ PENDING: Final = 3
 PROBLEMS: Final = 4
 
 #: Told of every commit in one file, they would be noise: the first one says it.
-_ONCE_PER_FILE: Final = frozenset(
-    {"commit-in-the-middle", "atomic-fill", "atomic-commit-in-a-loop", "autocommit-other-work"}
-)
+_ONCE_PER_FILE: Final = frozenset({"commit-in-the-middle", "autocommit-other-work"})
 #: A run would not look at a database before these are mended, and cannot tell files apart.
 _BEFORE_A_DATABASE: Final = frozenset(
     {"no-migration", "no-number", "same-name", "unreadable-name", "name-too-long"}

@@ -52,8 +52,6 @@ RULES: Final = {
         Rule("no-description", _W, style=True),
         # its commits
         Rule("commit-in-the-middle", _W, style=True),
-        Rule("atomic-fill", _W, style=True),
-        Rule("atomic-commit-in-a-loop", _W, style=True),
         Rule("needs-autocommit", _E, style=True),
         Rule("autocommit-other-work", _W, style=True),
         # the names of all

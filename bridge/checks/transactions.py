@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from bridge.checks.control_flow import Event
 
-_NAME: Final = r"((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))*)"
-
 _READS: Final = re.compile(r"(SELECT|SHOW|EXPLAIN|TABLE|VALUES)\b", re.IGNORECASE)
 #: Can run again, and has to be committed before its value can be used.
 _ADDS_VALUE: Final = re.compile(r"ALTER\s+TYPE\s.*\bADD\s+VALUE\b", re.IGNORECASE | re.DOTALL)
@@ -28,15 +26,6 @@ _GOES_WITH_IT: Final = re.compile(
     r"(SET|RESET|SHOW|SELECT|EXPLAIN|ANALYZE|CLUSTER|REINDEX|REFRESH|CHECKPOINT|DISCARD"
     r"|DROP\s+INDEX|ALTER\s+SUBSCRIPTION|ALTER\s+TYPE\s.*\bADD\s+VALUE)\b",
     re.IGNORECASE | re.DOTALL,
-)
-_CHANGE_OR_FILL: Final = re.compile(
-    rf"\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?(?P<changed>{_NAME})"
-    rf"|\b(?:UPDATE\s+(?:ONLY\s+)?(?!SET\b)|INSERT\s+INTO\s+|DELETE\s+FROM\s+(?:ONLY\s+)?|COPY\s+)"
-    rf"(?P<filled>{_NAME})",
-    re.IGNORECASE,
-)
-_MAY_CHANGE_OR_FILL: Final = re.compile(
-    r"(ALTER\s+TABLE|UPDATE|INSERT|DELETE|WITH|COPY|DO)\b", re.IGNORECASE
 )
 
 
@@ -51,13 +40,11 @@ def work_problems(
     if mode == "autocommit":
         yield from _other_work(path, events)
         return
-    if mode == "atomic":
-        yield from _atomic_loops(path, events)
-        yield from _atomic_fills(path, events)
-    elif not sets_autocommit:
+    if sets_autocommit:
+        return
+    if mode != "atomic":
         yield from _middle_commits(path, events)
-    if not sets_autocommit:
-        yield from _without_autocommit(path, events)
+    yield from _without_autocommit(path, events)
 
 
 def _middle_commits(path: str, events: Sequence[Event]) -> Iterator[Problem]:
@@ -96,48 +83,6 @@ def _middle_commit(path: str, event: Event) -> Problem:
         'Commit once, at the end; or write `transaction = "atomic"`; or, if the file can run '
         "again from the start, say so with `# bridge: ignore commit-in-the-middle`.",
     )
-
-
-def _atomic_loops(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    for event in events:
-        if event.kind == "commit" and event.in_loop:
-            yield problem(
-                "atomic-commit-in-a-loop",
-                path,
-                event.line,
-                '`db.commit()` in a loop of a file with `transaction = "atomic"`: nothing is '
-                "final until the file ends, all its locks are held until then, and thousands of "
-                "commits overflow the server's memory for locks.",
-                'Leave `transaction = "atomic"` out, so that each commit is real, and write the '
-                "file so that it can run again from the start.",
-            )
-
-
-def _atomic_fills(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    changed: dict[str, int] = {}
-    for event in events:
-        for what, table in _changes_and_fills(event.sql or ""):
-            if what == "changed":
-                changed.setdefault(table, event.line)
-            elif table in changed:
-                yield problem(
-                    "atomic-fill",
-                    path,
-                    event.line,
-                    f'This file with `transaction = "atomic"` changes the table {table} (line '
-                    f"{changed[table]}) and then fills it: ALTER TABLE keeps all readers waiting "
-                    "until the file ends.",
-                    "Fill the table in a migration of its own, or leave "
-                    '`transaction = "atomic"` out and commit before the filling begins.',
-                )
-
-
-def _changes_and_fills(sql: str) -> Iterator[tuple[str, str]]:
-    for piece in pieces(sql):
-        if _MAY_CHANGE_OR_FILL.match(piece):
-            for match in _CHANGE_OR_FILL.finditer(piece):
-                what = "changed" if match["changed"] else "filled"
-                yield what, match[what].replace('"', "").lower()
 
 
 def _without_autocommit(path: str, events: Sequence[Event]) -> Iterator[Problem]:

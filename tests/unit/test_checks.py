@@ -353,59 +353,6 @@ def test_in_an_atomic_file_a_commit_in_the_middle_is_no_matter() -> None:
     assert ids(work(body), mode="atomic") == []
 
 
-def test_an_atomic_file_that_commits_in_a_loop() -> None:
-    body = 'for n in range(3):\n    sql("INSERT INTO a VALUES (1)")\n    db.commit()'
-    (problem,) = found(work(body, transaction="atomic"))
-    assert problem.id == "atomic-commit-in-a-loop"
-    assert problem.message == (
-        '`db.commit()` in a loop of a file with `transaction = "atomic"`: nothing is final until '
-        "the file ends, all its locks are held until then, and thousands of commits overflow the "
-        "server's memory for locks."
-    )
-    assert problem.mend == (
-        'Leave `transaction = "atomic"` out, so that each commit is real, and write the file so '
-        "that it can run again from the start."
-    )
-
-
-@pytest.mark.parametrize(
-    ("statements", "line"),
-    [
-        (["ALTER TABLE a ADD b int", "UPDATE a SET b = 1"], 2),
-        (["ALTER TABLE IF EXISTS ONLY p.a ADD b int", 'UPDATE ONLY "p"."a" SET b = 1'], 2),
-        (["alter table a add b int; insert into a select 1"], 1),
-        (["DO $$ BEGIN ALTER TABLE a ADD b int; DELETE FROM a; END $$"], 1),
-        (["ALTER TABLE a ADD b int", "UPDATE other SET b = 1"], None),
-        (["UPDATE a SET b = 1", "ALTER TABLE a ADD c int"], None),
-        (["CREATE TABLE a (b int)", "INSERT INTO a VALUES (1)"], None),
-        (["ALTER TABLE a ADD b int", "-- UPDATE a SET b = 1\nSELECT 1"], None),
-        (["ALTER TABLE a ADD b int", "CREATE TRIGGER t BEFORE UPDATE ON a"], None),
-        (["ALTER TABLE a ADD b int", "INSERT INTO b ON CONFLICT DO UPDATE SET b = 1"], None),
-    ],
-)
-def test_an_atomic_file_that_changes_a_table_and_then_fills_it(
-    statements: list[str], line: int | None
-) -> None:
-    body = "\n".join(f"sql({statement!r})" for statement in statements)
-    expected = [] if line is None else [("atomic-fill", line)]
-    assert told(work(body, transaction="atomic")) == expected
-    assert ids(work(body)) == []
-
-
-def test_the_words_about_a_table_that_is_filled() -> None:
-    (problem,) = found(
-        work('sql("ALTER TABLE a ADD b int")\nsql("UPDATE a SET b = 1")', transaction="atomic")
-    )
-    assert problem.message == (
-        'This file with `transaction = "atomic"` changes the table a (line 4) and then fills it: '
-        "ALTER TABLE keeps all readers waiting until the file ends."
-    )
-    assert problem.mend == (
-        'Fill the table in a migration of its own, or leave `transaction = "atomic"` out and '
-        "commit before the filling begins."
-    )
-
-
 @pytest.mark.parametrize(
     "sql",
     [
