@@ -102,7 +102,7 @@ def _lines(found: Linted) -> list[str]:
 
 def _told(problem: Problem) -> list[str]:
     lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
-    return [*lines, f"    {problem.mend}"] if problem.mend else lines
+    return [*lines, f"    {problem.advice}"] if problem.advice else lines
 
 
 def _summary(found: Linted) -> str:
