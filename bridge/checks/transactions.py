@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from bridge.checks.outside_transaction import (
+from bridge.checks.rules import Problem, problem
+from bridge.database.outside_transaction import (
     drops_subscription,
     gives_up_slot,
     refused_in_transaction,
 )
-from bridge.checks.rules import Problem, problem
 from bridge.database.sql_text import ends_transaction, pieces
 from bridge.files.mode import Mode
 
