@@ -27,7 +27,6 @@ from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
-    from bridge.database.engine import Database
     from bridge.files.plain_file import PlainFile
     from bridge.operations.request import Request
 
@@ -79,8 +78,6 @@ class _Captured:
     #: The stems of those that could not be rehearsed, and why the first of them could not.
     left: tuple[str, ...] = ()
     reason: str = ""
-    #: The server's, as squawk takes it; None where the files ran on the embedded one.
-    pg_version: str | None = None
 
 
 def run_lint(
@@ -107,7 +104,6 @@ def run_lint(
         captured = _rehearse(request, catcher, wanted, named=bool(names))
     else:
         captured = _run_from_nothing(request, catcher, wanted)
-    squawk = replace(squawk, pg_version=captured.pg_version)
     found = [_of_file(squawk, settings, file, catcher.of(file.stem)) for file in captured.files]
     return Linted(
         folder=shown(settings.folder),
@@ -195,21 +191,7 @@ def _rehearse(
             [pending[each.stem] for each in found.done if each.stem in pending],
             left,
             found.reason if left else "",
-            _version(database),
         )
-
-
-def _version(database: Database) -> str:
-    """Return the version of the server, as squawk takes it."""
-    from bridge.database.engine import connect, make_engine
-
-    engine = make_engine(database.url)
-    try:
-        with connect(engine, database) as connection:
-            major, *rest = connection.dialect.server_version_info or (0,)
-            return f"{major}.{rest[0] if rest else 0}"
-    finally:
-        engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)

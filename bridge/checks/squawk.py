@@ -53,8 +53,6 @@ class Squawk:
     folder: str
     #: Rules that are not looked for, besides those that a `.squawk.toml` names.
     exclude: tuple[str, ...] = ()
-    #: The server's, as "15.6"; None for what a `.squawk.toml` says.
-    pg_version: str | None = None
 
     def check_rules(self) -> None:
         """Raise UsageError if squawk does not know a rule of `exclude`."""
@@ -64,8 +62,6 @@ class Squawk:
     def look(self, sql: str, *, name: str, in_transaction: bool) -> list[Finding]:
         """Return what it finds in a script of this name, in the order of the lines."""
         options = ["--assume-in-transaction"] if in_transaction else []
-        if self.pg_version is not None:
-            options += ["--pg-version", self.pg_version]
         found = self._run(sql, name, options)
         if not (self.exclude and found):
             return found
