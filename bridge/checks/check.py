@@ -17,13 +17,13 @@ from bridge.checks.git_changes import base_problems
 from bridge.checks.ignore_comments import Ignored
 from bridge.checks.names import name_problems
 from bridge.checks.rules import RULES, Problem, Severity, problem_of_error
-from bridge.checks.source import check_source
+from bridge.checks.source import CheckedSource, check_source
 from bridge.errors import PlainFileError, UsageError
 from bridge.files.folder import listed
 from bridge.files.plain_file import PlainFile, text_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from bridge.config.settings import Settings
     from bridge.operations.request import Request
@@ -103,15 +103,18 @@ def run_check(
     folder = shown(settings.folder)
     files, others = listed(settings.folder)
     files = tuple(PlainFile(folder, file.stem) for file in files)
-    texts = _Texts.of(files, settings.transaction)
-    problems = [*texts.problems, *name_problems(folder, files, others)]
-    ignored = texts.ignored | _ignored_by_helpers(problems)
+    checked = {file: _check_file(file, settings.transaction) for file in files}
+    checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
+    problems = [each for found, _ in checked.values() for each in found.problems]
+    problems += name_problems(folder, files, others)
+    ignored = {file.path: found.ignored for file, (found, _) in checked.items()}
+    ignored |= _ignored_by_helpers(problems)
     if base is not None:
         git = read_base(settings.folder, base)
-        merged = {f.path for f in files if git.fork.get(f.stem) == texts.checksums[f.stem]}
+        merged = {f.path for f in files if git.fork.get(f.stem) == checksums[f.stem]}
         # A merged file may have been applied, and nobody should change it any more.
         problems = [p for p in problems if not (p.path in merged and RULES[p.id].style)]
-        problems += base_problems(folder, texts.checksums, git)
+        problems += base_problems(folder, checksums, git)
     not_asked = None
     if request is not None and any(RULES[each.id].before_database for each in problems):
         not_asked = "The database was not asked: correct the names of the files first."
@@ -119,12 +122,7 @@ def run_check(
         from bridge.checks.database import database_problems  # it needs SQLAlchemy
 
         problems += database_problems(request, folder, settings)
-    left = [
-        each
-        for each in problems
-        if RULES[each.id].refused  # a run would refuse it all the same
-        or not (each.id in ignore or _silences(ignored, each))
-    ]
+    left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
     if strict:
         left = [_as_error(each) for each in left]
     return Checked(folder, len(files), tuple(_in_order(left)), not_asked)
@@ -146,32 +144,13 @@ def _refuse_unknown(ignore: Iterable[str]) -> None:
             raise UsageError(f"--ignore {each}: there is no such problem.{hint}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    """What was found in the texts of all files."""
-
-    problems: list[Problem]
-    #: What its comments silence, by the path of the file.
-    ignored: dict[str, Ignored]
-    #: By the stem of the file; empty for one that cannot be read.
-    checksums: dict[str, str]
-
-    @classmethod
-    def of(cls, files: Sequence[PlainFile], mode: str) -> _Texts:
-        """Read and check each file."""
-        texts = cls([], {}, {})
-        for file in files:
-            try:
-                source = file.source()
-            except PlainFileError as error:
-                texts.problems.append(problem_of_error("unreadable-file", file.path, error))
-                texts.checksums[file.stem] = ""
-                continue
-            found = check_source(file.path, source, mode=mode)
-            texts.problems.extend(found.problems)
-            texts.ignored[file.path] = found.ignored
-            texts.checksums[file.stem] = text_checksum(source)
-        return texts
+def _check_file(file: PlainFile, mode: str) -> tuple[CheckedSource, str]:
+    """Check one file, and return its checksum too; an empty one if it cannot be read."""
+    try:
+        source = file.source()
+    except PlainFileError as error:
+        return CheckedSource((problem_of_error("unreadable-file", file.path, error),)), ""
+    return check_source(file.path, source, mode=mode), text_checksum(source)
 
 
 def _ignored_by_helpers(problems: Iterable[Problem]) -> dict[str, Ignored]:
@@ -184,8 +163,11 @@ def _ignored_by_helpers(problems: Iterable[Problem]) -> dict[str, Ignored]:
     return {file.path: check_source(file.path, file.source()).ignored for file in helpers}
 
 
-def _silences(ignored: dict[str, Ignored], problem: Problem) -> bool:
-    return problem.path in ignored and ignored[problem.path].silences(problem.id, problem.line)
+def _is_silenced(problem: Problem, ignore: Collection[str], ignored: dict[str, Ignored]) -> bool:
+    if RULES[problem.id].refused:
+        return False  # the run would refuse it all the same
+    by_file = ignored.get(problem.path, Ignored())
+    return problem.id in ignore or by_file.silences(problem.id, problem.line)
 
 
 def _as_error(problem: Problem) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.checks.argument import argument_problems
@@ -36,7 +36,7 @@ class CheckedSource:
     #: Those that its comments silence are among them.
     problems: tuple[Problem, ...]
     #: What its comments silence.
-    ignored: Ignored
+    ignored: Ignored = field(default_factory=Ignored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
     except PlainFileError as error:
         syntax = isinstance(error.__cause__, SyntaxError)
         rule = "syntax-error" if syntax else "unreadable-file"
-        return CheckedSource((problem_of_error(rule, path, error),), Ignored())
+        return CheckedSource((problem_of_error(rule, path, error),))
 
 
 def _header_problems(file: _Parsed) -> Iterator[Problem]:

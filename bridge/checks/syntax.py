@@ -49,21 +49,18 @@ def arguments_for(function: Function, call: ast.Call) -> Iterator[tuple[str, ast
 
 def with_aliases(names: frozenset[str], nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Add the names that are given one of these, directly or by another, and nothing else."""
-    given: defaultdict[str, set[str]] = defaultdict(set)
-    same: Counter[str] = Counter()
+    given: defaultdict[str, list[str]] = defaultdict(list)
     stored: Counter[str] = Counter()
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)):
-                given[name].add(value)
-                same[name] += 1
+                given[name].append(value)
             case ast.Name(id=name, ctx=ast.Store()):
                 stored[name] += 1
-    found = names
-    only_names = {name for name in given if same[name] == stored[name]}
-    while more := {name for name in only_names - found if given[name] <= found}:
-        found |= more
-    return found
+    only_names = {name for name, values in given.items() if len(values) == stored[name]}
+    while more := {name for name in only_names - names if names.issuperset(given[name])}:
+        names |= more
+    return names
 
 
 @dataclass(frozen=True, slots=True)
