@@ -94,6 +94,14 @@ class ArgumentUse:
                     self._add(call, "unknown", "string", method, name)
 
     def _look_at_arguments(self, call: ast.Call, names: frozenset[str]) -> None:
+        places = [*enumerate(call.args), *((each.arg, each.value) for each in call.keywords)]
+        given = {
+            place: value.id
+            for place, value in places
+            if isinstance(value, ast.Name) and value.id in names
+        }
+        if not given:
+            return
         called = ast.unparse(call.func)
         if called in self._functions:
             helper = self._functions[called]
@@ -101,13 +109,11 @@ class ArgumentUse:
                 if isinstance(value, ast.Name) and value.id in names:
                     self.follow(helper, parameter)
             return
+        self.is_passed_on = True
         expects = next((kind for function, kind in FUNCTIONS if function.fullmatch(called)), None)
-        given = [*enumerate(call.args), *((each.arg, each.value) for each in call.keywords)]
-        for place, value in given:
-            if isinstance(value, ast.Name) and value.id in names:
-                self.is_passed_on = True
-                if place in BIND_KEYWORDS or (expects and place == 0):
-                    self._add(call, expects or "connection", "passed", called, value.id)
+        for place, name in given.items():
+            if place in BIND_KEYWORDS or (expects and place == 0):
+                self._add(call, expects or "connection", "passed", called, name)
 
     def _look_at_begin(self, item: ast.withitem, block: ast.With, names: frozenset[str]) -> None:
         """`with engine.begin() as connection` gives a Connection; a Session's gives nothing."""

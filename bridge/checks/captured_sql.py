@@ -64,8 +64,8 @@ class Catcher(Reporter):
             return
         first = parameters[0] if isinstance(parameters, list) and parameters else parameters
         lines = tuple(_lines_in(PlainFile(self._folder, self._running).path))
-        sent = CapturedStatement(statement, lines, as_sql(statement, first))
-        self._captured[self._running].setdefault(sent)
+        captured = CapturedStatement(statement, lines, as_sql(statement, first))
+        self._captured[self._running].setdefault(captured)
 
 
 def _lines_in(path: str) -> Iterator[int]:

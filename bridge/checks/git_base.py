@@ -147,13 +147,13 @@ def _git(folder: str, *arguments: str, stdin: str = "") -> bytes:
     done = _run(folder, arguments, stdin.encode())
     if done.returncode == 0:
         return done.stdout
-    told = (done.stderr.decode(errors="replace").strip() or "no reason given").splitlines()[0]
-    if "not a git repository" in told:
+    reason = (done.stderr.decode(errors="replace").strip() or "no reason given").splitlines()[0]
+    if "not a git repository" in reason:
         raise UsageError(
             f"{folder} is in no git repository, so there is no base to compare it with. Leave "
             "--base out, or run this in a clone."
         )
-    raise UsageError(f"git cannot read the repository of {folder}: {told}")
+    raise UsageError(f"git cannot read the repository of {folder}: {reason}")
 
 
 def _run(folder: str, arguments: Sequence[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
