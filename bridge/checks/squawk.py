@@ -106,8 +106,8 @@ def find_squawk() -> str:
     found = beside or shutil.which("squawk")
     if found is None:
         raise UsageError(
-            "squawk is not installed, which looks for what is dangerous in SQL. Nothing was "
-            "started. Type: pip install 'eai-bridge[lint]'"
+            "squawk looks for what is dangerous in SQL, and is not installed. Nothing was started. "
+            "Type: pip install 'eai-bridge[lint]'"
         )
     return str(Path(found).absolute())
 

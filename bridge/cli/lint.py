@@ -119,7 +119,7 @@ def _not_looked_at(found: Linted) -> list[str]:
     lines = [f"{each.place}: {each.message}" for each in found.unread]
     if found.left:
         first, *rest = found.left
-        after = f"; and so not what comes after it: {', '.join(rest)}" if rest else ""
+        after = f"; what comes after it was not linted either: {', '.join(rest)}" if rest else ""
         lines.append(
             f"Not linted: {first}, because {found.reason}{after}. Leave --database-url out to run "
             "all files from nothing."

@@ -1,4 +1,4 @@
-"""Functions that want something else than the Session they get, told from their text alone."""
+"""Functions that expect something else than a Session, found from their text alone."""
 
 from __future__ import annotations
 
