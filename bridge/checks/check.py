@@ -123,8 +123,7 @@ def run_check(
 
         problems += database_problems(request, folder, settings)
     left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
-    if strict:
-        left = [_as_error(each) for each in left]
+    left = [_as_error(each) for each in left] if strict else left
     return Checked(folder, len(files), tuple(_in_order(left)), not_asked)
 
 

@@ -75,6 +75,7 @@ class _BackwardWalk:
         }
         self._constants = Constants.of(module)
         self._sessions: frozenset[str] = frozenset()
+        #: Names of what leads to the database, those of the Session among them.
         self._handles: frozenset[str] = frozenset()
         self._active: list[str] = []
         self._followed = 0
@@ -167,7 +168,7 @@ class _BackwardWalk:
             case ast.Attribute(value=ast.Name(id=name), attr=method):
                 if name in self._sessions and method in ("commit", "rollback"):
                     return "commit" if method == "commit" else "rollback"
-                if name in self._sessions | self._handles:
+                if name in self._handles:
                     return None if method in _SILENT else "work"
             case ast.Name(id=name) if name in self._functions:
                 inside = _calls_in(self._functions[name].body, into_functions=True)
@@ -199,25 +200,21 @@ class _BackwardWalk:
 
 
 def _handles_in(function: Function, sessions: frozenset[str]) -> frozenset[str]:
-    """Find the names of what else leads to the Session's database: its connection, an inspector."""
-    handles: frozenset[str] = frozenset()
+    """Find the names of what leads to the database: the Session, its connection, an inspector."""
+    handles = sessions
     for node in ast.walk(function):
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                if _leads_to_database(value, sessions | handles):
-                    handles |= {name}
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=attribute))
+                | ast.Attribute(value=ast.Name(id=owner), attr=attribute),
+            ) if owner in handles and attribute in _HANDLES:
+                handles |= {name}
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="inspect"))
+            ):
+                handles |= {name}
     return handles
-
-
-def _leads_to_database(value: ast.expr, known: frozenset[str]) -> bool:
-    match value:
-        case ast.Call(func=ast.Name(id="inspect")):
-            return True
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
-            return name in known and attribute in _HANDLES
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-            return name in known and attribute in _HANDLES
-    return False
 
 
 def _calls_in(nodes: Iterable[ast.AST], *, into_functions: bool = False) -> Iterator[ast.Call]:

@@ -134,15 +134,11 @@ def _argument_problems(file: _Parsed) -> Iterator[Problem]:
             yield each
 
 
-def _transaction_problems(file: _Parsed, mode: str) -> list[Problem]:
+def _transaction_problems(file: _Parsed, mode: str) -> Iterator[Problem]:
     try:
         mode = transaction_of(file.path, file.bindings) or mode
     except PlainFileError:
-        return []  # `wrong-setting` says so, and nobody knows how the file would run
-    found = transaction_problems(
-        file.path,
-        database_calls(file.module),
-        Mode(mode),
-        sets_autocommit="AUTOCOMMIT" in file.source,
-    )
-    return sorted(found, key=lambda each: each.line or 0)
+        return  # `wrong-setting` says so, and nobody knows how the file would run
+    calls = database_calls(file.module)
+    autocommit = "AUTOCOMMIT" in file.source
+    yield from transaction_problems(file.path, calls, Mode(mode), sets_autocommit=autocommit)
