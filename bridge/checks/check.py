@@ -1,7 +1,7 @@
-"""The use case: look at a folder of migrations before anything runs, and tell all that is wrong.
+"""Check a folder of migrations before anything runs, and report all that is wrong.
 
-No migration is executed, no database is asked unless one is handed in, and nothing is written.
-Each file is read and parsed once.
+No migration is executed, no database is asked unless one is given, and nothing is written. Each
+file is read and parsed once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.checks.git_base import read_base
+from bridge.checks.git_changes import base_problems
 from bridge.checks.ignore_comments import Ignored
-from bridge.checks.names import base_problems, name_problems
-from bridge.checks.rules import RULES, Problem, Severity, of_error
-from bridge.checks.source import check_source
+from bridge.checks.names import name_problems
+from bridge.checks.rules import RULES, Problem, Severity, problem_of_error
+from bridge.checks.source import CheckedSource, check_source
 from bridge.errors import PlainFileError, UsageError
 from bridge.files.folder import listed
 from bridge.files.plain_file import PlainFile, text_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from bridge.config.settings import Settings
     from bridge.database.request import Request
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
 FINE: Final = 0
 PENDING: Final = 3
 PROBLEMS: Final = 4
-
-#: Told of every commit in one file, they would be noise: the first one says it.
-_ONCE_PER_FILE: Final = frozenset(
-    {"commit-in-the-middle", "atomic-fill", "atomic-commit-in-a-loop", "autocommit-other-work"}
-)
-#: A run would not look at a database before these are mended, and cannot tell files apart.
-_BEFORE_A_DATABASE: Final = frozenset(
-    {"no-migration", "no-number", "same-name", "unreadable-name", "name-too-long"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +60,8 @@ class Checked:
     @property
     def pending(self) -> tuple[str, ...]:
         """The stems of the migrations that the database does not have yet."""
-        waiting = [each for each in self.problems if each.severity is Severity.PENDING]
-        return tuple(Path(each.path).stem for each in waiting)
+        pending = [each for each in self.problems if each.severity is Severity.PENDING]
+        return tuple(Path(each.path).stem for each in pending)
 
     @property
     def exit_code(self) -> int:
@@ -79,7 +71,7 @@ class Checked:
         return PENDING if self.pending else FINE
 
     def to_json(self) -> dict[str, Any]:
-        """The documented form; its keys stay as they are."""
+        """Return the documented form; its keys stay as they are."""
         return {
             "folder": self.folder,
             "files": self.files,
@@ -101,40 +93,42 @@ def run_check(
     ignore: Collection[str] = (),
     request: Request | None = None,
 ) -> Checked:
-    """Look at the folder; at a branch of git if `base` names one, at a database if one is given.
+    """Check the folder; against a branch of git if `base` names one, a database if one is given.
 
-    With a base, how the files are written that it has already is not told. `strict` makes errors
-    of warnings; `ignore` are ids of rules that are not told. Raises UsageError for an unknown id
-    or a base that cannot be read, FilesError if there is no folder.
+    With a base, nothing is said about how its own files are written. `strict` turns warnings into
+    errors; `ignore` are ids of rules to leave out. Raises UsageError for an unknown id or a base
+    that cannot be read, FilesError if there is no folder.
     """
     _refuse_unknown(ignore)
     folder = shown(settings.folder)
     files, others = listed(settings.folder)
     files = tuple(PlainFile(folder, file.stem) for file in files)
-    problems, ignored, texts = _sources(files, settings.transaction)
+    checked = {file: _check_file(file, settings.transaction) for file in files}
+    checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
+    problems = [each for found, _ in checked.values() for each in found.problems]
     problems += name_problems(folder, files, others)
+    ignored = {file.path: found.ignored for file, (found, _) in checked.items()}
     ignored |= _ignored_by_helpers(problems)
     if base is not None:
-        theirs = read_base(settings.folder, base)
-        merged = {file.path for file in files if theirs.fork.get(file.stem) == texts[file.stem]}
-        # What was merged may have been applied, and to mend it would be to change it.
+        git = read_base(settings.folder, base)
+        merged = {f.path for f in files if git.fork.get(f.stem) == checksums[f.stem]}
+        # A merged file may have been applied, and nobody should change it any more.
         problems = [p for p in problems if not (p.path in merged and RULES[p.id].style)]
-        problems += base_problems(folder, texts, theirs)
+        problems += base_problems(folder, checksums, git)
     not_asked = None
-    if request is not None and any(each.id in _BEFORE_A_DATABASE for each in problems):
-        not_asked = "The database was not asked: mend the names of the files first."
+    if request is not None and any(RULES[each.id].before_database for each in problems):
+        not_asked = "The database was not asked: correct the names of the files first."
     elif request is not None:
         from bridge.checks.database import database_problems  # it needs SQLAlchemy
 
         problems += database_problems(request, folder, settings)
-    told = [each for each in problems if not _is_silenced(each, ignore, ignored)]
-    if strict:
-        told = [_strict(each) for each in told]
-    return Checked(folder, len(files), tuple(_in_order(told)), not_asked)
+    left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
+    left = [_as_error(each) for each in left] if strict else left
+    return Checked(folder, len(files), tuple(_in_order(left)), not_asked)
 
 
 def shown(folder: str) -> str:
-    """The path as a person in the working directory would type it."""
+    """Return the path as a person in the working directory would type it."""
     try:
         return str(Path(folder).relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -145,49 +139,37 @@ def _refuse_unknown(ignore: Iterable[str]) -> None:
     for each in ignore:
         if each not in RULES:
             near = difflib.get_close_matches(each, RULES, n=1)
-            meant = f" Is {near[0]} meant?" if near else f" There are: {', '.join(RULES)}."
-            raise UsageError(f"--ignore {each}: there is no such problem.{meant}")
+            hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(RULES)}."
+            raise UsageError(f"--ignore {each}: there is no such problem.{hint}")
 
 
-def _sources(
-    files: Sequence[PlainFile], mode: str
-) -> tuple[list[Problem], dict[str, Ignored], dict[str, str]]:
-    """What is wrong in the files, what each of them silences, and the checksum of each."""
-    problems: list[Problem] = []
-    ignored: dict[str, Ignored] = {}
-    texts: dict[str, str] = {}
-    for file in files:
-        try:
-            source = file.source()
-        except PlainFileError as error:
-            problems.append(of_error("unreadable-file", file.path, error))
-            texts[file.stem] = ""
-            continue
-        found = check_source(file.path, source, mode=mode)
-        problems += found.problems
-        ignored[file.path] = found.ignored
-        texts[file.stem] = text_checksum(source)
-    return problems, ignored, texts
+def _check_file(file: PlainFile, mode: str) -> tuple[CheckedSource, str]:
+    """Check one file, and return its checksum too; an empty one if it cannot be read."""
+    try:
+        source = file.source()
+    except PlainFileError as error:
+        return CheckedSource((problem_of_error("unreadable-file", file.path, error),)), ""
+    return check_source(file.path, source, mode=mode), text_checksum(source)
 
 
 def _ignored_by_helpers(problems: Iterable[Problem]) -> dict[str, Ignored]:
-    """What the files silence that are told to be no migrations: a helper module may say so."""
-    told = [
-        PlainFile(*os.path.split(p.path.removesuffix(".py")))
-        for p in problems
-        if p.id == "never-run"
+    """Read what files silence that would never run: a helper module may say that it should not."""
+    helpers = [
+        PlainFile(*os.path.split(each.path.removesuffix(".py")))
+        for each in problems
+        if each.id == "never-run"
     ]
-    return {file.path: check_source(file.path, file.source()).ignored for file in told}
+    return {file.path: check_source(file.path, file.source()).ignored for file in helpers}
 
 
-def _is_silenced(problem: Problem, ignore: Collection[str], ignored: Mapping[str, Ignored]) -> bool:
+def _is_silenced(problem: Problem, ignore: Collection[str], ignored: dict[str, Ignored]) -> bool:
     if RULES[problem.id].refused:
         return False  # the run would refuse it all the same
     by_file = ignored.get(problem.path, Ignored())
     return problem.id in ignore or by_file.silences(problem.id, problem.line)
 
 
-def _strict(problem: Problem) -> Problem:
+def _as_error(problem: Problem) -> Problem:
     if problem.severity is Severity.WARNING:
         return replace(problem, severity=Severity.ERROR)
     return problem
@@ -196,7 +178,7 @@ def _strict(problem: Problem) -> Problem:
 def _in_order(problems: Iterable[Problem]) -> Iterator[Problem]:
     seen: set[tuple[str, str]] = set()
     for each in sorted(problems, key=lambda each: (os.fsencode(each.path), each.line or 0)):
-        if each.id in _ONCE_PER_FILE:
+        if RULES[each.id].once_per_file:
             if (each.path, each.id) in seen:
                 continue
             seen.add((each.path, each.id))

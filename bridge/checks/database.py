@@ -1,14 +1,18 @@
-"""What `check` has to say about a folder and a database together; it only reads."""
+"""Check a folder against a database: what is pending there, and what does not fit together.
+
+It only reads.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.checks.rules import Problem, Severity, problem
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.findings import Severity as Warns
+from bridge.ledger.findings import Finding
+from bridge.ledger.findings import Severity as FindingSeverity
 from bridge.operations.status import Migration, MigrationState, Status, status_for
 
 if TYPE_CHECKING:
@@ -17,61 +21,65 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.database.request import Request
 
+#: Findings that are reported otherwise: as the state of a migration, or by the check of its file.
+_ELSEWHERE: Final = frozenset({"late", "changed", "unreadable-file"})
+#: The rules for findings that have one of their own; the others are of the rule `ledger`.
+_RULES: Final = {"file-missing": "file-missing", "newer": "file-missing"}
+
 
 def database_problems(request: Request, folder: str, settings: Settings) -> list[Problem]:
-    """What is pending, and what does not fit together.
+    """Find what is pending in the database, and what does not fit together.
 
-    Raises a BridgeError where there is nothing to tell: no database, a table that cannot be read.
+    Raises a BridgeError where nothing can be found out: no database, a table that cannot be read.
     """
-    return [*standing_problems(status_for(request), folder, settings)]
+    return [*status_problems(status_for(request), folder, settings)]
 
 
-def standing_problems(status: Status, folder: str, settings: Settings) -> Iterator[Problem]:
-    """As `database_problems`, of what a database has answered already."""
-    for each in status.migrations:
-        yield from _of_migration(each, PlainFile(folder, each.version).path, settings)
+def status_problems(status: Status, folder: str, settings: Settings) -> Iterator[Problem]:
+    """Find the same in a status that was read already."""
+    for migration in status.migrations:
+        path = PlainFile(folder, migration.version).path
+        yield from _of_migration(migration, path, settings)
     for finding in status.findings:
-        # A state of a migration is told above, and a bad file by the look into it.
-        if finding.id not in _TOLD:
-            path = (finding.file and PlainFile(folder, Path(finding.file).stem).path) or folder
-            rule = _RULES.get(finding.id, "ledger")
-            if rule == "file-missing" and finding.migration:
-                path = PlainFile(folder, finding.migration).path
-            found = problem(rule, path, None, finding.message, finding.next)
-            warns = finding.severity is Warns.WARNING
-            yield replace(found, severity=Severity.WARNING) if warns else found
+        if finding.id not in _ELSEWHERE:
+            yield _of_finding(finding, folder)
 
 
-#: What `_of_migration` tells, or a rule about files.
-_TOLD = frozenset({"late", "changed", "unreadable-file"})
-_RULES = {"file-missing": "file-missing", "newer": "file-missing"}
+def _of_finding(finding: Finding, folder: str) -> Problem:
+    rule = _RULES.get(finding.id, "ledger")
+    path = folder
+    if rule == "file-missing" and finding.migration:
+        path = PlainFile(folder, finding.migration).path
+    elif finding.file:
+        path = PlainFile(folder, Path(finding.file).stem).path
+    found = problem(rule, path, None, finding.message, finding.next)
+    if finding.severity is FindingSeverity.WARNING:
+        return replace(found, severity=Severity.WARNING)
+    return found
 
 
 def _of_migration(migration: Migration, path: str, settings: Settings) -> Iterator[Problem]:
-    stem = migration.version
-    match migration.state:
-        case MigrationState.PENDING | MigrationState.LATE:
-            yield problem("pending", path, None, "This database does not have it yet.")
-    match migration.state:
-        case MigrationState.LATE:
-            late = problem(
-                "late",
-                path,
-                None,
-                "Migrations whose names sort after this one were applied to this database already.",
-                "Give it a name that sorts last, as long as it has not been applied anywhere.",
-            )
-            refused = settings.out_of_order == "refuse"
-            yield replace(late, severity=Severity.ERROR) if refused else late
-        case MigrationState.CHANGED:
-            changed = problem(
-                "changed-since-applied",
-                path,
-                None,
-                f"{stem} was changed after it was applied to this database, where it is not run "
-                "again.",
-                "Put back the text that was applied, and the change into a new migration; or "
-                "accept the present text: eai migrate repair",
-            )
-            refused = settings.drift == "refuse"
-            yield replace(changed, severity=Severity.ERROR) if refused else changed
+    if migration.state in {MigrationState.PENDING, MigrationState.LATE}:
+        yield problem("pending", path, None, "This database does not have it yet.")
+    if migration.state is MigrationState.LATE:
+        late = problem(
+            "late",
+            path,
+            None,
+            "This database has already applied migrations whose names sort after this one.",
+            "Give it a name that sorts last, as long as it has not been applied anywhere.",
+        )
+        refused = settings.out_of_order == "refuse"
+        yield replace(late, severity=Severity.ERROR) if refused else late
+    elif migration.state is MigrationState.CHANGED:
+        changed = problem(
+            "changed-since-applied",
+            path,
+            None,
+            f"{migration.version} was changed after this database applied it, and will not run "
+            "there again.",
+            "Put the applied text back and make the change in a new migration; or accept the "
+            "present text: eai migrate repair",
+        )
+        refused = settings.drift == "refuse"
+        yield replace(changed, severity=Severity.ERROR) if refused else changed

@@ -1,6 +1,6 @@
-"""The migrations of another branch, as git knows them.
+"""Read the migrations of another branch with git.
 
-It only reads, through the `git` of this machine, and fetches nothing.
+It runs the `git` of this machine, changes nothing and fetches nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: Seconds; a file system that hangs must not hold up a commit for ever.
 _TIMEOUT: Final = 60
 
-#: What a hook of git is given about its own repository. With one of these git takes the working
-#: directory for the top of the tree.
+#: What git tells a hook about its repository. With one of these it takes the working directory for
+#: the top of the tree.
 _OF_A_HOOK: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 )
@@ -58,8 +58,10 @@ def read_base(folder: str, ref: str) -> GitBase:
     if fork is None:
         raise _unrelated(folder, ref)
     listings = [_blobs(folder, commit) for commit in (fork, tip)]
-    texts = _texts(folder, sorted({blob for listing in listings for blob in listing.values()}))
-    before, now = ({stem: texts[blob] for stem, blob in each.items()} for each in listings)
+    checksums = _checksums(
+        folder, sorted({blob for listing in listings for blob in listing.values()})
+    )
+    before, now = ({stem: checksums[blob] for stem, blob in each.items()} for each in listings)
     return GitBase(ref, before, now)
 
 
@@ -84,7 +86,7 @@ def _unknown(folder: str, ref: str) -> UsageError:
 def _unrelated(folder: str, ref: str) -> UsageError:
     if _ask(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
         return UsageError(
-            f"There is no commit in this repository yet, so nothing to compare with {ref}."
+            f"This repository has no commit yet, so there is nothing to compare with {ref}."
         )
     if _is_shallow(folder):
         return UsageError(
@@ -102,7 +104,7 @@ def _is_shallow(folder: str) -> bool:
 
 
 def _blobs(folder: str, commit: str) -> dict[str, str]:
-    """The blob of each migration of this folder in a commit; none if it has no such folder."""
+    """List the blob of each migration in a commit, by stem; none if it has no such folder."""
     found: dict[str, str] = {}
     for entry in os.fsdecode(_git(folder, "ls-tree", "-z", commit)).split("\0"):
         about, _, name = entry.partition("\t")
@@ -113,8 +115,8 @@ def _blobs(folder: str, commit: str) -> dict[str, str]:
     return found
 
 
-def _texts(folder: str, blobs: Sequence[str]) -> dict[str, str]:
-    """The checksum of each blob's text."""
+def _checksums(folder: str, blobs: Sequence[str]) -> dict[str, str]:
+    """Read the checksum of each blob's text."""
     if not blobs:
         return {}
     out = _git(folder, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in blobs))
@@ -123,12 +125,12 @@ def _texts(folder: str, blobs: Sequence[str]) -> dict[str, str]:
     for blob in blobs:
         head = out.index(b"\n", place)
         size = int(out[place:head].split()[-1])
-        found[blob] = _checksum(out[head + 1 : head + 1 + size])
+        found[blob] = _checksum_of(out[head + 1 : head + 1 + size])
         place = head + size + 2
     return found
 
 
-def _checksum(data: bytes) -> str:
+def _checksum_of(data: bytes) -> str:
     try:
         return text_checksum(decode_source(data))
     except (SyntaxError, LookupError, ValueError):
@@ -136,7 +138,7 @@ def _checksum(data: bytes) -> str:
 
 
 def _ask(folder: str, *arguments: str) -> str | None:
-    """What git answers; None if it says no."""
+    """Return what git answers; None if it fails."""
     done = _run(folder, arguments, b"")
     return None if done.returncode else done.stdout.decode(errors="replace").strip()
 
@@ -145,13 +147,13 @@ def _git(folder: str, *arguments: str, stdin: str = "") -> bytes:
     done = _run(folder, arguments, stdin.encode())
     if done.returncode == 0:
         return done.stdout
-    told = (done.stderr.decode(errors="replace").strip() or "no reason given").splitlines()[0]
-    if "not a git repository" in told:
+    reason = (done.stderr.decode(errors="replace").strip() or "no reason given").splitlines()[0]
+    if "not a git repository" in reason:
         raise UsageError(
             f"{folder} is in no git repository, so there is no base to compare it with. Leave "
             "--base out, or run this in a clone."
         )
-    raise UsageError(f"git cannot read the repository of {folder}: {told}")
+    raise UsageError(f"git cannot read the repository of {folder}: {reason}")
 
 
 def _run(folder: str, arguments: Sequence[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
@@ -166,7 +168,7 @@ def _run(folder: str, arguments: Sequence[str], stdin: bytes) -> subprocess.Comp
             timeout=_TIMEOUT,
         )
     except FileNotFoundError:
-        raise UsageError("--base needs git, and there is no such program here.") from None
+        raise UsageError("--base needs git, which is not installed here.") from None
     except subprocess.TimeoutExpired:
         raise UsageError(
             f"git did not answer within {_TIMEOUT} seconds: git {' '.join(arguments)}"

@@ -1,7 +1,7 @@
-"""The comments that silence a rule: `# bridge: ignore the-id`, several with commas.
+"""Read the comments that silence a rule: `# bridge: ignore the-id`, several ids with commas.
 
-One counts for its line, and alone on a line for the next one as well; above the first statement
-of a file (its docstring aside) it counts for the whole file.
+A comment counts for its line, and alone on a line for the next one too. Above the first statement
+of a file (the docstring aside) it counts for the whole file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _COMMENT: Final = re.compile(r"#\s*bridge:\s*ignore\s+([\w\s,-]+)")
-#: Nearly all files have no such comment, and are not looked at twice.
+#: Nearly all files have no such comment, and are not tokenized.
 _MARK: Final = re.compile(r"bridge:\s*ignore")
 
 
@@ -35,21 +35,21 @@ class Ignored:
             return cls()
         everywhere: frozenset[str] = frozenset()
         by_line: dict[int, frozenset[str]] = {}
-        header = _first_statement(module)
+        first = _first_statement(module)
         for line, rules, alone in _comments(source):
-            if alone and line < header:
+            if alone and line < first:
                 everywhere |= rules
             for silenced in (line, line + 1) if alone else (line,):
                 by_line[silenced] = by_line.get(silenced, frozenset()) | rules
         return cls(everywhere, by_line)
 
     def silences(self, rule: str, line: int | None) -> bool:
-        """Whether a finding of this rule at this line is not to be told."""
+        """Whether a comment silences this rule at this line."""
         return rule in self.everywhere or (line is not None and rule in self.by_line.get(line, ()))
 
 
 def _first_statement(module: ast.Module) -> float:
-    """The line of the first statement that is not the docstring."""
+    """Find the line of the first statement after the docstring."""
     has_docstring = ast.get_docstring(module, clean=False) is not None
     first = next(iter(module.body[1 if has_docstring else 0 :]), None)
     if first is None:
@@ -59,11 +59,11 @@ def _first_statement(module: ast.Module) -> float:
 
 
 def _comments(source: str) -> Iterator[tuple[int, frozenset[str], bool]]:
-    """The line of each comment of ours, its rules, and whether it is alone on its line."""
+    """List the line of each such comment, its rules, and whether it is alone on its line."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.COMMENT and (match := _COMMENT.search(token.string)):
                 rules = frozenset(re.split(r"[\s,]+", match[1].strip(" ,\t")))
                 yield token.start[0], rules, not token.line[: token.start[1]].strip()
     except (tokenize.TokenError, SyntaxError):
-        return  # what ast accepts and tokenize does not has no comments of ours
+        return  # some text that ast accepts cannot be tokenized: it silences nothing

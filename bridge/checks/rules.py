@@ -1,4 +1,4 @@
-"""What `check` can find: each rule by its id, and a problem that was found.
+"""List the rules of `check` by their ids, and make the problems that it reports.
 
 The ids are documented and stay as they are: people write them into comments and scripts.
 """
@@ -24,14 +24,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that is looked for."""
+    """One thing that `check` looks for."""
 
     id: str
     severity: Severity
     #: Whether a run would refuse it before it starts, so that no comment can silence it.
     refused: bool = False
-    #: Whether it is about how a file is written, which is past mending once it was applied.
+    #: Whether it is about how a file is written. Nobody can change that in an applied file.
     style: bool = False
+    #: Whether the first problem in a file stands for all of them.
+    once_per_file: bool = False
+    #: Whether a run would stop before it looks at a database: it cannot tell the files apart.
+    before_database: bool = False
 
 
 _E, _W = Severity.ERROR, Severity.WARNING
@@ -51,18 +55,16 @@ RULES: Final = {
         Rule("wrong-setting", _E, refused=True),
         Rule("no-description", _W, style=True),
         # its commits
-        Rule("commit-in-the-middle", _W, style=True),
-        Rule("atomic-fill", _W, style=True),
-        Rule("atomic-commit-in-a-loop", _W, style=True),
+        Rule("commit-in-the-middle", _W, style=True, once_per_file=True),
         Rule("needs-autocommit", _E, style=True),
-        Rule("autocommit-other-work", _W, style=True),
+        Rule("autocommit-other-work", _W, style=True, once_per_file=True),
         # the names of all
-        Rule("no-migration", _E, refused=True),
-        Rule("no-number", _E, refused=True),
+        Rule("no-migration", _E, refused=True, before_database=True),
+        Rule("no-number", _E, refused=True, before_database=True),
         Rule("never-run", _W),
-        Rule("same-name", _E, refused=True),
-        Rule("unreadable-name", _E, refused=True),
-        Rule("name-too-long", _E, refused=True),
+        Rule("same-name", _E, refused=True, before_database=True),
+        Rule("unreadable-name", _E, refused=True, before_database=True),
+        Rule("name-too-long", _E, refused=True, before_database=True),
         Rule("number-order", _E),
         Rule("shared-number", _W, style=True),
         # compared with another branch
@@ -86,14 +88,14 @@ class Problem:
 
     id: str
     severity: Severity
-    #: The file to look at, as a person would type it; the folder, where it is no single file.
+    #: The file to look at, as a person would type it; the folder where it is no single file.
     path: str
     #: Counted from 1; None where no single line is to blame.
     line: int | None
     #: What is wrong, as a sentence.
     message: str
     #: What to do about it; empty where the message says it.
-    mend: str = ""
+    advice: str = ""
 
     @property
     def place(self) -> str:
@@ -101,30 +103,30 @@ class Problem:
         return f"{self.path}:{self.line}" if self.line else self.path
 
     def to_json(self) -> dict[str, Any]:
-        """The documented form."""
+        """Return the documented form; its keys stay as they are."""
         return {
             "id": self.id,
             "severity": str(self.severity),
             "file": self.path,
             "line": self.line,
             "message": self.message,
-            "mend": self.mend,
+            "mend": self.advice,
         }
 
 
-def problem(rule: str, path: str, line: int | None, message: str, mend: str = "") -> Problem:
-    """A problem of this rule, as severe as the rule says."""
-    return Problem(rule, RULES[rule].severity, path, line, message, mend)
+def problem(rule: str, path: str, line: int | None, message: str, advice: str = "") -> Problem:
+    """Make a problem of this rule, as severe as the rule says."""
+    return Problem(rule, RULES[rule].severity, path, line, message, advice)
 
 
-def told(rule: str, path: str, line: int | None, sentences: str) -> Problem:
-    """A problem in the words of an error, whose last sentence says what to do."""
-    message, _, mend = sentences.rpartition(". ")
+def problem_in_words(rule: str, path: str, line: int | None, sentences: str) -> Problem:
+    """Make a problem of these sentences, the last of which says what to do."""
+    message, _, advice = sentences.rpartition(". ")
     if not message:
         return problem(rule, path, line, sentences)
-    return problem(rule, path, line, f"{message}.", mend)
+    return problem(rule, path, line, f"{message}.", advice)
 
 
-def of_error(rule: str, path: str, error: PlainFileError) -> Problem:
-    """The problem that this error tells of."""
-    return told(rule, path, error.line, error.sentence)
+def problem_of_error(rule: str, path: str, error: PlainFileError) -> Problem:
+    """Make a problem of this rule in the words of the error."""
+    return problem_in_words(rule, path, error.line, error.sentence)

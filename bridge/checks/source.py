@@ -1,16 +1,16 @@
-"""What `check` has to say about one file, from its text: read once, and never executed."""
+"""Check one file from its text, which is parsed once and never executed."""
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.checks.argument import argument_problems
-from bridge.checks.control_flow import events_of
+from bridge.checks.control_flow import database_calls
 from bridge.checks.ignore_comments import Ignored
-from bridge.checks.rules import Problem, of_error, problem
-from bridge.checks.transactions import work_problems
+from bridge.checks.rules import Problem, problem, problem_of_error
+from bridge.checks.transactions import transaction_problems
 from bridge.errors import PlainFileError
 from bridge.files.bindings import UNREADABLE, Binding, module_bindings
 from bridge.files.header import (
@@ -23,6 +23,7 @@ from bridge.files.header import (
     transaction_of,
     unwritten,
 )
+from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,22 +36,50 @@ class CheckedSource:
     #: Those that its comments silence are among them.
     problems: tuple[Problem, ...]
     #: What its comments silence.
-    ignored: Ignored
+    ignored: Ignored = field(default_factory=Ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """The text of a file, in the forms that its checks need."""
+
+    path: str
+    source: str
+    module: ast.Module
+    bindings: tuple[Binding, ...]
+
+    def fault(self, name: str) -> PlainFileError | None:
+        """Why the function of this name cannot be called."""
+        return function_fault(self.path, name, self.bindings, self.source)
+
+    def unwritten(self, name: str) -> PlainFileError | None:
+        """Why the function of this name still has to be written."""
+        return unwritten(self.path, name, self.bindings, self.source)
+
+    def error_of(self, read: Callable[[str, Sequence[Binding]], object]) -> PlainFileError | None:
+        """Why this cannot be read from the header."""
+        try:
+            read(self.path, self.bindings)
+        except PlainFileError as error:
+            return error
+        return None
 
 
 def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSource:
-    """Look for what is wrong in the text of the migration at `path`.
+    """Find what is wrong in the text of the migration at `path`.
 
-    `mode` is how a file runs that does not say it itself.
+    `mode` is the folder's setting, for a file that does not say how it runs.
     """
     try:
         try:
             module = parse(path, source)
-            bindings = tuple(module_bindings(module.body, conditional=False))
+            file = _Parsed(
+                path, source, module, tuple(module_bindings(module.body, conditional=False))
+            )
             problems = (
-                *_header_problems(path, bindings, source),
-                *_argument_problems(path, source, module, bindings),
-                *_work_problems(path, source, module, bindings, mode),
+                *_header_problems(file),
+                *_argument_problems(file),
+                *_transaction_problems(file, mode),
             )
             return CheckedSource(problems, Ignored.of(source, module))
         except (RecursionError, MemoryError):
@@ -58,75 +87,58 @@ def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSou
     except PlainFileError as error:
         syntax = isinstance(error.__cause__, SyntaxError)
         rule = "syntax-error" if syntax else "unreadable-file"
-        return CheckedSource((of_error(rule, path, error),), Ignored())
+        return CheckedSource((problem_of_error(rule, path, error),))
 
 
-def _header_problems(path: str, bindings: Sequence[Binding], source: str) -> Iterator[Problem]:
-    misspelled = _error_of(refuse_misspellings, path, bindings)
+def _header_problems(file: _Parsed) -> Iterator[Problem]:
+    path = file.path
+    misspelled = file.error_of(refuse_misspellings)
     if misspelled is not None:
-        yield of_error("misspelled-name", path, misspelled)
-    fault = function_fault(path, "upgrade", bindings, source)
-    # Without a line nothing is called so; a name that is nearly right was told already.
+        yield problem_of_error("misspelled-name", path, misspelled)
+    fault = file.fault("upgrade")
+    # A fault without a line: nothing has this name. A misspelling says that already.
     if fault is not None and fault.line:
-        yield of_error("wrong-upgrade", path, fault)
+        yield problem_of_error("wrong-upgrade", path, fault)
     elif fault is not None and misspelled is None:
-        yield of_error("no-upgrade", path, fault)
-    if draft := unwritten(path, "upgrade", bindings, source):
-        yield of_error("not-written", path, draft)
-    undo = function_fault(path, "downgrade", bindings, source)
-    if fault := undo or unwritten(path, "downgrade", bindings, source):
-        yield of_error("wrong-downgrade", path, fault)
+        yield problem_of_error("no-upgrade", path, fault)
+    if draft := file.unwritten("upgrade"):
+        yield problem_of_error("not-written", path, draft)
+    if fault := file.fault("downgrade") or file.unwritten("downgrade"):
+        yield problem_of_error("wrong-downgrade", path, fault)
     for read in (transaction_of, breaking_of):
-        if error := _error_of(read, path, bindings):
-            yield of_error("wrong-setting", path, error)
-    yield from _description_problems(path, bindings)
+        if error := file.error_of(read):
+            yield problem_of_error("wrong-setting", path, error)
+    yield from _description_problems(file)
 
 
-def _error_of(
-    read: Callable[[str, Sequence[Binding]], object], path: str, bindings: Sequence[Binding]
-) -> PlainFileError | None:
-    try:
-        read(path, bindings)
-    except PlainFileError as error:
-        return error
-    return None
-
-
-def _description_problems(path: str, bindings: Sequence[Binding]) -> Iterator[Problem]:
-    binding = last_assigned("description", bindings)
-    mend = 'Write `description = "Add widgets"` above `upgrade`, with what the migration does.'
+def _description_problems(file: _Parsed) -> Iterator[Problem]:
+    binding = last_assigned("description", file.bindings)
+    value = binding.literal() if binding else None
     if binding is None:
-        yield problem("no-description", path, 1, "This migration has no `description`.", mend)
-        return
-    value = binding.literal()
-    if value is UNREADABLE:
+        message = "This migration has no `description`."
+    elif value is UNREADABLE:
         message = "`description` cannot be read without running the file, so no listing shows it."
-        yield problem("no-description", path, binding.line, message, mend)
     elif not isinstance(value, str) or not value.strip():
         message = f"`description` is {value!r}, which tells a reader nothing."
-        yield problem("no-description", path, binding.line, message, mend)
+    else:
+        return
+    advice = 'Write `description = "Add widgets"` above `upgrade`, with what the migration does.'
+    line = binding.line if binding else 1
+    yield problem("no-description", file.path, line, message, advice)
 
 
-def _argument_problems(
-    path: str, source: str, module: ast.Module, bindings: Sequence[Binding]
-) -> Iterator[Problem]:
-    """What a function wants that cannot be called at all is no matter."""
-    broken = {
-        name: function_fault(path, name, bindings, source) is not None
-        for name in ("upgrade", "downgrade")
-    }
-    for name, each in argument_problems(path, module):
-        if not broken[name]:
+def _argument_problems(file: _Parsed) -> Iterator[Problem]:
+    for name, each in argument_problems(file.path, file.module):
+        # A function that cannot be called at all has another problem.
+        if file.fault(name) is None:
             yield each
 
 
-def _work_problems(
-    path: str, source: str, module: ast.Module, bindings: Sequence[Binding], mode: str
-) -> list[Problem]:
+def _transaction_problems(file: _Parsed, mode: str) -> Iterator[Problem]:
     try:
-        mode = transaction_of(path, bindings) or mode
+        mode = transaction_of(file.path, file.bindings) or mode
     except PlainFileError:
-        return []  # told already, and nobody knows how the file would run
-    sets_autocommit = "AUTOCOMMIT" in source
-    found = work_problems(path, events_of(module), mode, sets_autocommit=sets_autocommit)
-    return sorted(found, key=lambda each: each.line or 0)
+        return  # `wrong-setting` says so, and nobody knows how the file would run
+    calls = database_calls(file.module)
+    autocommit = "AUTOCOMMIT" in file.source
+    yield from transaction_problems(file.path, calls, Mode(mode), sets_autocommit=autocommit)

@@ -1,7 +1,7 @@
-"""The program squawk: where it is, and what it has to say about a script.
+"""Find and run the program squawk, and read what it finds in a script.
 
-It is given SQL on its standard input and answers with JSON. Which file of a team's the SQL came
-from is not known here.
+It takes SQL on its standard input and answers with JSON. Nothing here knows which file the SQL
+came from.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ class Squawk:
     folder: str
     #: Rules that are not looked for, besides those that a `.squawk.toml` names.
     exclude: tuple[str, ...] = ()
-    #: The server's, as "15.6"; None for what a `.squawk.toml` says.
-    pg_version: str | None = None
 
     def check_rules(self) -> None:
         """Raise UsageError if squawk does not know a rule of `exclude`."""
@@ -62,14 +60,12 @@ class Squawk:
             self._run("", "the rules in lint_exclude and --ignore", self._excluding())
 
     def look(self, sql: str, *, name: str, in_transaction: bool) -> list[Finding]:
-        """What it finds in a script that goes by this name, in the order of its lines."""
+        """Return what it finds in a script of this name, in the order of the lines."""
         options = ["--assume-in-transaction"] if in_transaction else []
-        if self.pg_version is not None:
-            options += ["--pg-version", self.pg_version]
         found = self._run(sql, name, options)
         if not (self.exclude and found):
             return found
-        # --exclude replaces what a .squawk.toml excludes. Here both are meant to count.
+        # --exclude replaces what a .squawk.toml excludes, so each counts in a run of its own.
         kept = set(self._run(sql, name, [*options, *self._excluding()]))
         return [each for each in found if each in kept]
 
@@ -105,13 +101,13 @@ class Squawk:
 
 
 def find_squawk() -> str:
-    """The path of squawk: beside this Python, or on the PATH; raises UsageError without one."""
+    """Find squawk beside this Python, or on the PATH; raises UsageError without one."""
     beside = shutil.which("squawk", path=str(Path(sys.executable).parent))
     found = beside or shutil.which("squawk")
     if found is None:
         raise UsageError(
-            "There is no squawk here, which looks for what is dangerous in SQL. Nothing was "
-            "started. Type: pip install 'eai-bridge[lint]'"
+            "squawk looks for what is dangerous in SQL, and is not installed. Nothing was started. "
+            "Type: pip install 'eai-bridge[lint]'"
         )
     return str(Path(found).absolute())
 
@@ -133,8 +129,8 @@ def _finding(written: dict[str, Any]) -> Finding:
     )
 
 
-def _refusal(told: bytes, name: str) -> str:
-    lines = [line.strip() for line in told.decode(errors="replace").splitlines()]
+def _refusal(output: bytes, name: str) -> str:
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines()]
     first = next(filter(None, lines), "it did not say why")
     return (
         f"squawk refused {name}: {first.removeprefix('error: ')}. Correct lint_exclude, --ignore "

@@ -1,186 +1,131 @@
-"""What `check` has to say about the commits and the SQL of one migration."""
+"""Check where a migration commits, and which of its statements run in a transaction.
+
+The rules `commit-in-the-middle`, `needs-autocommit` and `autocommit-other-work`.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
-from bridge.checks.outside_transaction import (
+from bridge.checks.rules import Problem, problem
+from bridge.database.outside_transaction import (
     drops_subscription,
     gives_up_slot,
     refused_in_transaction,
 )
-from bridge.checks.rules import Problem, problem
 from bridge.database.sql_text import ends_transaction, pieces
+from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.checks.control_flow import Event
-
-_NAME: Final = r"((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))*)"
+    from bridge.checks.control_flow import DatabaseCall
 
 _READS: Final = re.compile(r"(SELECT|SHOW|EXPLAIN|TABLE|VALUES)\b", re.IGNORECASE)
-#: Can run again, and has to be committed before its value can be used.
+#: Can run again, and its value can only be used after a commit.
 _ADDS_VALUE: Final = re.compile(r"ALTER\s+TYPE\s.*\bADD\s+VALUE\b", re.IGNORECASE | re.DOTALL)
-#: What else belongs beside it: it is made for that, or does not matter.
+#: What may stand in an autocommit file beside what needs one: it prepares for that, or changes
+#: nothing that could stay half done.
 _GOES_WITH_IT: Final = re.compile(
     r"(SET|RESET|SHOW|SELECT|EXPLAIN|ANALYZE|CLUSTER|REINDEX|REFRESH|CHECKPOINT|DISCARD"
     r"|DROP\s+INDEX|ALTER\s+SUBSCRIPTION|ALTER\s+TYPE\s.*\bADD\s+VALUE)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_CHANGE_OR_FILL: Final = re.compile(
-    rf"\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?(?P<changed>{_NAME})"
-    rf"|\b(?:UPDATE\s+(?:ONLY\s+)?(?!SET\b)|INSERT\s+INTO\s+|DELETE\s+FROM\s+(?:ONLY\s+)?|COPY\s+)"
-    rf"(?P<filled>{_NAME})",
-    re.IGNORECASE,
-)
-_MAY_CHANGE_OR_FILL: Final = re.compile(
-    r"(ALTER\s+TABLE|UPDATE|INSERT|DELETE|WITH|COPY|DO)\b", re.IGNORECASE
-)
 
 
-def work_problems(
-    path: str, events: Sequence[Event], mode: str, *, sets_autocommit: bool
+def transaction_problems(
+    path: str, calls: Sequence[DatabaseCall], mode: Mode, *, sets_autocommit: bool
 ) -> Iterator[Problem]:
-    """What these events mean in a file that runs in this mode.
+    """Find what is wrong with these calls in a file that runs in this mode.
 
     `sets_autocommit` is whether the file names the isolation level AUTOCOMMIT, and so may leave
     transactions by itself.
     """
-    if mode == "autocommit":
-        yield from _other_work(path, events)
+    if mode is Mode.AUTOCOMMIT:
+        yield from _other_work(path, calls)
         return
-    if mode == "atomic":
-        yield from _atomic_loops(path, events)
-        yield from _atomic_fills(path, events)
-    elif not sets_autocommit:
-        yield from _middle_commits(path, events)
-    if not sets_autocommit:
-        yield from _without_autocommit(path, events)
+    if sets_autocommit:
+        return
+    if mode is Mode.DEFAULT:
+        yield from _middle_commits(path, calls)
+    yield from _without_autocommit(path, calls)
 
 
-def _middle_commits(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    """Commits with work on either side of them: what is before them stays if what follows fails."""
-    since: list[Event] = []
-    for event in events:
-        if event.kind == "work" and not _only(event, _READS):
-            since.append(event)
-        elif event.kind == "rollback":
-            since.clear()
-        elif event.kind == "commit":
-            kept = [each for each in since if not _only(each, _ADDS_VALUE)]
-            since.clear()
-            if kept and event.followed:
-                yield _middle_commit(path, event)
+def _middle_commits(path: str, calls: Sequence[DatabaseCall]) -> Iterator[Problem]:
+    """Find commits between two pieces of work: if the second fails, the first one stays."""
+    uncommitted: list[DatabaseCall] = []
+    for call in calls:
+        if call.kind == "work":
+            if not _sends_only(_READS, call):
+                uncommitted.append(call)
+            continue
+        stays = call.kind == "commit" and not all(_sends_only(_ADDS_VALUE, c) for c in uncommitted)
+        uncommitted.clear()
+        if stays and call.followed:
+            yield _middle_commit(path, call)
 
 
-def _middle_commit(path: str, event: Event) -> Problem:
-    if event.in_loop:
-        return problem(
-            "commit-in-the-middle",
-            path,
-            event.line,
+def _middle_commit(path: str, call: DatabaseCall) -> Problem:
+    if call.in_loop:
+        message = (
             "`db.commit()` in a loop: if the file fails later, what was committed stays, and the "
-            "migration is not recorded.",
-            "For a backfill in batches that is right, if the file can run again from the start: "
-            "then say so with `# bridge: ignore commit-in-the-middle`. Otherwise commit once, at "
-            "the end.",
+            "migration is not recorded."
         )
-    return problem(
-        "commit-in-the-middle",
-        path,
-        event.line,
-        "`db.commit()` before the end: this file is not all or nothing. If it fails later, what "
-        "was done up to here stays, and the migration is not recorded.",
-        'Commit once, at the end; or write `transaction = "atomic"`; or, if the file can run '
-        "again from the start, say so with `# bridge: ignore commit-in-the-middle`.",
-    )
+        advice = (
+            "A backfill in batches may do this if the file can run again from the start: say so "
+            "with `# bridge: ignore commit-in-the-middle`. Otherwise commit once, at the end."
+        )
+    else:
+        message = (
+            "`db.commit()` before the end: this file is not all or nothing. If it fails later, "
+            "what was done up to here stays, and the migration is not recorded."
+        )
+        advice = (
+            'Commit once, at the end; or write `transaction = "atomic"`; or, if the file can run '
+            "again from the start, say so with `# bridge: ignore commit-in-the-middle`."
+        )
+    return problem("commit-in-the-middle", path, call.line, message, advice)
 
 
-def _atomic_loops(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    for event in events:
-        if event.kind == "commit" and event.in_loop:
-            yield problem(
-                "atomic-commit-in-a-loop",
-                path,
-                event.line,
-                '`db.commit()` in a loop of a file with `transaction = "atomic"`: nothing is '
-                "final until the file ends, all its locks are held until then, and thousands of "
-                "commits overflow the server's memory for locks.",
-                'Leave `transaction = "atomic"` out, so that each commit is real, and write the '
-                "file so that it can run again from the start.",
-            )
-
-
-def _atomic_fills(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    changed: dict[str, int] = {}
-    for event in events:
-        for what, table in _changes_and_fills(event.sql or ""):
-            if what == "changed":
-                changed.setdefault(table, event.line)
-            elif table in changed:
-                yield problem(
-                    "atomic-fill",
-                    path,
-                    event.line,
-                    f'This file with `transaction = "atomic"` changes the table {table} (line '
-                    f"{changed[table]}) and then fills it: ALTER TABLE keeps all readers waiting "
-                    "until the file ends.",
-                    "Fill the table in a migration of its own, or leave "
-                    '`transaction = "atomic"` out and commit before the filling begins.',
-                )
-
-
-def _changes_and_fills(sql: str) -> Iterator[tuple[str, str]]:
-    for piece in pieces(sql):
-        if _MAY_CHANGE_OR_FILL.match(piece):
-            for match in _CHANGE_OR_FILL.finditer(piece):
-                what = "changed" if match["changed"] else "filled"
-                yield what, match[what].replace('"', "").lower()
-
-
-def _without_autocommit(path: str, events: Sequence[Event]) -> Iterator[Problem]:
+def _without_autocommit(path: str, calls: Sequence[DatabaseCall]) -> Iterator[Problem]:
     slotless = False
-    for event in events:
-        sql = event.sql or ""
+    for call in calls:
+        sql = call.sql or ""
         if ends_transaction(sql):
             return  # it leaves its transaction by itself
-        needing = None
+        refused = None
         for piece in pieces(sql):
             slotless = slotless or gives_up_slot(piece)
             if not (slotless and drops_subscription(piece)):
-                needing = needing or refused_in_transaction(piece)
+                refused = refused or refused_in_transaction(piece)
         # A file that catches the error goes on without the statement, and has its reasons.
-        if needing and not event.in_try:
+        if refused and not call.in_try:
             yield problem(
                 "needs-autocommit",
                 path,
-                event.line,
-                f"{needing} refuses to run inside a transaction, and this file runs in one.",
+                call.line,
+                f"PostgreSQL refuses {refused} inside a transaction, and this file runs in one.",
                 'Put it into a file of its own with `transaction = "autocommit"`.',
             )
 
 
-def _other_work(path: str, events: Sequence[Event]) -> Iterator[Problem]:
-    for event in events:
-        for piece in pieces(event.sql or ""):
+def _other_work(path: str, calls: Sequence[DatabaseCall]) -> Iterator[Problem]:
+    for call in calls:
+        for piece in pieces(call.sql or ""):
             if piece and not (refused_in_transaction(piece) or _GOES_WITH_IT.match(piece)):
+                beginning = " ".join(piece.split()[:2]).upper()
                 yield problem(
                     "autocommit-other-work",
                     path,
-                    event.line,
-                    f'{_beginning(piece)} in a file with `transaction = "autocommit"`: it is '
-                    "final at once, and stays if a later statement of the file fails.",
+                    call.line,
+                    f'{beginning} in a file with `transaction = "autocommit"`: it is final at '
+                    "once, and stays if a later statement of the file fails.",
                     "Move it into a migration of its own, which is then all or nothing.",
                 )
 
 
-def _beginning(piece: str) -> str:
-    return " ".join(piece.split()[:2]).upper()
-
-
-def _only(event: Event, pattern: re.Pattern[str]) -> bool:
-    """Whether it is known that all that is sent is of this kind."""
-    found = [piece for piece in pieces(event.sql or "") if piece]
+def _sends_only(pattern: re.Pattern[str], call: DatabaseCall) -> bool:
+    """Whether it is known that every statement of this call is of this kind."""
+    found = [piece for piece in pieces(call.sql or "") if piece]
     return bool(found) and all(map(pattern.match, found))

@@ -123,7 +123,7 @@ def _lines(found: Checked) -> list[str]:
 def _told(problem: Problem) -> list[str]:
     # A name that is not text must not keep the rest from being told.
     lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
-    lines += [f"    {problem.mend}"] if problem.mend else []
+    lines += [f"    {problem.advice}"] if problem.advice else []
     return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
 
 

@@ -101,7 +101,7 @@ def _lines(found: Linted) -> list[str]:
 
 def _told(problem: Problem) -> list[str]:
     lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
-    return [*lines, f"    {problem.mend}"] if problem.mend else lines
+    return [*lines, f"    {problem.advice}"] if problem.advice else lines
 
 
 def _summary(found: Linted) -> str:
@@ -118,7 +118,7 @@ def _not_looked_at(found: Linted) -> list[str]:
     lines = [f"{each.place}: {each.message}" for each in found.unread]
     if found.left:
         first, *rest = found.left
-        after = f"; and so not what comes after it: {', '.join(rest)}" if rest else ""
+        after = f"; what comes after it was not linted either: {', '.join(rest)}" if rest else ""
         lines.append(
             f"Not linted: {first}, because {found.reason}{after}. Leave --database-url out to run "
             "all files from nothing."

@@ -19,16 +19,11 @@ _TOKEN = re.compile(
 _TOKEN_OR_END = re.compile(f"{_TOKEN.pattern}|;", re.DOTALL)
 
 _BEGINS = re.compile(r"(BEGIN(?!\s+ATOMIC)|START\s+TRANSACTION)\b", re.IGNORECASE)
-_ENDS = re.compile(
-    r"(COMMIT(?!\s+PREPARED\b)|ABORT|PREPARE\s+TRANSACTION"
-    r"|ROLLBACK(?!\s+(((WORK|TRANSACTION)\s+)?TO|PREPARED)\b))\b",
-    re.IGNORECASE,
-)
+_ROLLBACK = r"(?:ABORT|ROLLBACK(?!\s+(((WORK|TRANSACTION)\s+)?TO|PREPARED)\b))"
+_ROLLS_BACK = re.compile(rf"{_ROLLBACK}\b", re.IGNORECASE)
+_ENDS = re.compile(rf"(COMMIT(?!\s+PREPARED\b)|PREPARE\s+TRANSACTION|{_ROLLBACK})\b", re.IGNORECASE)
 #: Counts only as a whole text: a function in the SQL standard's form may hold "; END".
 _END = re.compile(r"\s*END(\s+(WORK|TRANSACTION))?[\s;]*", re.IGNORECASE)
-_ROLLS_BACK = re.compile(
-    r"(ABORT|ROLLBACK(?!\s+(((WORK|TRANSACTION)\s+)?TO|PREPARED)\b))\b", re.IGNORECASE
-)
 _CHAINED = re.compile(r"AND\s+CHAIN\s*$", re.IGNORECASE)
 
 _SET = re.compile(r"SET\s+(?:(SESSION|LOCAL)\s+)?(.+)", re.IGNORECASE | re.DOTALL)

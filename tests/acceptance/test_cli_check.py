@@ -143,7 +143,7 @@ def test_a_function_that_was_written_for_a_cursor(project: Project) -> None:
     done = project.eai("migrate", "check")
     assert done.stdout.startswith(
         "migrations/002_b.py:6: warning: `upgrade` gets a SQLAlchemy Session, which has no "
-        "`fetchone`: that is of a cursor of the driver. [not-a-session]\n"
+        "`fetchone`: a cursor of the driver has it. [not-a-session]\n"
     )
     assert done.stdout.endswith("Checked 2 migrations in migrations: 1 warning.\n")
     assert done.returncode == 0
@@ -279,7 +279,7 @@ def test_what_git_cannot_tell_is_a_sentence(repository: Path, tmp_path: Path) ->
     assert refusal(repository, "--help") == "--base '--help' is not a branch or a commit of git."
     git(repository, "checkout", "-q", "--orphan", "alone")
     assert refusal(repository, "main") == (
-        "There is no commit in this repository yet, so nothing to compare with main."
+        "This repository has no commit yet, so there is nothing to compare with main."
     )
     write(repository, "009_z")  # or the commit is the very same
     commit(repository)
@@ -303,7 +303,7 @@ def test_a_repository_that_git_cannot_read(repository: Path) -> None:
 
 def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(repository))
-    assert refusal(repository, "main") == "--base needs git, and there is no such program here."
+    assert refusal(repository, "main") == "--base needs git, which is not installed here."
 
 
 def test_the_command_against_a_branch(folder_project: Project) -> None:
@@ -316,7 +316,7 @@ def test_the_command_against_a_branch(folder_project: Project) -> None:
         "migrations/002_b.py: error: This new migration sorts before 003_c.py, which is in main: "
         "databases that have applied that one would run this one after it, new databases before "
         "it. [sorts-before-base]\n"
-        "    Rename it, as long as it has not been applied anywhere: 004_b.py.\n"
+        "    Rename it to 004_b.py, as long as it has not been applied anywhere.\n"
         "Checked 3 migrations in migrations: 1 error.\n"
     )
     assert done.returncode == 4
@@ -366,13 +366,13 @@ def test_with_a_database(project: Project, engine: Engine) -> None:
     assert refused.returncode == 4
     assert refused.stdout == (
         "migrations/003_c.py: pending: This database does not have it yet. [pending]\n"
-        "migrations/003_c.py: error: Migrations whose names sort after this one were applied to "
-        "this database already. [late]\n"
+        "migrations/003_c.py: error: This database has already applied migrations whose names sort "
+        "after this one. [late]\n"
         "    Give it a name that sorts last, as long as it has not been applied anywhere.\n"
-        "migrations/004_d.py: error: 004_d was changed after it was applied to this database, "
-        "where it is not run again. [changed-since-applied]\n"
-        "    Put back the text that was applied, and the change into a new migration; or accept "
-        "the present text: eai migrate repair\n"
+        "migrations/004_d.py: error: 004_d was changed after this database applied it, and will "
+        "not run there again. [changed-since-applied]\n"
+        "    Put the applied text back and make the change in a new migration; or accept the "
+        "present text: eai migrate repair\n"
         "migrations/005_e.py: pending: This database does not have it yet. [pending]\n"
         "Checked 4 migrations in migrations: 2 errors, 2 pending.\n"
     )
@@ -390,7 +390,7 @@ def test_a_ledger_that_does_not_fit(project: Project, engine: Engine) -> None:
     write(project.migrations, "002-b", "002_b")
     names = project.eai("migrate", "check", "--database")
     assert names.returncode == 4
-    assert names.stderr == "The database was not asked: mend the names of the files first.\n"
+    assert names.stderr == "The database was not asked: correct the names of the files first.\n"
 
 
 def test_a_broken_file_is_told_once(project: Project) -> None:

@@ -172,9 +172,9 @@ def test_a_file_that_fails_says_that_no_database_of_yours_was_touched(
     assert done.returncode == 1
     assert "Error: 001_widgets failed: " in done.stderr
     assert done.stderr.endswith(
-        "\nThis was in a database made for this run, in which all files run from nothing, and "
-        "which is dropped again: no other database was touched. If the files need what is not in "
-        "it, name a database that has it: --database-url\n"
+        "\nThis ran in a database that was made for it and is dropped again. No other database was "
+        "touched. If the files need something that is not in it, name a database that has it: "
+        "--database-url\n"
     )
     assert databases(server) == []
     named = lint(folder_project, server, "004")

@@ -8,9 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from bridge.checks.captured_sql import Catcher, Script, Sent, Source, as_sql
-from bridge.checks.lint import look
+from bridge.checks.captured_sql import CapturedStatement, Catcher, as_sql
 from bridge.checks.squawk import Finding, Squawk, find_squawk, parsed
+from bridge.checks.squawk_script import Script, look
+from bridge.checks.statement_places import StatementPlaces
 from bridge.errors import UsageError
 from bridge.reporting.reporter import Direction, Reporter
 
@@ -42,11 +43,11 @@ def upgrade(db):
 def _send(db, sql):
     db.execute(text(sql.lower()))
 '''
-SOURCE = Source(FILE)
+PLACES = StatementPlaces(FILE)
 
 
-def sent(statement: str, *lines: int) -> Sent:
-    return Sent(statement, lines, statement)
+def sent(statement: str, *lines: int) -> CapturedStatement:
+    return CapturedStatement(statement, lines, statement)
 
 
 TABLE = sent("\n    CREATE TABLE a (\n        id int\n    )\n", 10)
@@ -55,36 +56,36 @@ DROP = sent("DROP TABLE d WHERE %(name)s LIKE '%%'", 19)
 
 
 def test_a_line_of_a_statement_is_shown_where_the_string_has_it() -> None:
-    assert SOURCE.line_of(TABLE, 2) == 5
-    assert SOURCE.line_of(COLUMN, 1) == 14
-    assert SOURCE.line_of(COLUMN, 2) == 15
-    assert SOURCE.line_of(DROP, 0) == 19
+    assert PLACES.line_of(TABLE, 2) == 5
+    assert PLACES.line_of(COLUMN, 1) == 14
+    assert PLACES.line_of(COLUMN, 2) == 15
+    assert PLACES.line_of(DROP, 0) == 19
 
 
 def test_where_the_lines_do_not_fit_it_is_the_line_that_sends_it() -> None:
-    assert SOURCE.line_of(sent("A\nB", 20), 1) == 21
-    assert SOURCE.line_of(sent("e", 26, 23), 0) == 26
-    assert SOURCE.line_of(sent("nowhere"), 0) is None
+    assert PLACES.line_of(sent("A\nB", 20), 1) == 21
+    assert PLACES.line_of(sent("e", 26, 23), 0) == 26
+    assert PLACES.line_of(sent("nowhere"), 0) is None
 
 
 def test_a_comment_silences_its_own_rules_for_its_own_statement() -> None:
-    assert SOURCE.silences("rule-one", COLUMN, 15)
-    assert SOURCE.silences("rule-two", DROP, 19)
-    assert SOURCE.silences("rule-three", DROP, 19)
-    assert not SOURCE.silences("rule-two", COLUMN, 15)
-    assert not SOURCE.silences("rule-one", DROP, 19)
-    assert not SOURCE.silences("rule-one", TABLE, 5)
+    assert PLACES.silences("rule-one", COLUMN, 15)
+    assert PLACES.silences("rule-two", DROP, 19)
+    assert PLACES.silences("rule-three", DROP, 19)
+    assert not PLACES.silences("rule-two", COLUMN, 15)
+    assert not PLACES.silences("rule-one", DROP, 19)
+    assert not PLACES.silences("rule-one", TABLE, 5)
 
 
 def test_a_comment_counts_where_a_helper_of_the_file_was_called() -> None:
-    assert SOURCE.silences("rule-five", sent("e", 26, 23), 26)
-    assert not SOURCE.silences("rule-five", sent("e", 26), 26)
+    assert PLACES.silences("rule-five", sent("e", 26, 23), 26)
+    assert not PLACES.silences("rule-five", sent("e", 26), 26)
 
 
 def test_a_comment_above_the_first_statement_counts_for_the_whole_file() -> None:
-    source = Source("# bridge: ignore rule-one\nimport os\n\nos.x(1)\n")
-    assert source.silences("rule-one", sent("x", 4), 4)
-    assert not source.silences("rule-two", sent("x", 4), 4)
+    places = StatementPlaces("# bridge: ignore rule-one\nimport os\n\nos.x(1)\n")
+    assert places.silences("rule-one", sent("x", 4), 4)
+    assert not places.silences("rule-two", sent("x", 4), 4)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_squawk_is_found_beside_python_then_on_the_path(
     with pytest.raises(UsageError) as caught:
         find_squawk()
     assert str(caught.value) == (
-        "There is no squawk here, which looks for what is dangerous in SQL. Nothing was started. "
+        "squawk looks for what is dangerous in SQL, and is not installed. Nothing was started. "
         "Type: pip install 'eai-bridge[lint]'"
     )
     program = tmp_path / "squawk"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.checks.outside_transaction import gives_up_slot, refused_in_transaction
+from bridge.database.outside_transaction import gives_up_slot, refused_in_transaction
 from bridge.database.sql_text import ends_transaction, leaves_open, pieces, rolls_back
 from support.refused import (
     ALLOWED,

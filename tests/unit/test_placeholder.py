@@ -107,9 +107,9 @@ def test_check_tells_of_both() -> None:
         ("not-written", 12),
         ("wrong-downgrade", 20),
     ]
-    assert found[0].mend == (
+    assert found[0].advice == (
         "Write the SQL of this migration in its place, or `pass` if there is nothing to do."
     )
-    assert found[1].mend == (
+    assert found[1].advice == (
         "Write the SQL that undoes this migration in its place, or remove `downgrade`."
     )

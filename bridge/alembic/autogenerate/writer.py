@@ -20,6 +20,7 @@ from bridge.alembic.autogenerate.catalog import Facts
 from bridge.alembic.autogenerate.dialect import OfflineDialect
 from bridge.alembic.autogenerate.operations import flattened, statements_of, type_changes
 from bridge.alembic.autogenerate.python import Statement, as_code
+from bridge.database.outside_transaction import refused_in_transaction
 from bridge.errors import LedgerError
 from bridge.files.new_file import Generated
 from bridge.ledger.history import History
@@ -127,4 +128,4 @@ def _both_ways(
 
 
 def _needs_autocommit(statement: Statement) -> bool:
-    return " INDEX CONCURRENTLY " in statement.sql
+    return refused_in_transaction(statement.sql) is not None

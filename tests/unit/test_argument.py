@@ -1,4 +1,4 @@
-"""Functions that want something else than the Session they get, told from their text alone."""
+"""Functions that expect something else than a Session, found from their text alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from bridge.checks.argument_use import SESSION_NAMES
+from bridge.checks.argument_kinds import SESSION_NAMES
 from bridge.checks.source import check_source
 from bridge.execution.session import MigrationSession
 from support.eighty import eighty_files
@@ -138,23 +138,38 @@ def test_ordinary_folders_are_not_told() -> None:
             "engine",
             "with engine.begin() as conn:\n    conn.execute(text('x'))",
             1,
-            "whose `begin()` gives nothing to send SQL with, as `conn` does here",
+            "whose `begin()` returns no Connection: `conn` cannot send SQL",
         ),
         ("conn", "conn.execution_options(x=1)", 1, "has no `execution_options()`"),
-        ("conn", "conn.execute('CREATE TABLE a ()')", 1, "whose `execute` takes no bare text"),
-        ("conn", "conn.execute(f'CREATE TABLE {a} ()')", 1, "whose `execute` takes no bare text"),
-        ("conn", "conn.execute('A' + b)", 1, "whose `execute` takes no bare text"),
-        ("conn", "conn.execute('%s' % b)", 1, "whose `execute` takes no bare text"),
-        ("conn", "conn.execute('{}'.format(b))", 1, "whose `execute` takes no bare text"),
-        ("conn", "SQL = 'A'\nconn.execute(SQL)", 2, "whose `execute` takes no bare text"),
-        ("conn", "conn.execute(dedent('A'), (1,))", 1, "whose `execute` takes no bare text"),
-        ("conn", "conn.scalar('SELECT 1')", 1, "whose `scalar` takes no bare text"),
+        (
+            "conn",
+            "conn.execute('CREATE TABLE a ()')",
+            1,
+            "whose `execute` does not take a plain string",
+        ),
+        (
+            "conn",
+            "conn.execute(f'CREATE TABLE {a} ()')",
+            1,
+            "whose `execute` does not take a plain string",
+        ),
+        ("conn", "conn.execute('A' + b)", 1, "whose `execute` does not take a plain string"),
+        ("conn", "conn.execute('%s' % b)", 1, "whose `execute` does not take a plain string"),
+        ("conn", "conn.execute('{}'.format(b))", 1, "whose `execute` does not take a plain string"),
+        ("conn", "SQL = 'A'\nconn.execute(SQL)", 2, "whose `execute` does not take a plain string"),
+        (
+            "conn",
+            "conn.execute(dedent('A'), (1,))",
+            1,
+            "whose `execute` does not take a plain string",
+        ),
+        ("conn", "conn.scalar('SELECT 1')", 1, "whose `scalar` does not take a plain string"),
         ("e", "Base.metadata.create_all(e)", 1, "`Base.metadata.create_all` takes a Connection"),
-        ("e", "table.create(bind=e)", 1, "and `table.create` takes a Connection in its place"),
-        ("e", "Table('a', m, autoload_with=e)", 1, "and `Table` takes a Connection in its place"),
-        ("e", "inspect(e)", 1, "and `inspect` takes a Connection in its place"),
-        ("e", "Session(e).commit()", 1, "and `Session` takes an Engine in its place"),
-        ("e", "Make = orm.sessionmaker(bind=e)", 1, "`orm.sessionmaker` takes an Engine in its"),
+        ("e", "table.create(bind=e)", 1, "and `table.create` takes a Connection instead"),
+        ("e", "Table('a', m, autoload_with=e)", 1, "and `Table` takes a Connection instead"),
+        ("e", "inspect(e)", 1, "and `inspect` takes a Connection instead"),
+        ("e", "Session(e).commit()", 1, "and `Session` takes an Engine instead"),
+        ("e", "Make = orm.sessionmaker(bind=e)", 1, "`orm.sessionmaker` takes an Engine in"),
         ("c", "execute_values(c, 'x', rows)", 1, "and `execute_values` takes a cursor of the"),
         ("engine", "helpers.create_tables(engine)", 0, "its parameter is called `engine`"),
         ("cur", "helpers.fill(cur)", 0, "and its parameter is called `cur`"),
@@ -207,12 +222,12 @@ def test_a_function_that_cannot_be_called_is_told_for_that_only() -> None:
 def test_the_words_and_the_way_on() -> None:
     def told(parameter: str, body: str) -> tuple[str, str]:
         (problem,) = problems(taking(parameter, body))
-        return problem.message, problem.mend
+        return problem.message, problem.advice
 
     assert told("cur", "cur.fetchone()") == (
         (
-            "`upgrade` gets a SQLAlchemy Session, which has no `fetchone`: that is of a cursor of "
-            "the driver."
+            "`upgrade` gets a SQLAlchemy Session, which has no `fetchone`: a cursor of the "
+            "driver has it."
         ),
         (
             'Write `cur.execute(text("…"))`; or use `cur.connection().connection.cursor()`, which '
@@ -220,14 +235,14 @@ def test_the_words_and_the_way_on() -> None:
         ),
     )
     assert told("engine", "engine.connect()") == (
-        "`upgrade` gets a SQLAlchemy Session, which has no `connect`: that is of an Engine.",
+        "`upgrade` gets a SQLAlchemy Session, which has no `connect`: an Engine has it.",
         (
             'Write `engine.execute(text("…"))`; or use `engine.connection()`, which is a '
             "Connection in the migration's transaction."
         ),
     )
     assert told("conn", "conn.execute('x')") == (
-        "`upgrade` gets a SQLAlchemy Session, whose `execute` takes no bare text.",
+        "`upgrade` gets a SQLAlchemy Session, whose `execute` does not take a plain string.",
         'Write `conn.execute(text("…"))`, with `from sqlalchemy import text`.',
     )
 

@@ -1,7 +1,7 @@
-"""Which statements PostgreSQL refuses inside a transaction block, as far as their words tell.
+"""Recognise the statements that PostgreSQL refuses inside a transaction block, by their words.
 
 They are those that its source keeps out with PreventInTransactionBlock. What depends on the
-database is not known here: CLUSTER and REINDEX of a partitioned table are refused as well.
+database is not known here: PostgreSQL also refuses CLUSTER and REINDEX of a partitioned table.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 _NAME: Final = r'(?:"(?:[^"]|"")+"|\w+)'
+#: What PostgreSQL takes for "no" as the value of an option.
 _NO: Final = r"'?(?:false|off|0)\b"
 _OPTIONS: Final = r"(?:\([^)]*\)\s*)?"
 _ALTERS: Final = rf"ALTER\s+SUBSCRIPTION\s+{_NAME}\s+"
@@ -21,7 +22,7 @@ _REFUSED: Final = re.compile(
             rf"REINDEX\s*\([^)]*\bCONCURRENTLY\b(?!\s+{_NO})[^)]*\)",
             rf"REINDEX\s*{_OPTIONS}(?:INDEX|TABLE)\s+CONCURRENTLY\b",
             rf"REINDEX\s*{_OPTIONS}(?:SCHEMA|DATABASE|SYSTEM)\b",
-            # Without the name of a table it takes all of them, one after the other.
+            # Without the name of a table it clusters all of them, one after the other.
             r"CLUSTER(?:\s+VERBOSE|\s*\([^)]*\))?\s*$",
             r"ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY\b",
             r"VACUUM\b",
@@ -30,7 +31,7 @@ _REFUSED: Final = re.compile(
             rf"ALTER\s+DATABASE\s+{_NAME}\s+SET\s+TABLESPACE\b",
             r"DISCARD\s+ALL\b",
             r"(?:COMMIT|ROLLBACK)\s+PREPARED\b",
-            # These make, change or drop something on another server, which knows no way back.
+            # These make, change or drop something on another server, and cannot be rolled back.
             rf"CREATE\s+SUBSCRIPTION\b(?!.*\bWITH\s*\([^)]*\b(?:connect|create_slot)\s*=\s*{_NO})",
             r"DROP\s+SUBSCRIPTION\b",
             rf"{_ALTERS}REFRESH\s+PUBLICATION\b",
@@ -47,9 +48,9 @@ _DROPS_SUBSCRIPTION: Final = re.compile(r"DROP\s+SUBSCRIPTION\b", re.IGNORECASE)
 
 
 def refused_in_transaction(statement: str) -> str | None:
-    """The words for which PostgreSQL refuses this statement in a transaction; None for others.
+    """Return the words for which PostgreSQL refuses this statement; None if it does not.
 
-    The statement is one of `sqltext.pieces`: a single one, without comments before it.
+    The statement is one of `sql_text.pieces`: a single one, without comments before it.
     """
     match = _REFUSED.match(statement)
     return " ".join(match[0].split()) if match else None
