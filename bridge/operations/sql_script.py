@@ -7,6 +7,7 @@ nothing into the database.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TextIO
 
 from bridge.alembic.commands import write_script
@@ -44,6 +45,8 @@ def _look(request: Request) -> Found | None:
     files = scan(settings.folder).files
     with opened(request, settings) as here, looking(here, settings) as connection:
         state = read_state(connection, ledger_of(settings), files)
+    # The script runs on a connection of its own, and not on this one, which only reads.
+    state = replace(state, session=replace(state.session, read_only=False))
     if state.recognised:
         request.reporter.note(state.recognised)
     found = preflight(Command.LOOK, files, state, settings)

@@ -119,7 +119,6 @@ RECORDING: Final = (
         **_LOOKS,
         dry="goes on",
         but={
-            "migrate --sql": "refuses",
             "mark --applied --dry-run": "goes on",
             "mark --pending --dry-run": "goes on",
             "downgrade --dry-run": "goes on",
