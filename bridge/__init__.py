@@ -43,6 +43,9 @@ __all__ = [
 #: The ``script_location`` with which a project asks for plain files.
 ENVIRONMENT = "bridge:environment"
 
+#: How people say in a configuration that something is switched on; case does not count.
+SWITCHED_ON = frozenset({"true", "t", "yes", "y", "on", "1"})
+
 #: The module that defines each public name.
 _HOME = {
     "BridgeError": "bridge.errors",

@@ -8,7 +8,7 @@ with ``script_location = bridge:environment`` or, with an ``env.py`` of its own,
 
 from __future__ import annotations
 
-from bridge import ENVIRONMENT
+from bridge import ENVIRONMENT, SWITCHED_ON
 
 TYPE_CHECKING = False  # `typing` is not loaded for it
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-
-_TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
 
 
 def setup(_plugin: object) -> None:
@@ -45,6 +43,6 @@ def opted_in(config: Config) -> bool:
     try:
         if config.get_alembic_option("script_location") == ENVIRONMENT:
             return True
-        return str(config.get_alembic_option("plain_files")).strip().lower() in _TRUE
+        return str(config.get_alembic_option("plain_files")).strip().lower() in SWITCHED_ON
     except Exception:  # noqa: BLE001 - Alembic itself then says what is wrong with it
         return False

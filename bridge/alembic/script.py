@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
@@ -14,13 +14,26 @@ from bridge.ledger.history import Entry
 from bridge.reporting.reporter import Direction
 
 if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScriptDirectory
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from bridge.files.plain_file import PlainFile
+
+
+class Runs(Protocol):
+    """What a revision needs of its script directory."""
+
+    #: Runs a file; None outside of bridge's environment.
+    execute: Callable[[PlainFile, Direction], None] | None
+
+    def told_to_alembic(self) -> AbstractContextManager[None]:
+        """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
 
 
 class PlainScript(Script):
     """A plain file, or a row whose file is gone, as Alembic sees it."""
 
-    def __init__(self, directory: PlainScriptDirectory, entry: Entry, down: str | None) -> None:
+    def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
         # Script's own constructor wants an imported module; nothing is imported here.
         Revision.__init__(self, entry.revision, down)
         # As Alembic's map would say; a script may run without being in one.
@@ -43,7 +56,7 @@ class PlainScript(Script):
 class PlainModule:
     """Stands where Alembic expects the imported file; executes it only when it has to run."""
 
-    def __init__(self, directory: PlainScriptDirectory, entry: Entry) -> None:
+    def __init__(self, directory: Runs, entry: Entry) -> None:
         self._directory = directory
         self._entry = entry
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from psycopg2 import Error as DriverError
 
 from bridge.database.literals import NoLiteralError, literal
+from bridge.execution.loading import lines_on_stack
 from bridge.files.plain_file import PlainFile
 from bridge.reporting.reporter import Direction, Reporter
 
@@ -63,18 +63,9 @@ class Catcher(Reporter):
         if self._running not in self._captured:
             return
         first = parameters[0] if isinstance(parameters, list) and parameters else parameters
-        lines = tuple(_lines_in(PlainFile(self._folder, self._running).path))
+        lines = tuple(lines_on_stack(PlainFile(self._folder, self._running).path))
         captured = CapturedStatement(statement, lines, as_sql(statement, first))
         self._captured[self._running].setdefault(captured)
-
-
-def _lines_in(path: str) -> Iterator[int]:
-    """List the lines at which this file stands on the stack, from the inside."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code.co_filename == path:
-            yield frame.f_lineno
-        frame = frame.f_back
 
 
 def as_sql(statement: str, parameters: Any) -> str:

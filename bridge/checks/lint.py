@@ -26,7 +26,7 @@ from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
-    from bridge.database.engine import Database
+    from bridge.database.database import Database
     from bridge.database.request import Request
     from bridge.files.plain_file import PlainFile
 

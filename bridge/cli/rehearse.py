@@ -16,7 +16,7 @@ from bridge.reporting.output import result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.database.engine import Database
+    from bridge.database.database import Database
     from bridge.database.request import Request
     from bridge.operations.rehearsal.rehearse import Rehearsal
     from bridge.operations.report import Planned
@@ -73,7 +73,8 @@ def rehearse(
 
 
 def _is_embedded(request: Request) -> bool:
-    from bridge.database.engine import Database, resolve
+    from bridge.database.database import Database
+    from bridge.database.engine import resolve
 
     settings = request.settings()
     url = request.database

@@ -9,6 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from bridge import SWITCHED_ON
 from bridge.config.resources import is_object_name
 from bridge.config.sources import absolute
 from bridge.errors import UsageError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.config.sources import Found
+
+_SWITCHED_OFF = frozenset({"false", "f", "no", "n", "off", "0"})
 
 #: PostgreSQL cuts longer names off silently, and would then not find the table again. In bytes.
 _NAME_LIMIT = 63
@@ -38,9 +41,9 @@ def yes_or_no(found: Found) -> bool:
     if isinstance(found.value, bool):
         return found.value
     word = str(found.value).lower()
-    if word in {"true", "yes", "on", "1"}:
+    if word in SWITCHED_ON:
         return True
-    if word in {"false", "no", "off", "0"}:
+    if word in _SWITCHED_OFF:
         return False
     raise wrong(found, "it must be true or false")
 

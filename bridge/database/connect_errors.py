@@ -19,7 +19,7 @@ from bridge.errors import ServerUnreachable, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.database.engine import Database
+    from bridge.database.database import Database
 
 #: What an attempt to connect raises, through an Engine or without one. psycopg2 cannot decode the
 #: message of a server in another encoding.

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine
 
 from bridge.config.settings import Settings
-from bridge.database.engine import Database, connect, make_engine, resolve
+from bridge.database.database import Database
+from bridge.database.engine import connect, make_engine, resolve
 from bridge.database.request import Request
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine
@@ -18,10 +18,10 @@ from bridge.database.address import (
     URL_VARIABLES,
     configured_in,
     connect_defaults,
-    described,
     named,
 )
 from bridge.database.connect_errors import CANNOT_CONNECT, explain_connect_error, find_cause
+from bridge.database.database import Database
 from bridge.database.url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.waiting import sleep
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
 
 __all__ = [
-    "Database",
     "EmbeddedChoice",
     "connect",
     "explain_connect_error",
@@ -47,23 +46,6 @@ __all__ = [
 PAUSES = (0.5, 2.0)
 #: Seconds after which it is told again that the server cannot be reached, for the same reason.
 TELL_EVERY = 4.0
-
-
-@dataclass(frozen=True)
-class Database:
-    """One database, and where its URL came from."""
-
-    #: The URL for psycopg2. It may hold a password, so it is left out of the repr.
-    url: URL = field(repr=False)
-    #: Who named it: ``DATABASE_URL``, ``--database-url``, ``sqlalchemy.url in /srv/alembic.ini``.
-    source: str
-
-    def describe(self, *, environ: Mapping[str, str] = os.environ) -> str:
-        """Say host, port, database, role and source in one line, without any secret.
-
-        ``environ`` gives the PG* variables, which libpq uses for what the URL leaves out.
-        """
-        return described(connection_parameters(self.url), self.source, environ=environ)
 
 
 @dataclass(frozen=True)

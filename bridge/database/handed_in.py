@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from bridge.database.engine import Database
+    from bridge.database.database import Database
 
     #: What the functions of the library take.
     HandedIn = str | URL | Engine | AsyncEngine | Connection | None
@@ -46,7 +46,7 @@ def usable(given: object, *, environ: Mapping[str, str] = os.environ) -> Usable:
         return given
     from sqlalchemy import URL, Connection, Engine
 
-    from bridge.database.engine import Database
+    from bridge.database.database import Database
 
     if isinstance(given, Connection):
         _refuse_other_connections(given.dialect)

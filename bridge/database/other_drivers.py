@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Engine
 
 from bridge.config.decoded import decoded
+from bridge.database.database import Database
 from bridge.database.driver_arguments import CannotBeCarriedOver, libpq_parameters
-from bridge.database.engine import Database
 from bridge.database.url import DRIVER, normalise
 from bridge.errors import UsageError
 

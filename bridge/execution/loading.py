@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,15 @@ def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
         yield getattr(module, name)
     finally:
         sys.modules.pop(module.__name__, None)
+
+
+def lines_on_stack(path: str) -> Iterator[int]:
+    """The lines at which a file stands on this thread's stack, the innermost first."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_filename == path:
+            yield frame.f_lineno
+        frame = frame.f_back
 
 
 def refuse_unfinished(result: Any, direction: Direction) -> None:

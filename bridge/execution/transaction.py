@@ -14,7 +14,6 @@ Connection below it, or ``alembic.op``.
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
 from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lost
 from bridge.execution.hints import Hints
+from bridge.execution.loading import lines_on_stack
 from bridge.execution.self_deadlock import OwnLocks
 from bridge.files.mode import Mode
 
@@ -230,10 +230,7 @@ class Work:
 
     def line(self) -> int | None:
         """The line at which the file stands now, seen from below it on this thread's stack."""
-        frame = inspect.currentframe()
-        while frame is not None and frame.f_code.co_filename != self.path:
-            frame = frame.f_back
-        return frame.f_lineno if frame is not None else None
+        return next(lines_on_stack(self.path), None)
 
     @contextmanager
     def quietly(self) -> Iterator[None]:

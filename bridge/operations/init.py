@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bridge import ENVIRONMENT
+from bridge import ENVIRONMENT, SWITCHED_ON
 from bridge.config.sources import ConfigFiles, Options, absolute, find_config
 from bridge.errors import UsageError
 from bridge.files.discovery import holds_plain_files, is_alembics, plain_folders
@@ -172,7 +172,7 @@ def _is_ours(options: Options) -> bool:
     location, plain = options.get("script_location"), options.get("plain_files")
     if location is not None and str(location.value).strip() == ENVIRONMENT:
         return True
-    return plain is not None and str(plain.value).strip().lower() in {"true", "yes", "on", "1"}
+    return plain is not None and str(plain.value).strip().lower() in SWITCHED_ON
 
 
 def _folder(root: Path, named: Path | None, configured: tuple[str, ...]) -> Path:

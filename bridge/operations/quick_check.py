@@ -108,7 +108,8 @@ class _OverTheDriver:
 
     @cached_property
     def request(self) -> Request:
-        from bridge.database.engine import Database, normalise
+        from bridge.database.database import Database
+        from bridge.database.engine import normalise
 
         database = Database(normalise(self.url, source=self.source), self.source)
         return replace(self.asked, database=database)
@@ -144,7 +145,8 @@ class _OverTheDriver:
         return psycopg2.connect(**self.parameters, **connect_defaults(self.parameters))
 
     def _over_an_engine(self, failed: Exception, took: float) -> bool:
-        from bridge.database.engine import Database, explain_connect_error
+        from bridge.database.database import Database
+        from bridge.database.engine import explain_connect_error
         from bridge.errors import ServerUnreachable
 
         database = cast("Database", self.request.database)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.database.connected import named
-from bridge.database.engine import Database
+from bridge.database.database import Database
 from bridge.database.request import Request
 from bridge.files.folder import scan
 from bridge.ledger.configured import ledger_of

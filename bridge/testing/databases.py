@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from bridge.config.decoded import decoded
+from bridge.database.database import Database
 from bridge.database.embedded.server import EmbeddedServer
-from bridge.database.engine import Database, connect, make_engine, normalise
+from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from bridge.database.engine import Database, connect, make_engine, normalise
+from bridge.database.database import Database
+from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from support.tls import EXPIRED, KEY, LASTING, TlsServer
 

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 import bridge
 from bridge.database import engine as opening
-from bridge.database.engine import Database, connect, make_engine, normalise
+from bridge.database.database import Database
+from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from support.project import Project
 from support.running import ask, poll

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from bridge.database.database import Database
 from bridge.database.driver_arguments import CannotBeCarriedOver, libpq_parameters
-from bridge.database.engine import Database
 from bridge.database.handed_in import usable
 from bridge.errors import UsageError
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from bridge.database.connect_causes import UNKNOWN
 from bridge.database.connect_errors import explain_connect_error
-from bridge.database.engine import Database, normalise
+from bridge.database.database import Database
+from bridge.database.engine import normalise
 from bridge.errors import ServerUnreachable, UsageError
 
 PASSWORD = "the server refused the password"

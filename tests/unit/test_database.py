@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from bridge.config.settings import Settings
+from bridge.database.database import Database
 from bridge.database.engine import (
-    Database,
     EmbeddedChoice,
     connect,
     explain_connect_error,

@@ -8,8 +8,9 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bridge.database.database import Database
 from bridge.database.embedded.server import EmbeddedServer
-from bridge.database.engine import Database, make_engine
+from bridge.database.engine import make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
