@@ -15,7 +15,7 @@ from bridge.reporting.output import result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.operations.repair import Change
+    from bridge.operations.repair_plan import Change
 
 
 def repair(

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
-from bridge.errors import TryAgain, UsageError
+from bridge.errors import UsageError
 from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
 from bridge.ledger.findings import refused
 from bridge.ledger.history import Entry, History, build_history
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
-from bridge.locking.exclusive import exclusively
+from bridge.operations.asked import record_if_agreed
 
 if TYPE_CHECKING:
     from bridge.alembic.run import CommandRun
@@ -39,6 +39,10 @@ class Marking:
     #: Rows of which a person has said that they are another migration.
     others: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether anything is to be changed."""
+        return bool(self.what)
+
 
 #: Told the change; says whether to make it.
 Agree = Callable[[Marking], bool]
@@ -53,36 +57,17 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
     meanwhile; nothing was changed then.
     """
     return in_place_of(
-        Invocation(request=request), lambda run: _mark(run, name, applied=applied, agree=agree)
+        Invocation(request=request),
+        lambda run: record_if_agreed(
+            run,
+            lambda looking: _look(run, name, applied=applied, looking=looking),
+            agree,
+            lambda marking: _record(run, marking, applied=applied),
+        ),
     )
 
 
-def _mark(run: CommandRun, name: str, *, applied: bool, agree: Agree) -> Marking | None:
-    marking = _look(run, name, applied=applied)
-    if not run.external:
-        run.connection.rollback()  # a person may think for long
-    if not marking.what:
-        return marking
-    if not agree(marking):
-        return None
-    with exclusively(
-        run.connection,
-        wait=run.settings.wait_for_lock,
-        reporter=run.reporter,
-        in_transaction=run.external,
-    ):
-        if _look(run, name, applied=applied, looking=False) != marking:
-            raise TryAgain(
-                "The ledger or the files have changed since this was asked. Nothing was changed. "
-                "Run the same command again."
-            )
-        _record(run, marking, applied=applied)
-        if not run.external:
-            run.connection.commit()
-    return marking
-
-
-def _look(run: CommandRun, name: str, *, applied: bool, looking: bool = True) -> Marking:
+def _look(run: CommandRun, name: str, *, applied: bool, looking: bool) -> Marking:
     """What it would change, in a database whose records can be believed, and changed."""
     files, state, settings = run.script.files, run.read(), run.settings
     found = preflight(Command.MARK, files, state, settings, steps=())
@@ -95,7 +80,7 @@ def _look(run: CommandRun, name: str, *, applied: bool, looking: bool = True) ->
         preflight(Command.REPAIR, files, state, settings, steps=others, looking=looking).refuse()
         if (lacking := unrecorded_checksums(state)) is not None:
             raise refused([lacking])
-    elif marking.what:
+    elif marking:
         steps, forgets = ([entry], []) if applied else ([], [entry])
         preflight(
             Command.MARK, files, state, settings, steps=steps, forgets=forgets, looking=looking

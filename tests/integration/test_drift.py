@@ -20,7 +20,7 @@ from support.running import advisory_locks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.operations.repair import Change
+    from bridge.operations.repair_plan import Change
     from support.project import Project
 
 A, B, C, D = "001_a", "002_b", "003_c", "004_d"
@@ -373,7 +373,7 @@ def test_what_changes_while_the_question_is_open_is_not_overlooked(books: Books)
     with pytest.raises(TryAgain) as caught:
         repair(books, change_another)
     assert str(caught.value) == (
-        "The ledger or the files have changed since this was asked. Nothing was repaired. Run the "
+        "The ledger or the files have changed since this was asked. Nothing was changed. Run the "
         "same command again."
     )
     assert books.everything() == before
