@@ -6,7 +6,6 @@ file is read and parsed once.
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from bridge.checks.source import CheckedSource, check_source
 from bridge.errors import PlainFileError, UsageError
 from bridge.files.folder import listed
 from bridge.files.plain_file import PlainFile, text_checksum
+from bridge.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -138,8 +138,8 @@ def shown(folder: str) -> str:
 def _refuse_unknown(ignore: Iterable[str]) -> None:
     for each in ignore:
         if each not in RULES:
-            near = difflib.get_close_matches(each, RULES, n=1)
-            hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(RULES)}."
+            near = nearest(each, RULES)
+            hint = f" Did you mean {near}?" if near else f" There are: {', '.join(RULES)}."
             raise UsageError(f"--ignore {each}: there is no such problem.{hint}")
 
 

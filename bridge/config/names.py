@@ -20,24 +20,20 @@ ALEMBIC_OPTIONS = frozenset(
     }
 )
 
-#: How alike two names must be, of 1; with it, `transactional` may be a team's own option.
-_ALIKE = 0.9
-
 
 def check_name(name: str, known: Collection[str], *, where: str) -> None:
-    """Refuse a name that is one slip away from a known one: it would silently do nothing.
+    """Refuse a name that is a misspelling of a known one: it would silently do nothing.
 
     ``where`` is the phrase the message names it by. Raises UsageError.
     """
     if name in known or name in ALEMBIC_OPTIONS:
         return
-    import difflib  # most configurations hold only names that are known
+    from bridge.spelling import nearest  # most configurations hold only names that are known
 
     plain = {_plain(each): each for each in known}
-    typed = _plain(name)
-    close = difflib.get_close_matches(typed, plain, n=1, cutoff=_ALIKE)
-    if close and abs(len(close[0]) - len(typed)) <= 1:
-        raise UsageError(f"{where} is not a setting; did you mean {plain[close[0]]}?")
+    meant = nearest(_plain(name), plain)
+    if meant is not None:
+        raise UsageError(f"{where} is not a setting; did you mean {plain[meant]}?")
 
 
 def _plain(name: str) -> str:

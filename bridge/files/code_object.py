@@ -12,10 +12,9 @@ import unicodedata
 import warnings
 from types import CodeType
 
-from bridge.files.header import Header
+from bridge.files.header import Header, meant_for
 from bridge.files.placeholder import PLACEHOLDER
 from bridge.files.quick_header import head_at_a_glance, storable
-from bridge.files.spelling import meant_for
 
 #: What else a file may say about itself.
 _SAID = frozenset({"transaction", "breaking"})

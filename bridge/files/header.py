@@ -10,6 +10,7 @@ import ast
 import sys
 import warnings
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from bridge.errors import PlainFileError
@@ -17,10 +18,13 @@ from bridge.files.bindings import UNREADABLE, Binding, module_bindings
 from bridge.files.placeholder import PLACEHOLDER, placeholder_in
 from bridge.files.quick_header import first_line, storable
 from bridge.files.shapes import Shape, in_place_of, other_function
-from bridge.files.spelling import meant_for
+from bridge.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+#: The names a plain file may give a meaning to.
+OUR_NAMES: Final = ("upgrade", "downgrade", "description", "transaction", "breaking")
 
 #: What `transaction` may say, in the order in which messages list it.
 TRANSACTION_MODES: Final = ("default", "atomic", "autocommit")
@@ -332,6 +336,17 @@ def refuse_misspellings(path: str, bindings: Sequence[Binding]) -> None:
             f"have. Rename it to `{meant}`; if it is meant to be something else, give it a name "
             "that is less alike.",
         )
+
+
+@lru_cache(maxsize=1024)  # the files of a folder have most names in common
+def meant_for(name: str) -> str | None:
+    """Find the one of OUR_NAMES that `name` is a misspelling of, or None.
+
+    A name with one of ours inside (`upgrade_users`, `descriptions`) is a name of its own.
+    """
+    if any(ours in name for ours in OUR_NAMES):
+        return None
+    return nearest(name, OUR_NAMES)
 
 
 def _would_fit(name: str, binding: Binding) -> bool:

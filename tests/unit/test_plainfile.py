@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.files.header import Header
+from bridge.files.header import OUR_NAMES, Header, meant_for
 from bridge.files.plain_file import PlainFile, name_keys, revision_id, text_checksum
-from bridge.files.spelling import OUR_NAMES, meant_for
 
 quick = settings(max_examples=150, deadline=None)
 
