@@ -22,7 +22,7 @@ from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.execution.attempt import Attempt
 from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
-from bridge.execution.session import Mode, Watcher
+from bridge.execution.session import Watcher
 from bridge.files.plain_file import PlainFile
 from bridge.ledger import messages as say
 from bridge.ledger.drift import NO_FILE, row_of
@@ -72,7 +72,7 @@ def write(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], N
             keep_claim=right.keep,
             pooled=right.pooled,
             check_signals=run.check_signals,
-            default_mode=Mode(run.settings.transaction),
+            default_mode=run.settings.transaction,
             autoflush=run.settings.session_autoflush,
             show_parameters=run.settings.show_parameters,
             external=run.external,

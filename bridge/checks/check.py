@@ -19,6 +19,7 @@ from bridge.checks.rules import RULES, Problem, Severity, problem_of_error
 from bridge.checks.source import CheckedSource, check_source
 from bridge.errors import PlainFileError, UsageError
 from bridge.files.folder import listed
+from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile, text_checksum
 from bridge.spelling import nearest
 
@@ -143,7 +144,7 @@ def _refuse_unknown(ignore: Iterable[str]) -> None:
             raise UsageError(f"--ignore {each}: there is no such problem.{hint}")
 
 
-def _check_file(file: PlainFile, mode: str) -> tuple[CheckedSource, str]:
+def _check_file(file: PlainFile, mode: Mode) -> tuple[CheckedSource, str]:
     """Check one file, and return its checksum too; an empty one if it cannot be read."""
     try:
         source = file.source()

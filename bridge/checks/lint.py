@@ -208,7 +208,7 @@ def _of_file(
     script = Script("SET lock_timeout = '1s';" if settings.ddl_lock_timeout else "", captured)
     if not script.statements:
         return _FileFindings()
-    mode = Mode(file.header.transaction or settings.transaction)
+    mode = file.header.transaction or settings.transaction
     name = f"{file.stem}.py"
     found, unread = look(squawk, script, name, in_transaction=mode is not Mode.AUTOCOMMIT)
     places = StatementPlaces(file.source())

@@ -65,7 +65,7 @@ class _Parsed:
         return None
 
 
-def check_source(path: str, source: str, *, mode: str = "default") -> CheckedSource:
+def check_source(path: str, source: str, *, mode: Mode = Mode.DEFAULT) -> CheckedSource:
     """Find what is wrong in the text of the migration at `path`.
 
     `mode` is the folder's setting, for a file that does not say how it runs.
@@ -134,7 +134,7 @@ def _argument_problems(file: _Parsed) -> Iterator[Problem]:
             yield each
 
 
-def _transaction_problems(file: _Parsed, mode: str) -> Iterator[Problem]:
+def _transaction_problems(file: _Parsed, mode: Mode) -> Iterator[Problem]:
     try:
         mode = transaction_of(file.path, file.bindings) or mode
     except PlainFileError:

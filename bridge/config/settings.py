@@ -19,6 +19,7 @@ from bridge.config.names import check_name
 from bridge.config.resources import package_folder
 from bridge.config.sources import Found, Options, absolute, find_config
 from bridge.errors import UsageError
+from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 #: too, and a lock that one statement waits for makes every reader behind it wait.
 AT_START: Mapping[str, object] = {"wait_for_server": 60.0, "ddl_lock_timeout": 2.0}
 
-TransactionMode = Literal["default", "atomic", "autocommit"]
 OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
 Startup = Literal["upgrade", "check", "off"]
@@ -48,7 +48,7 @@ class Settings:
     #: Whether the environment is bridge's own, and not an ``env.py`` of the team's.
     own_environment: bool = False
     #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
-    transaction: TransactionMode = "default"
+    transaction: Mode = Mode.DEFAULT
     #: What happens to a pending file that sorts before an applied one. Default: "run".
     out_of_order: OutOfOrder = "run"
     #: What happens where a file was changed after it was applied. Default: "warn".
@@ -140,7 +140,7 @@ class Settings:
 
 #: How each setting is read that may come from anywhere; the options have the fields' names.
 _PARSERS: dict[str, Callable[[Found], object]] = {
-    "transaction": values.one_of("default", "atomic", "autocommit"),
+    "transaction": values.one_of(*Mode),
     "out_of_order": values.one_of("run", "refuse"),
     "drift": values.one_of("warn", "refuse"),
     "ledger_table": values.name,

@@ -26,11 +26,12 @@ _NAME_LIMIT = 63
 
 
 def one_of(*allowed: str) -> Callable[[Found], str]:
-    """One of a few words."""
+    """One of a few words, as it is in `allowed`."""
 
     def parse(found: Found) -> str:
-        if found.value in allowed:
-            return str(found.value)
+        for each in allowed:
+            if each == found.value:
+                return each
         raise wrong(found, f"it must be one of {', '.join(allowed)}")
 
     return parse

@@ -153,7 +153,7 @@ class Runner:
         return autocommit
 
     def _mode(self, file: PlainFile) -> Mode:
-        mode = Mode(file.header.transaction or self.default_mode)
+        mode = file.header.transaction or self.default_mode
         if not self.external:
             return mode
         if mode is Mode.AUTOCOMMIT:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from bridge.errors import PlainFileError
 from bridge.files.bindings import UNREADABLE, Binding, module_bindings
+from bridge.files.mode import Mode
 from bridge.files.placeholder import PLACEHOLDER, placeholder_in
 from bridge.files.quick_header import first_line, storable
 from bridge.files.shapes import Shape, in_place_of, other_function
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 #: The names a plain file may give a meaning to.
 OUR_NAMES: Final = ("upgrade", "downgrade", "description", "transaction", "breaking")
-
-#: What `transaction` may say, in the order in which messages list it.
-TRANSACTION_MODES: Final = ("default", "atomic", "autocommit")
 
 #: Expressions that can never be called, whatever the rest of the file does.
 _NEVER_CALLABLE: Final = (
@@ -55,8 +53,8 @@ class Header:
     docstring: str | None
     #: The file's own `description`, else the docstring's first line, else the slug; never blank.
     description: str
-    #: One of TRANSACTION_MODES, or None when the file leaves it to the folder's default.
-    transaction: str | None
+    #: None where the file leaves it to the folder's default.
+    transaction: Mode | None
     #: Whether the file says how to take the migration back.
     has_downgrade: bool
     #: Whether the file says that code of the release before cannot work after it.
@@ -279,15 +277,15 @@ def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) 
     return storable(written)
 
 
-def transaction_of(path: str, bindings: Sequence[Binding]) -> str | None:
-    """One of TRANSACTION_MODES, or None; raises PlainFileError for anything else."""
+def transaction_of(path: str, bindings: Sequence[Binding]) -> Mode | None:
+    """Read the mode that the file gives itself, or None; raises PlainFileError for no mode."""
     binding = last_assigned("transaction", bindings)
     if binding is None:
         return None
-    choices = ", ".join(f'"{mode}"' for mode in TRANSACTION_MODES)
+    choices = ", ".join(f'"{mode}"' for mode in Mode)
     value = _setting(path, binding, f"one of {choices}")
-    if isinstance(value, str) and value in TRANSACTION_MODES:
-        return value
+    if isinstance(value, str) and value in list(Mode):
+        return Mode(value)
     raise PlainFileError(
         path,
         binding.line,

@@ -1,4 +1,4 @@
-"""The three ways to run a file."""
+"""The transaction modes: how a file may be run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """How a file's work is divided into transactions; what its ``transaction =`` says."""
+    """How the work of a file is divided into transactions; what its ``transaction =`` says."""
 
     DEFAULT = "default"
     ATOMIC = "atomic"

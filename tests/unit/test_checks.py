@@ -22,6 +22,7 @@ from bridge.checks.rules import RULES, Problem, Severity
 from bridge.checks.source import check_source
 from bridge.config.settings import Settings
 from bridge.errors import FolderMissing, UsageError
+from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile
 from support.eighty import eighty_files
 from support.pages import page
@@ -37,11 +38,11 @@ DESCRIPTION = 'description = "Add widgets"\n'
 GOOD = DESCRIPTION + "def upgrade(db):\n    pass\n"
 
 
-def found(source: str, *, mode: str = "default") -> list[Problem]:
+def found(source: str, *, mode: Mode = Mode.DEFAULT) -> list[Problem]:
     return list(check_source("m/004_x.py", source, mode=mode).problems)
 
 
-def ids(source: str, *, mode: str = "default") -> list[str]:
+def ids(source: str, *, mode: Mode = Mode.DEFAULT) -> list[str]:
     return [each.id for each in found(source, mode=mode)]
 
 
@@ -54,7 +55,7 @@ def work(body: str, *, transaction: str | None = None, more: str = "") -> str:
     return f"{DESCRIPTION}{setting}{upgrade}{dedent(more)}"
 
 
-def told(source: str, *, mode: str = "default") -> list[tuple[str, int | None]]:
+def told(source: str, *, mode: Mode = Mode.DEFAULT) -> list[tuple[str, int | None]]:
     """The ids with their lines, counted from the first line of the body of `work`."""
     first = next(n for n, text in enumerate(source.splitlines(), 1) if text == "def upgrade(db):")
     return [(each.id, each.line and each.line - first) for each in found(source, mode=mode)]
@@ -352,7 +353,7 @@ def test_the_words_about_a_commit_in_the_middle() -> None:
 def test_in_an_atomic_file_a_commit_in_the_middle_is_no_matter() -> None:
     body = 'sql("CREATE TABLE a ()")\ndb.commit()\nsql("CREATE TABLE b ()")\ndb.commit()'
     assert ids(work(body, transaction="atomic")) == []
-    assert ids(work(body), mode="atomic") == []
+    assert ids(work(body), mode=Mode.ATOMIC) == []
 
 
 @pytest.mark.parametrize(
@@ -381,7 +382,7 @@ def test_what_refuses_a_transaction_needs_autocommit(sql: str) -> None:
     (problem,) = found(source)
     assert problem.id == "needs-autocommit"
     assert ids(source + 'transaction = "autocommit"\n') == []
-    assert ids(source, mode="autocommit") == []
+    assert ids(source, mode=Mode.AUTOCOMMIT) == []
 
 
 def test_the_words_about_what_needs_autocommit() -> None:
@@ -811,7 +812,7 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 def test_the_setting_of_the_folder_counts(tmp_path: Path) -> None:
     (tmp_path / "004_x.py").write_text(work('sql("VACUUM a")'))
     assert [each.id for each in check_folder(tmp_path).problems] == ["needs-autocommit"]
-    autocommit = Settings(folder=str(tmp_path), transaction="autocommit")
+    autocommit = Settings(folder=str(tmp_path), transaction=Mode.AUTOCOMMIT)
     assert run_check(autocommit).problems == ()
 
 

@@ -118,7 +118,7 @@ class _Writing:
         return steps
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
-        mode = Mode(file.header.transaction or self._run.settings.transaction)
+        mode = file.header.transaction or self._run.settings.transaction
         self._row = row_of(file)
         forgetting: tuple[str, ...] = ()
         if direction is Direction.DOWNGRADE:

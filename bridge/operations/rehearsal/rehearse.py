@@ -156,7 +156,7 @@ class _Rehearsing:
                 rehearsal=True,
             )
             for number, file in enumerate(files):
-                mode = Mode(file.header.transaction or settings.transaction)
+                mode = file.header.transaction or settings.transaction
                 reason = _autocommit(mode) or self._run_file(runner, file, mode)
                 if reason:
                     left = tuple(each.stem for each in files[number:])
