@@ -31,7 +31,7 @@ from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
 from bridge.config.settings import Settings
 from bridge.errors import BridgeError, TryAgain, UsageError
-from bridge.files import folder as folders
+from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.history import Entry, History, build_history
 from bridge.reporting.reporter import Direction
@@ -68,7 +68,7 @@ class PlainScriptDirectory(ScriptDirectory):
         #: Told which revision is about to be stamped, None for base, and may refuse.
         self.announce_stamp: Callable[[str | None], object] | None = None
         super().__init__(version_locations=[settings.folder], **options)
-        self.files = folders.scan(settings.folder, beginning=self._writes_a_file()).files
+        self.files = scan(settings.folder, beginning=self._writes_a_file()).files
 
     @cached_property
     def history(self) -> History:
@@ -227,6 +227,7 @@ class PlainScriptDirectory(ScriptDirectory):
         taken for one that Alembic invented. `generated` is what a comparison has made.
         """
         from bridge.files.new_file import refuse_branches, refuse_merge, template_arguments
+        from bridge.files.numbering import new_stem
 
         with self.told_to_alembic():
             # Only ``alembic merge`` names a head, or several, and no folder.
@@ -239,8 +240,8 @@ class PlainScriptDirectory(ScriptDirectory):
             )
             self._refuse_other_folder(version_path)
             # Others may have written files since, and so may this very process.
-            files = folders.scan(self.settings.folder, beginning=True).files
-            stem = folders.new_stem(files, message or "", self._number_given(revid))
+            files = scan(self.settings.folder, beginning=True).files
+            stem = new_stem(files, message or "", self._number_given(revid))
             file = PlainFile(self.settings.folder, stem)
             previous = newest if isinstance(newest, str) else None
             self._write(

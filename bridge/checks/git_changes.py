@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bridge.checks.rules import Problem, problem
 from bridge.errors import FilesError
-from bridge.files.folder import next_number
+from bridge.files.numbering import next_number
 from bridge.files.plain_file import PlainFile
 
 if TYPE_CHECKING:

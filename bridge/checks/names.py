@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bridge.checks.rules import Problem, problem, problem_in_words
-from bridge.files.folder import name_faults, order_disagreements
+from bridge.files.name_faults import name_faults
+from bridge.files.numbering import order_disagreements
 from bridge.files.plain_file import PlainFile
 from bridge.files.unnumbered import look_at
 

@@ -141,4 +141,4 @@ def _transaction_problems(file: _Parsed, mode: Mode) -> Iterator[Problem]:
         return  # `wrong-setting` says so, and nobody knows how the file would run
     calls = database_calls(file.module)
     autocommit = "AUTOCOMMIT" in file.source
-    yield from transaction_problems(file.path, calls, Mode(mode), sets_autocommit=autocommit)
+    yield from transaction_problems(file.path, calls, mode, sets_autocommit=autocommit)

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.files.folder import USUAL_WIDTH, NameFault, is_in_place, next_number
+from bridge.files.name_faults import NameFault
+from bridge.files.numbering import USUAL_WIDTH, is_in_place, next_number
 from bridge.files.plain_file import PlainFile, name_keys
 from bridge.files.shapes import Shape, is_v_numbered, to_write, v_parts, v_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.files.folder import NameKind
+    from bridge.files.name_faults import NameKind
 
 _WHAT_ONE_IS: Final = (
     "A migration is a file like 001_add_widgets.py: its name begins with a number, and it has a "

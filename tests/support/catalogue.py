@@ -32,7 +32,7 @@ PIECES = (
     "execution.refused_record",
     "execution.time_limits",
     "execution.transaction",
-    "files.folder",
+    "files.name_faults",
     "files.unnumbered",
 )
 _UNKNOWN = "{…}"

@@ -11,15 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
-from bridge.files.folder import (
-    name_faults,
-    new_stem,
-    next_number,
-    order_disagreements,
-    ordinary_stems,
-    scan,
-    slugify,
-)
+from bridge.files.folder import ordinary_stems, scan
+from bridge.files.name_faults import name_faults
+from bridge.files.numbering import new_stem, next_number, order_disagreements, slugify
 from bridge.files.plain_file import PlainFile
 
 if TYPE_CHECKING:

@@ -1,0 +1,105 @@
+"""Number migrations: the next number, the name of a new file, and whether numbers are in order.
+
+Data in, data out: nothing is opened.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import FilesError, UsageError
+from bridge.files.plain_file import PlainFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Digits of a number in a folder that does not show another width.
+USUAL_WIDTH: Final = 3
+#: Most file systems end a name after 255 bytes, `.py` included.
+_LONGEST_NEW_STEM: Final = 252
+
+
+def next_number(files: Sequence[PlainFile]) -> str:
+    """The number after the greatest one, in the folder's width, that sorts after all others.
+
+    Raises FilesError where there is none: `1000_y` sorts before `999_x`.
+    """
+    if not files:
+        return "1".zfill(USUAL_WIDTH)
+    last = max(file.stem for file in files)
+    width = len(PlainFile("", last).number)
+    greatest = max(int(file.number) for file in files)
+    # A folder that counts 1, 2, 3 goes on with 4, for 004 would sort before them.
+    for digits in (max(width, USUAL_WIDTH), width):
+        number = str(greatest + 1).zfill(digits)
+        if f"{number}_" > last:
+            return number
+    raise FilesError(
+        f"There is no next number: migrations run in alphabetical order, and {greatest + 1} sorts "
+        f"before {last}.py. Name the file yourself so that it sorts last, for example "
+        f"{last}_then_add_widgets.py: two files may share a number."
+    )
+
+
+def new_stem(files: Sequence[PlainFile], message: str, number: str | None = None) -> str:
+    """The stem of a new migration about `message`, with the next number or the one given.
+
+    Raises UsageError if the number given is not one, is taken, or would give the file a place in
+    alphabetical order that is not its place by number.
+    """
+    if number is None:
+        number = next_number(files)
+    else:
+        _check_number(files, number)
+    return f"{number}_{slugify(message)}"[:_LONGEST_NEW_STEM].rstrip("_")
+
+
+def _check_number(files: Sequence[PlainFile], number: str) -> None:
+    if not re.fullmatch("[0-9]{1,64}", number):
+        raise UsageError(f"{number!r} is not a number for a migration. Write digits only, as 010.")
+    for file in files:
+        if int(file.number) == int(number):
+            raise UsageError(
+                f"The number {number} is taken by {file.stem}.py. Choose another, or leave the "
+                "number out to get the next free one."
+            )
+    for file in files:
+        if not is_in_place([file], number):
+            raise UsageError(
+                f"A file numbered {number} would be out of place: migrations run in alphabetical "
+                f"order, where {number} and {file.stem}.py stand the other way round than by "
+                f"number. Write the number with {len(file.number)} digits, or leave it out to get "
+                "the next free one."
+            )
+
+
+def is_in_place(files: Sequence[PlainFile], number: str) -> bool:
+    """Whether a name with this number stands between the others where its number does."""
+    own = int(number)
+    # Two files may share a number.
+    return all(
+        own == int(file.number) or (f"{number}_" < file.stem) == (own < int(file.number))
+        for file in files
+    )
+
+
+def slugify(message: str) -> str:
+    """The message as a part of a file name: `Add  new-feature!` gives `add_new_feature`."""
+    plain = unicodedata.normalize("NFKD", message).encode("ascii", "ignore").decode()
+    return re.sub("[^a-z0-9]+", "_", plain.lower()).strip("_") or "migration"
+
+
+def order_disagreements(files: Sequence[PlainFile]) -> list[tuple[str, str]]:
+    """Neighbours in alphabetical order whose numbers are the other way round.
+
+    An empty list means that the two orders agree on all files.
+    """
+    ordered = sorted(files, key=lambda file: file.stem)
+    return [
+        (file.stem, following.stem)
+        for file, following in pairwise(ordered)
+        if int(file.number) > int(following.number)
+    ]
