@@ -281,7 +281,7 @@ class PlainScriptDirectory(ScriptDirectory):
         return self.invocation.writes_file or hasattr(self.config.cmd_opts, "rev_id")
 
     def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
-        from bridge.files.template import render, write_new
+        from bridge.files.new_file import render, write_new
 
         source = render(self.settings.template, file, {**arguments, "config": self.config})
         if self.quiet:

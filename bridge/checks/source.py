@@ -12,17 +12,9 @@ from bridge.checks.ignore_comments import Ignored
 from bridge.checks.rules import Problem, problem, problem_of_error
 from bridge.checks.transactions import transaction_problems
 from bridge.errors import PlainFileError
-from bridge.files.bindings import UNREADABLE, Binding, module_bindings
-from bridge.files.header import (
-    breaking_of,
-    function_fault,
-    last_assigned,
-    parse,
-    refuse_misspellings,
-    too_deep,
-    transaction_of,
-    unwritten,
-)
+from bridge.files.bindings import UNREADABLE, Binding, bindings_of, last_assigned, parse, too_deep
+from bridge.files.functions import function_fault, unwritten
+from bridge.files.header import breaking_of, refuse_misspellings, transaction_of
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
@@ -73,9 +65,7 @@ def check_source(path: str, source: str, *, mode: Mode = Mode.DEFAULT) -> Checke
     try:
         try:
             module = parse(path, source)
-            file = _Parsed(
-                path, source, module, tuple(module_bindings(module.body, conditional=False))
-            )
+            file = _Parsed(path, source, module, bindings_of(module))
             problems = (
                 *_header_problems(file),
                 *_argument_problems(file),

@@ -1,4 +1,4 @@
-"""Which names a module binds, and where: the part of Python that a plain file's header needs.
+"""Parse a module and find the names that it binds: the part of Python that a header needs.
 
 Data in, data out. Only module level counts: functions and classes keep their names to
 themselves, and `if __name__ == "__main__":` never happens to a migration.
@@ -7,14 +7,32 @@ themselves, and `if __name__ == "__main__":` never happens to a migration.
 from __future__ import annotations
 
 import ast
+import sys
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
+
+from bridge.errors import PlainFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 #: Statements without blocks of this scope: nearly all of a migration's.
 _SIMPLE: Final = (ast.FunctionDef, ast.Assign, ast.Expr, ast.Import, ast.ImportFrom, ast.AnnAssign)
+
+#: Expressions that can never be called, whatever the rest of the file does.
+_NEVER_CALLABLE: Final = (
+    ast.Constant,
+    ast.JoinedStr,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
 
 #: A value that only running the file could tell.
 UNREADABLE: Final = object()
@@ -32,8 +50,13 @@ class Binding:
     #: Whether it sits in a block that may not be entered.
     conditional: bool
 
+    @property
+    def may_be_called(self) -> bool:
+        """Whether the value could be a function."""
+        return not isinstance(self.node, _NEVER_CALLABLE)
+
     def literal(self) -> object:
-        """The value that is assigned, or UNREADABLE."""
+        """Evaluate what is assigned; UNREADABLE where only running the file could tell."""
         if not isinstance(self.node, ast.expr):
             return UNREADABLE
         try:
@@ -43,14 +66,61 @@ class Binding:
         return value
 
 
-def module_bindings(body: Iterable[ast.stmt], *, conditional: bool) -> Iterator[Binding]:
-    """Loop over everything `body` binds, in source order, nested blocks included."""
+def parse(path: str, source: str) -> ast.Module:
+    """Parse a file; raises PlainFileError if its text is not Python."""
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    if "\0" in source:
+        line = source.count("\n", 0, source.index("\0")) + 1
+        raise PlainFileError(
+            path,
+            line,
+            "this file holds a null character, so it is not Python source. Save it again as UTF-8, "
+            "or restore it from version control.",
+        )
+    try:
+        with warnings.catch_warnings():
+            # An invalid escape such as "\d" is a warning of the run, and no reason to refuse a
+            # listing where warnings are errors.
+            warnings.simplefilter("ignore")
+            return ast.parse(source, filename=path)
+    except SyntaxError as error:
+        raise PlainFileError(
+            path, error.lineno, f"this is not valid {python}: {error.msg}. Correct the file."
+        ) from error
+    except ValueError as error:
+        raise PlainFileError(
+            path, None, f"this is not valid {python}: {error}. Correct the file."
+        ) from error
+
+
+def too_deep(path: str) -> NoReturn:
+    """Raise for a file that is too deep for Python, or for a search through its tree."""
+    raise PlainFileError(
+        path,
+        None,
+        "this file is nested too deeply for Python to read. Write its long expressions as several "
+        "shorter ones.",
+    ) from None
+
+
+def bindings_of(module: ast.Module) -> tuple[Binding, ...]:
+    """Find everything that a module binds, in source order, nested blocks included."""
+    return tuple(_bound_in(module.body, conditional=False))
+
+
+def last_assigned(name: str, bindings: Sequence[Binding]) -> Binding | None:
+    """Find the last place that assigns a value to the name."""
+    # A class, an import or a function of that name was never meant as our setting.
+    return next((b for b in reversed(bindings) if b.name == name and b.kind == "assigned"), None)
+
+
+def _bound_in(body: Iterable[ast.stmt], *, conditional: bool) -> Iterator[Binding]:
     for statement in body:
         yield from _bound_by(statement, conditional=conditional)
         if isinstance(statement, _SIMPLE):
             continue
         for block, may_be_skipped in _blocks(statement):
-            yield from module_bindings(block, conditional=conditional or may_be_skipped)
+            yield from _bound_in(block, conditional=conditional or may_be_skipped)
 
 
 def _bound_by(statement: ast.stmt, *, conditional: bool) -> Iterator[Binding]:

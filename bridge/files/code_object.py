@@ -12,9 +12,8 @@ import unicodedata
 import warnings
 from types import CodeType
 
-from bridge.files.header import Header, meant_for
-from bridge.files.placeholder import PLACEHOLDER
-from bridge.files.quick_header import head_at_a_glance, storable
+from bridge.files.functions import PLACEHOLDER
+from bridge.files.header import Header, meant_for, quick_head
 
 #: What else a file may say about itself.
 _SAID = frozenset({"transaction", "breaking"})
@@ -36,7 +35,7 @@ def compiled(path: str, source: str) -> CodeType | None:
     return None if said else code
 
 
-def header_in(code: CodeType, source: str) -> Header | None:
+def header_in(code: CodeType, path: str, stem: str, source: str) -> Header | None:
     """What the text says about itself; None where it takes the parser to tell."""
     names = code.co_names
     if not _SAID.isdisjoint(names) or any(map(meant_for, names)):
@@ -50,12 +49,12 @@ def header_in(code: CodeType, source: str) -> Header | None:
         return None
     if has_downgrade and not _defines("downgrade", code, source):
         return None
-    head = head_at_a_glance(source)
+    head = quick_head(path, stem, source)
     if head is None:
         return None
     description, docstring = head
     return Header(
-        docstring=storable(inspect.cleandoc(docstring)) or None,
+        docstring=docstring,
         description=description,
         transaction=None,
         has_downgrade=has_downgrade,

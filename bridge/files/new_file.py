@@ -1,18 +1,28 @@
-"""What goes into a new plain file, and what cannot be asked of one.
-
-Pure: text in, text out. The file is written by `bridge.files.template`.
-"""
+"""Write a new plain file from its template, and refuse what cannot be asked of one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from bridge.errors import UsageError
+from mako.exceptions import MakoException  # type: ignore[import-untyped]
+from mako.template import Template  # type: ignore[import-untyped]
+
+from bridge.errors import FilesError, PlainFileError, UsageError
+from bridge.files.header import read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.files.plain_file import PlainFile
+
+#: The template of a project that names none of its own.
+OURS: Final = Path(__file__).parent.parent / "environment" / "script.py.mako"
 
 #: What stands in a file that was asked for without a message.
-UNTOLD = "Say here what this migration does"
+NO_MESSAGE: Final = "Say here what this migration does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +43,20 @@ def template_arguments(
     stem: str = "",
     previous: str | None = None,
 ) -> dict[str, Any]:
-    """What a template is given: our own names, then those of Alembic's that make sense here.
+    """Prepare what a template gets: our own names, then those of Alembic's that make sense.
 
     `previous` is the revision before the new one.
     """
-    told = (message or "").strip() or UNTOLD
+    text = (message or "").strip() or NO_MESSAGE
     return {
-        "docstring": _in_docstring(told),
+        "docstring": _in_docstring(text),
         # A listing has one line for each migration.
-        "description": literal(told.splitlines()[0].strip()),
+        "description": literal(text.splitlines()[0].strip()),
         "upgrades": generated.upgrades if generated else "",
         "downgrades": generated.downgrades if generated else "",
         "autocommit": generated is not None and generated.autocommit,
         "stem": stem,
-        "message": told,
+        "message": text,
         "up_revision": stem,
         "down_revision": previous,
         "create_date": datetime.now(tz=UTC),
@@ -55,10 +65,77 @@ def template_arguments(
 
 
 def literal(text: str) -> str:
-    """A Python literal of this text, in double quotes where that costs no more escapes."""
+    """Write a Python literal of this text, in double quotes where that costs no more escapes."""
     quote = '"' if text.count('"') <= text.count("'") else "'"
     body = "".join(f"\\{c}" if c == quote else _printable(c) for c in text)
     return f"{quote}{body}{quote}"
+
+
+def _in_docstring(text: str) -> str:
+    """Write the text as it must be between three double quotes to be read back the same."""
+    lines = ["".join(map(_printable, line)).rstrip() for line in text.splitlines()]
+    return "\n".join(lines).replace('"""', '\\"\\"\\"')
+
+
+def _printable(character: str) -> str:
+    return character if character in "'\"" else repr(character)[1:-1]
+
+
+def render(template: str | None, file: PlainFile, arguments: Mapping[str, Any]) -> str:
+    """Render the text of `file` from the template with this path, or from bridge's own.
+
+    Raises UsageError if the template is not there, fails, or makes no migration.
+    """
+    path = Path(template) if template else OURS
+    try:
+        source = str(
+            Template(  # noqa: S702 - this makes Python, and no HTML
+                text=path.read_text(encoding="utf-8"),
+                uri=path.name,
+                strict_undefined=True,
+            ).render_unicode(**arguments)
+        )
+        read_header(file.path, file.stem, source)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(
+            f"The template {path}, which template in alembic.ini names, cannot be read: "
+            f"{reason or error}. Nothing was written."
+        ) from error
+    except PlainFileError as error:
+        raise UsageError(
+            f"What the template {path} makes is no migration: {error} Nothing was written."
+        ) from error
+    except MakoException as error:
+        raise _failed(path, str(error)) from error
+    except Exception as error:
+        # A template is code, and may raise anything.
+        raise _failed(path, f"{type(error).__name__}: {error}") from error
+    return source
+
+
+def _failed(path: Path, reason: str) -> UsageError:
+    return UsageError(f"The template {path} failed: {reason.rstrip('.')}. Nothing was written.")
+
+
+def write_new(path: str, source: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises FilesError if something of this name is there, which is left as it is, or if it
+    cannot be written.
+    """
+    try:
+        with Path(path).open("x", encoding="utf-8", newline="\n") as out:
+            out.write(source)
+    except FileExistsError as error:
+        raise FilesError(
+            f"{path} is there already, and was left as it is. Rename or remove it."
+        ) from error
+    except OSError as error:
+        raise FilesError(
+            f"{path} cannot be written: {error.strerror or error}. Give the user that you are the "
+            "right to write into this folder, or correct version_locations in alembic.ini."
+        ) from error
 
 
 def refuse_branches(
@@ -87,13 +164,3 @@ def _refuse(reason: str) -> NoReturn:
         "two heads. Nothing was written. Two files may share a number, and a late file is next in "
         'line. For a new file, type: alembic revision -m "what it does"'
     )
-
-
-def _in_docstring(text: str) -> str:
-    """The text as it must be written between three double quotes to be read back the same."""
-    lines = ["".join(map(_printable, line)).rstrip() for line in text.splitlines()]
-    return "\n".join(lines).replace('"""', '\\"\\"\\"')
-
-
-def _printable(character: str) -> str:
-    return character if character in "'\"" else repr(character)[1:-1]

@@ -123,15 +123,16 @@ class PlainFile:
     def description(self) -> str:
         """The description in the header, for a listing.
 
-        Where it stands at the head of the file, the rest is not parsed: what is wrong there is
-        told to those who are about to run it. Else as `header`.
+        Where it stands above the first function, the rest is not parsed: what is wrong there is
+        for those who are about to run the file. Else as `header`.
         """
-        from bridge.files.quick_header import description_at_a_glance
+        from bridge.files.header import quick_head
 
         if self._header is not None:
             return self._header.description
         source = self.source()
-        return description_at_a_glance(source) or self._parse(source).description
+        head = quick_head(self.path, self.stem, source)
+        return head[0] if head else self._parse(source).description
 
     def hold(self) -> Header:
         """Read the file now, and go by this text from here on.
@@ -144,7 +145,7 @@ class PlainFile:
         object.__setattr__(self, "_held", None)
         source = self.source()
         code = compiled(self.path, source)
-        header = header_in(code, source) if code is not None else None
+        header = header_in(code, self.path, self.stem, source) if code is not None else None
         if header is None:
             header = _written(self._parse(source))
         object.__setattr__(self, "_header", header)
@@ -153,7 +154,7 @@ class PlainFile:
         return header
 
     def code(self) -> CodeType:
-        """What executes the file; raises what Python has to say about its text."""
+        """Compile the file; raises what Python has to say about its text."""
         return self._code or compile(self.source(), self.path, "exec", dont_inherit=True)
 
     def _parse(self, source: str) -> Header:
@@ -168,7 +169,7 @@ class PlainFile:
 
         Raises PlainFileError if the text cannot be read or is not Python.
         """
-        from bridge.files.header import shape_of
+        from bridge.files.shapes import shape_of
 
         return shape_of(self.path, self.source())
 

@@ -1,6 +1,6 @@
 """Files that are migrations in all but their shape: how they are recognised, what to write.
 
-Data in, data out. Home-made runners agree on little: they number with `v001_` or `V1__`, and call
+Home-made runners agree on little: they number with `v001_` or `V1__`, and call
 `up(conn)`. Such a file is nothing that bridge would run, and must not be passed over in silence.
 """
 
@@ -11,15 +11,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.files.bindings import Binding, bindings_of, last_assigned, parse, too_deep
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from bridge.files.bindings import Binding
 
 #: What other runners call the function that upgrades; of several, the first one is meant.
 _OTHER_NAMES: Final = ("up", "forward", "forwards", "migrate", "apply", "run")
 #: Those that a helper module is not likely to have.
-_TELLING_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
+_TELLTALE_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
 
 #: A number with a `v` before it, and the rest of the name.
 _V_NUMBERED: Final = re.compile(r"[vV][-_.]?([0-9]+)(.*)", re.DOTALL)
@@ -49,10 +49,31 @@ class Shape:
         return self.described or self.function is not None
 
     @property
-    def is_telling(self) -> bool:
+    def looks_meant(self) -> bool:
         """Whether it looks like a migration without a look at its name."""
         function = self.function
-        return function is not None and (self.described or function.name in _TELLING_NAMES)
+        return function is not None and (self.described or function.name in _TELLTALE_NAMES)
+
+
+def shape_of(path: str, source: str) -> Shape:
+    """Find what the text holds of a migration; an imported `upgrade` does not make one."""
+    try:
+        bindings = bindings_of(parse(path, source))
+    except (RecursionError, MemoryError):
+        too_deep(path)
+    own = [
+        binding
+        for binding in bindings
+        if binding.name == "upgrade"
+        and binding.may_be_called
+        and binding.kind in ("function", "assigned")
+    ]
+    description = last_assigned("description", bindings)
+    return Shape(
+        upgrade=own[-1] if own else None,
+        other=other_function(bindings),
+        described=description is not None and isinstance(description.literal(), str),
+    )
 
 
 def other_function(bindings: Sequence[Binding]) -> Binding | None:

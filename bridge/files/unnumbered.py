@@ -65,7 +65,7 @@ def look_at(
     for stem, shape in shapes.items():
         if shape.upgrade or (is_v_numbered(stem) and shape.holds_something):
             found.faults.append(names.fault("no-number", stem, shape))
-        elif is_v_numbered(stem) or shape.is_telling:
+        elif is_v_numbered(stem) or shape.looks_meant:
             found.doubts.append(names.fault("never-run", stem, shape))
     return found
 
@@ -125,7 +125,7 @@ class _Names:
 
 def _evident(shapes: Mapping[str, Shape]) -> list[str]:
     """Those that were certainly meant to be migrations; the others may be helper modules."""
-    return [s for s, shape in shapes.items() if is_v_numbered(s) or shape.is_telling]
+    return [s for s, shape in shapes.items() if is_v_numbered(s) or shape.looks_meant]
 
 
 def _no_migration(names: _Names, shapes: Mapping[str, Shape]) -> NameFault:

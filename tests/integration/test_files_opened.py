@@ -70,8 +70,7 @@ def test_a_listing_opens_files_once_if_it_shows_them_and_loads_nothing_to_run_th
     assert sorted(history["opened"]) == [f"{stem}.py" for stem in STEMS]
     loaded = {name for name in history["loaded"] if name.partition(".")[0] == "bridge"}
     others = {
-        "files.header",
-        "files.template",
+        "files.new_file",
         "alembic.environment",
         "ledger.tables",
         "execution.runner",

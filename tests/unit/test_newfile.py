@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from bridge.errors import FilesError, UsageError
 from bridge.files.header import read_header
-from bridge.files.new_file import UNTOLD, Generated, literal, refuse_branches, template_arguments
+from bridge.files.new_file import (
+    NO_MESSAGE,
+    Generated,
+    literal,
+    refuse_branches,
+    render,
+    template_arguments,
+    write_new,
+)
 from bridge.files.plain_file import PlainFile
-from bridge.files.template import render, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +46,9 @@ def rendered(message: str | None, generated: Generated | None = None) -> str:
         ("% if x:", "% if x:"),
         ("100% größer, 日本語", "100% größer, 日本語"),
         ("tab\there \x07 \udce4", "tab\there \x07 \N{REPLACEMENT CHARACTER}"),
-        ("", UNTOLD),
-        ("  \n ", UNTOLD),
-        (None, UNTOLD),
+        ("", NO_MESSAGE),
+        ("  \n ", NO_MESSAGE),
+        (None, NO_MESSAGE),
     ],
 )
 def test_any_message_becomes_a_file_that_says_it(message: str | None, description: str) -> None:
@@ -51,7 +58,7 @@ def test_any_message_becomes_a_file_that_says_it(message: str | None, descriptio
     assert header.description == description
     assert header.unwritten
     assert "`downgrade` is not written yet" in str(header.downgrade_fault)
-    told = (message or "").strip() or UNTOLD
+    told = (message or "").strip() or NO_MESSAGE
     assert (ast.get_docstring(ast.parse(source), clean=False) or "").split() == [
         "Migration:",
         *told.split(),

@@ -8,11 +8,10 @@ import pytest
 
 from bridge.checks.source import check_source
 from bridge.errors import PlainFileError
+from bridge.files.functions import PLACEHOLDER
 from bridge.files.header import read_header
-from bridge.files.new_file import Generated, template_arguments
-from bridge.files.placeholder import PLACEHOLDER
+from bridge.files.new_file import OURS, Generated, render, template_arguments
 from bridge.files.plain_file import PlainFile
-from bridge.files.template import OURS, render
 from support.widgets import WIDGETS
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def test_a_listing_does_not_look_for_faults_where_it_can_do_without(tmp_path: Pa
     with pytest.raises(PlainFileError, match="not valid Python"):
         _ = file.header
     with pytest.raises(PlainFileError, match="not valid Python"):
-        _ = write(tmp_path, "description = ('Add ' 'things')\ndef upgrade(db:\n").description
+        _ = write(tmp_path, "description = ('Add things'\ndef upgrade(db:\n").description
 
 
 def test_a_file_that_is_held_stays_as_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,159 @@
+"""Find why the functions of a migration cannot be called, or are not to be called yet.
+
+A new file has the statement PLACEHOLDER in both functions. It is SQL that no database takes, so
+that such a file can never be recorded as applied; it is looked for, so that the file is refused
+before anything runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import PlainFileError
+from bridge.files.shapes import in_place_of, other_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.files.bindings import Binding
+
+#: What stands in `text("…")` in both functions of bridge's own template.
+PLACEHOLDER: Final = "your SQL"
+
+#: Nodes whose insides are a scope of their own, where a `yield` belongs to somebody else.
+_SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def defines(name: str, bindings: Sequence[Binding]) -> bool:
+    """Whether the file has something of this name that could be called."""
+    return any(binding.may_be_called for binding in _live(name, bindings))
+
+
+def function_fault(
+    path: str, name: str, bindings: Sequence[Binding], source: str
+) -> PlainFileError | None:
+    """Find why `name` could not be called with a Session, or None."""
+    live = _live(name, bindings)
+    if live:
+        complaints = [_complaint(b, source) for b in live]
+        if all(complaints):
+            return PlainFileError(path, live[-1].line, str(complaints[-1]))
+    # A star import may bring it; only the run can tell.
+    elif name == "upgrade" and not any(b.name == "*" for b in bindings):
+        return PlainFileError(path, None, _no_upgrade(other_function(bindings)))
+    return None
+
+
+def _no_upgrade(other: Binding | None) -> str:
+    """Say that there is no `upgrade`; `other` is what another runner would call."""
+    if other is None:
+        return (
+            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
+            "a migration, begin its name with `_`."
+        )
+    written = str(in_place_of(other))
+    return (
+        f"this migration defines no `upgrade`, but `{other.name}` in line {other.line}. "
+        f"{written[0].upper()}{written[1:]} (or, if it is not a migration, begin its name with "
+        "`_`)."
+    )
+
+
+def unwritten(
+    path: str, name: str, bindings: Sequence[Binding], source: str
+) -> PlainFileError | None:
+    """Find why `name` is not to run yet, or None: nobody has written what it does."""
+    if PLACEHOLDER not in source:  # to look through all bodies takes as long as to parse them
+        return None
+    line = _placeholder_in(binding.node for binding in _live(name, bindings))
+    if line is None:
+        return None
+    instead = (
+        "Write the SQL of this migration in its place, or `pass` if there is nothing to do."
+        if name == "upgrade"
+        else "Write the SQL that undoes this migration in its place, or remove `downgrade`."
+    )
+    return PlainFileError(
+        path,
+        line,
+        f"`{name}` is not written yet: it still has the placeholder `{PLACEHOLDER}` of a new file. "
+        f"{instead}",
+    )
+
+
+def _live(name: str, bindings: Sequence[Binding]) -> list[Binding]:
+    """Find the bindings of `name` that may be in force when the module has run."""
+    found = [b for b in bindings if b.name == name]
+    certain = [i for i, b in enumerate(found) if not b.conditional]
+    return found[certain[-1] if certain else 0 :]
+
+
+def _complaint(binding: Binding, source: str) -> str | None:
+    """Find why `binding` cannot be called with a Session, or None."""
+    name, node = binding.name, binding.node
+    if not binding.may_be_called:
+        if name == "downgrade" and isinstance(node, ast.Constant) and node.value is None:
+            return None
+        return f"`{name}` is a constant, not a function. Write `def {name}(db):`."
+    if isinstance(node, ast.Lambda):
+        return _argument_complaint(name, node.args)
+    # What a decorator makes of a function is known only when it runs.
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
+        return None
+    if isinstance(node, ast.AsyncFunctionDef):
+        return (
+            f"`{name}` is `async def`: calling it would run nothing. Write `def {name}(db):` and "
+            "use the Session it gets without `await`."
+        )
+    # To look through the whole body takes as long as to parse it.
+    if "yield" in source and _yields(node.body):
+        return (
+            f"`{name}` contains `yield`: calling it would run nothing. Take the `yield` out, so "
+            "that it is an ordinary function."
+        )
+    return _argument_complaint(name, node.args)
+
+
+def _argument_complaint(name: str, arguments: ast.arguments) -> str | None:
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    takes_one = (positional or arguments.vararg) and required <= 1
+    if takes_one and None not in arguments.kw_defaults:
+        return None
+    return (
+        f"`{name}` is called with one argument, the Session, but is defined as "
+        f"`{name}({ast.unparse(arguments)})`. Write `def {name}(db):`."
+    )
+
+
+def _yields(body: Sequence[ast.stmt]) -> bool:
+    """Whether these statements make their function a generator; no recursion, for deep files."""
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, _SCOPES):
+            pending.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _placeholder_in(functions: Iterable[ast.AST | None]) -> int | None:
+    """Find the line of the first placeholder in these functions, or None.
+
+    A statement of that kind only: a function that does nothing may be meant so.
+    """
+    nodes = (node for function in functions if function for node in ast.walk(function))
+    return min(filter(None, map(_placeholder_line, nodes)), default=None)
+
+
+def _placeholder_line(node: ast.AST) -> int | None:
+    match node:
+        case ast.Call(
+            func=ast.Name(id="text") | ast.Attribute(attr="text"),
+            args=[ast.Constant(value=str(text))],
+            lineno=line,
+        ) if text.strip() == PLACEHOLDER:
+            return line
+    return None
