@@ -91,8 +91,8 @@ def read_header(path: str, stem: str, source: str) -> Header:
         too_deep(path)
 
 
-def quick_head(path: str, stem: str, source: str) -> tuple[str, str | None] | None:
-    """Read the description and the docstring above the first function of a file, or None.
+def quick_description(path: str, stem: str, source: str) -> str | None:
+    """Read the description above the first function of a file, or None.
 
     None says that the whole file is to be parsed. What is found is what `read_header` finds, if
     the rest is a migration; nobody looks.
@@ -107,8 +107,7 @@ def quick_head(path: str, stem: str, source: str) -> tuple[str, str | None] | No
         return None
     try:
         module = parse(path, head)
-        docstring = _docstring(module)
-        return _description(bindings_of(module), docstring, stem), docstring
+        return _description(bindings_of(module), _docstring(module), stem)
     except (PlainFileError, RecursionError, MemoryError):
         return None
 

@@ -39,12 +39,12 @@ _BLANK_ENDS: Final = tuple(f"{blank}\n" for blank in _BLANKS)
 
 
 def revision_id(stem: str) -> str:
-    """The Alembic revision id of a migration; the same for an id that was mapped already."""
+    """Make the Alembic revision id of a migration; the same for an id that was mapped already."""
     return _NOT_IN_AN_ID.sub("_", stem)
 
 
 def name_keys(stem: str) -> tuple[str, ...]:
-    """What two names have in common that an id, a file system or a merge could confuse.
+    """Find what a name shares with those that an id, a file system or a merge takes for it.
 
     Two stems that share any of their keys cannot both be migrations. There are two keys because
     neither covers the other: `é` written as one character or as two gives different ids, and the
@@ -59,10 +59,11 @@ def name_keys(stem: str) -> tuple[str, ...]:
 
 
 def text_checksum(source: str) -> str:
-    """64 hexadecimal digits of SHA-256 that survive an editor's or git's idea of white space.
+    """Hash a text so that an editor's or git's idea of white space does not count.
 
-    Line endings, white space at the ends of lines and empty lines at the end of the file do not
-    count. The caller who runs a text hashes that very text, not the file a moment later.
+    64 hexadecimal digits of SHA-256. Line endings, white space at the ends of lines and empty
+    lines at the end of the file do not count. The caller who runs a text hashes that very text,
+    not the file a moment later.
     """
     import hashlib  # OpenSSL behind it is slow to load, and most starts have nothing to hash
 
@@ -83,9 +84,8 @@ class PlainFile:
     #: The file's name without `.py`: the identity of the migration.
     stem: str
     _header: Header | None = field(default=None, init=False, repr=False, compare=False)
-    #: The text that everything goes by since `hold`, and its code if it was compiled for that.
+    #: The text that everything goes by since `hold`.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
-    _code: CodeType | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -126,13 +126,13 @@ class PlainFile:
         Where it stands above the first function, the rest is not parsed: what is wrong there is
         for those who are about to run the file. Else as `header`.
         """
-        from bridge.files.header import quick_head
+        from bridge.files.header import quick_description
 
         if self._header is not None:
             return self._header.description
         source = self.source()
-        head = quick_head(self.path, self.stem, source)
-        return head[0] if head else self._parse(source).description
+        found = quick_description(self.path, self.stem, source)
+        return found or self._parse(source).description
 
     def hold(self) -> Header:
         """Read the file now, and go by this text from here on.
@@ -140,22 +140,15 @@ class PlainFile:
         Its header says how it is run, its checksum is recorded and itself is executed, even if
         another release puts another text into the file meanwhile. Raises as `runnable`.
         """
-        from bridge.files.code_object import compiled, header_in
-
         object.__setattr__(self, "_held", None)
         source = self.source()
-        code = compiled(self.path, source)
-        header = header_in(code, self.path, self.stem, source) if code is not None else None
-        if header is None:
-            header = _written(self._parse(source))
-        object.__setattr__(self, "_header", header)
-        object.__setattr__(self, "_code", code)
+        header = _written(self._parse(source))
         object.__setattr__(self, "_held", source)
         return header
 
     def code(self) -> CodeType:
         """Compile the file; raises what Python has to say about its text."""
-        return self._code or compile(self.source(), self.path, "exec", dont_inherit=True)
+        return compile(self.source(), self.path, "exec", dont_inherit=True)
 
     def _parse(self, source: str) -> Header:
         from bridge.files.header import read_header
@@ -165,7 +158,7 @@ class PlainFile:
         return header
 
     def shape(self) -> Shape:
-        """What the text holds of a migration, whatever the file's name says.
+        """Find what the text holds of a migration, whatever the file's name says.
 
         Raises PlainFileError if the text cannot be read or is not Python.
         """
@@ -174,7 +167,7 @@ class PlainFile:
         return shape_of(self.path, self.source())
 
     def checksum(self) -> str:
-        """The `text_checksum` of the file's text."""
+        """Hash the file's text, as `text_checksum`."""
         return text_checksum(self.source())
 
     def has(self, checksum: str) -> bool:
@@ -224,7 +217,7 @@ def _written(header: Header) -> Header:
 
 
 def _contents(path: str) -> bytes:
-    """All of a file, at two thirds of the price of a file object."""
+    """Read all of a file, at two thirds of the price of a file object."""
     descriptor = os.open(path, _AS_BYTES)
     try:
         more = data = os.read(descriptor, _AT_ONCE)
@@ -241,7 +234,7 @@ def _is_plain(data: bytes) -> bool:
 
 
 def _decoded(data: bytes) -> str:
-    """What Python would read, at a tenth of the price for what is plain."""
+    """Decode as Python would, at a tenth of the price for what is plain."""
     if _is_plain(data):
         with suppress(UnicodeDecodeError):  # Python's own message is better
             return data.decode()

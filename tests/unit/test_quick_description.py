@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import PlainFileError
-from bridge.files.header import quick_head, read_header
+from bridge.files.header import quick_description, read_header
 from support.eighty import eighty_files
 
 UPGRADE = "\n\ndef upgrade(db):\n    db.commit()\n"
@@ -79,13 +79,12 @@ OTHERS = [
 ]
 
 
-def parsed(source: str) -> tuple[str, str | None]:
-    header = read_header("f.py", "004_new_feature", source)
-    return header.description, header.docstring
+def parsed(source: str) -> str:
+    return read_header("f.py", "004_new_feature", source).description
 
 
-def quick(source: str) -> tuple[str, str | None] | None:
-    return quick_head("f.py", "004_new_feature", source)
+def quick(source: str) -> str | None:
+    return quick_description("f.py", "004_new_feature", source)
 
 
 @pytest.mark.parametrize("head", HEADS)
