@@ -176,7 +176,7 @@ def _stored(
 
 
 def _blocks(statement: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], bool]]:
-    """The blocks inside a statement that share its scope, and whether each may be skipped."""
+    """Find the blocks inside a statement that share its scope, and whether each may be skipped."""
     match statement:
         case ast.If(test=test, body=body, orelse=orelse):
             if not _asks_for_main(test):

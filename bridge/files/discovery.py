@@ -1,4 +1,4 @@
-"""Where in a project a folder of plain files lies that nobody has configured yet."""
+"""Find the folders of plain files in a project that nobody has configured yet."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NOT_A_PROJECTS: Final = frozenset(
 )
 _NUMBERED: Final = re.compile(r"[0-9].*\.py", re.ASCII)
 #: Files that are read to see whether a folder is one: the first may be a broken one.
-_LOOKED_AT: Final = 20
+_MOST_READ: Final = 20
 
 
 def plain_folders(root: Path) -> list[Path]:
-    """The folders below `root` that hold plain files, the nearest first; executes nothing."""
+    """Find the folders below `root` that hold plain files, the nearest first; executes nothing."""
     return sorted(
-        (folder for folder in _named_so(root, _DEPTH) if holds_plain_files(folder)),
+        (folder for folder in _candidates(root, _DEPTH) if holds_plain_files(folder)),
         key=lambda folder: (len(folder.parts), str(folder)),
     )
 
@@ -41,7 +41,7 @@ def holds_plain_files(folder: Path) -> bool:
         names = sorted(p.name for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))
     except OSError:
         return False
-    return any(_is_plain(str(folder), name) for name in names[:_LOOKED_AT])
+    return any(_is_plain(str(folder), name) for name in names[:_MOST_READ])
 
 
 def _is_plain(folder: str, name: str) -> bool:
@@ -56,7 +56,7 @@ def is_alembics(folder: Path) -> bool:
     return (folder / "env.py").is_file()
 
 
-def _named_so(folder: Path, depth: int) -> Iterator[Path]:
+def _candidates(folder: Path, depth: int) -> Iterator[Path]:
     try:
         inner = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:
@@ -68,4 +68,4 @@ def _named_so(folder: Path, depth: int) -> Iterator[Path]:
         if path.name in _NAMES:
             yield path
         if depth > 1 and not (path / "pyvenv.cfg").exists():
-            yield from _named_so(path, depth - 1)
+            yield from _candidates(path, depth - 1)

@@ -54,7 +54,7 @@ def scan(folder: str, *, beginning: bool = False) -> Folder:
 
 
 def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str]]:
-    """The numbered files of `folder` and the stems of its others, unchecked, in order.
+    """List the numbered files of `folder` and the stems of its others, unchecked, in order.
 
     Raises FolderMissing if there is no such folder, FilesError if it cannot be read.
     """
@@ -64,7 +64,7 @@ def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str]]:
 
 
 def ordinary_stems(folder: str) -> list[str] | None:
-    """The stems that `scan` would find, in order; None where it has to look more closely.
+    """List the stems that `scan` would find, in order; None where it has to look more closely.
 
     Quick, for the start that has nothing to do: it makes no objects, and raises nothing.
     """
@@ -81,7 +81,7 @@ def ordinary_stems(folder: str) -> list[str] | None:
 
 
 def _stems(folder: str) -> Iterator[str]:
-    """The stems of the files that Python would import by name, private ones excepted."""
+    """List the stems of the files that Python would import by name, private ones excepted."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

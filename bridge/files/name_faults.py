@@ -44,7 +44,7 @@ class NameFault:
 
 
 def name_faults(folder: str, files: Sequence[PlainFile]) -> list[NameFault]:
-    """One fault for each name that cannot be recorded or told from another."""
+    """Find each name that cannot be recorded or told from another."""
     if _ORDINARY_NAMES.fullmatch("".join([f"{file.stem}\n" for file in files])):
         return []
     faults: list[NameFault] = []

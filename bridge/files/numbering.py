@@ -23,7 +23,7 @@ _LONGEST_NEW_STEM: Final = 252
 
 
 def next_number(files: Sequence[PlainFile]) -> str:
-    """The number after the greatest one, in the folder's width, that sorts after all others.
+    """Choose the number after the greatest one, in the folder's width, that sorts after all others.
 
     Raises FilesError where there is none: `1000_y` sorts before `999_x`.
     """
@@ -45,7 +45,7 @@ def next_number(files: Sequence[PlainFile]) -> str:
 
 
 def new_stem(files: Sequence[PlainFile], message: str, number: str | None = None) -> str:
-    """The stem of a new migration about `message`, with the next number or the one given.
+    """Name a new migration about `message`, with the next number or the one given.
 
     Raises UsageError if the number given is not one, is taken, or would give the file a place in
     alphabetical order that is not its place by number.
@@ -87,13 +87,13 @@ def is_in_place(files: Sequence[PlainFile], number: str) -> bool:
 
 
 def slugify(message: str) -> str:
-    """The message as a part of a file name: `Add  new-feature!` gives `add_new_feature`."""
+    """Make a part of a file name of a message: `Add  new-feature!` gives `add_new_feature`."""
     plain = unicodedata.normalize("NFKD", message).encode("ascii", "ignore").decode()
     return re.sub("[^a-z0-9]+", "_", plain.lower()).strip("_") or "migration"
 
 
 def order_disagreements(files: Sequence[PlainFile]) -> list[tuple[str, str]]:
-    """Neighbours in alphabetical order whose numbers are the other way round.
+    """Find neighbours in alphabetical order whose numbers are the other way round.
 
     An empty list means that the two orders agree on all files.
     """

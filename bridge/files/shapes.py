@@ -1,4 +1,4 @@
-"""Files that are migrations in all but their shape: how they are recognised, what to write.
+"""Recognise files that are migrations in all but their shape, and say what to write in them.
 
 Home-made runners agree on little: they number with `v001_` or `V1__`, and call
 `up(conn)`. Such a file is nothing that bridge would run, and must not be passed over in silence.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: What other runners call the function that upgrades; of several, the first one is meant.
 _OTHER_NAMES: Final = ("up", "forward", "forwards", "migrate", "apply", "run")
 #: Those that a helper module is not likely to have.
-_TELLTALE_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
+_EVIDENT_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
 
 #: A number with a `v` before it, and the rest of the name.
 _V_NUMBERED: Final = re.compile(r"[vV][-_.]?([0-9]+)(.*)", re.DOTALL)
@@ -29,7 +29,7 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a file holds of a migration, whatever it is called."""
+    """What a file holds of a migration, whatever its name."""
 
     #: Where it defines `upgrade`.
     upgrade: Binding | None
@@ -49,10 +49,10 @@ class Shape:
         return self.described or self.function is not None
 
     @property
-    def looks_meant(self) -> bool:
+    def is_evident(self) -> bool:
         """Whether it looks like a migration without a look at its name."""
         function = self.function
-        return function is not None and (self.described or function.name in _TELLTALE_NAMES)
+        return function is not None and (self.described or function.name in _EVIDENT_NAMES)
 
 
 def shape_of(path: str, source: str) -> Shape:
@@ -77,7 +77,7 @@ def shape_of(path: str, source: str) -> Shape:
 
 
 def other_function(bindings: Sequence[Binding]) -> Binding | None:
-    """The function that another runner would call, in a file without `upgrade`."""
+    """Find the function that another runner would call, in a file without `upgrade`."""
     for name in _OTHER_NAMES:
         for binding in reversed(bindings):
             if binding.name == name and isinstance(binding.node, _FUNCTIONS):
@@ -86,7 +86,7 @@ def other_function(bindings: Sequence[Binding]) -> Binding | None:
 
 
 def to_write(shape: Shape) -> str | None:
-    """What to write in the file, as a part of a sentence; None where it has all it needs."""
+    """Say what to write in the file, as a part of a sentence; None where it has all it needs."""
     function = shape.function
     if function is None:
         return "write a function `upgrade(db)` in it"
@@ -94,7 +94,7 @@ def to_write(shape: Shape) -> str | None:
 
 
 def in_place_of(function: Binding) -> str | None:
-    """What to write in place of the head of this function; None where it can stay."""
+    """Say what to write in place of the head of this function; None where it can stay."""
     node = function.node
     if not isinstance(node, _FUNCTIONS):
         return None
@@ -111,11 +111,11 @@ def is_v_numbered(stem: str) -> bool:
 
 
 def v_parts(stem: str) -> tuple[str, str] | None:
-    """The number behind the `v`, without leading zeros, and the rest of the name."""
+    """Split a name into the number behind the `v`, without leading zeros, and the rest."""
     match = _V_NUMBERED.fullmatch(stem)
     return match and (match[1].lstrip("0") or "0", re.sub("^__+", "_", match[2]))
 
 
 def v_width(stems: Iterable[str]) -> int:
-    """How many digits the greatest number with a `v` before it has; 0 without any."""
+    """Count the digits of the greatest number with a `v` before it; 0 without any."""
     return max((len(parts[0]) for parts in map(v_parts, stems) if parts), default=0)

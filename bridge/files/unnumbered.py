@@ -1,4 +1,4 @@
-"""The `.py` files of a folder whose names do not begin with a number.
+"""Look for migrations among the files of a folder whose names do not begin with a number.
 
 Most are helper modules. One that was meant to be a migration would silently never run, which is
 the worst that could happen to it; so each is opened, and none is executed.
@@ -31,7 +31,7 @@ _OR_HELPER: Final = " (or, if it is not a migration, begin its name with `_`)"
 
 @dataclass(slots=True)
 class Unnumbered:
-    """What the files without a number come to."""
+    """What is wrong with the files without a number."""
 
     #: What keeps the folder from being run.
     faults: list[NameFault] = field(default_factory=list)
@@ -54,8 +54,8 @@ def look_at(
         try:
             shapes[stem] = file.shape()
         except PlainFileError as error:
-            told = NameFault("unreadable", stem, error.line, file.path, error.sentence)
-            found.faults.append(told)
+            fault = NameFault("unreadable", stem, error.line, file.path, error.sentence)
+            found.faults.append(fault)
     names = _Names(folder, stems, files)
     if shapes and not files and not found.faults and not any(map(_is_certain, shapes.items())):
         # One fault for a folder of them: what is wrong with the first is wrong with all.
@@ -65,7 +65,7 @@ def look_at(
     for stem, shape in shapes.items():
         if shape.upgrade or (is_v_numbered(stem) and shape.holds_something):
             found.faults.append(names.fault("no-number", stem, shape))
-        elif is_v_numbered(stem) or shape.looks_meant:
+        elif is_v_numbered(stem) or shape.is_evident:
             found.doubts.append(names.fault("never-run", stem, shape))
     return found
 
@@ -86,11 +86,11 @@ class _Names:
         self._width = max(widths)
 
     def path(self, stem: str) -> str:
-        """The file, as messages name it."""
+        """Name the file as messages do."""
         return PlainFile(self._folder, stem).path
 
-    def mend(self, stem: str, shape: Shape) -> str:
-        """How to make a migration of it, without a full stop; raises FilesError if no name is free.
+    def advice(self, stem: str, shape: Shape) -> str:
+        """Say how to make a migration of it; raises FilesError if no name is free.
 
         Its own number is kept, for it says where the file belongs.
         """
@@ -109,41 +109,41 @@ class _Names:
         return next_number(self._known) + rest
 
     def fault(self, kind: NameKind, stem: str, shape: Shape) -> NameFault:
-        """What is told of one file beside others."""
-        what = f"defines `{shape.function.name}`" if shape.function else "has a `description`"
-        told = (
-            f"this file {what}, but its name does not begin with a number, so it would never run."
+        """Describe the fault of one file beside others."""
+        holds = f"defines `{shape.function.name}`" if shape.function else "has a `description`"
+        what = (
+            f"this file {holds}, but its name does not begin with a number, so it would never run."
             if shape.holds_something
             else "the number of this file is not at the beginning of its name, so it never runs."
         )
         try:
-            mend = f"{self.mend(stem, shape)}{_OR_HELPER}."
+            advice = f"{self.advice(stem, shape)}{_OR_HELPER}."
         except FilesError as error:
-            mend = str(error)
-        return NameFault(kind, stem, None, self.path(stem), f"{told} {mend}")
+            advice = str(error)
+        return NameFault(kind, stem, None, self.path(stem), f"{what} {advice}")
 
 
 def _evident(shapes: Mapping[str, Shape]) -> list[str]:
-    """Those that were certainly meant to be migrations; the others may be helper modules."""
-    return [s for s, shape in shapes.items() if is_v_numbered(s) or shape.looks_meant]
+    """Find those that were certainly meant to be migrations; others may be helper modules."""
+    return [s for s, shape in shapes.items() if is_v_numbered(s) or shape.is_evident]
 
 
 def _no_migration(names: _Names, shapes: Mapping[str, Shape]) -> NameFault:
     evident = _evident(shapes)
     meant = evident or [stem for stem, shape in shapes.items() if shape.function]
     stem = next(iter(meant or shapes))
-    told = (
+    what = (
         f"none of the {len(shapes)} Python files of this folder is a migration"
         if len(shapes) > 1
         else "this is the only Python file of the folder, and it is no migration"
     )
     if meant:
         others = ", and so on with the others" if meant[1:] else ""
-        mend = f"{names.mend(stem, shapes[stem])}{others}{'' if evident else _OR_HELPER}."
+        advice = f"{names.advice(stem, shapes[stem])}{others}{'' if evident else _OR_HELPER}."
     else:
-        mend = (
+        advice = (
             "Write the first one with `eai migrate new`, begin the name of each helper module "
             "with `_`, or correct `version_locations` in alembic.ini, which names this folder."
         )
-    sentence = f"{told}, so nothing would ever run. {_WHAT_ONE_IS} {mend}"
+    sentence = f"{what}, so nothing would ever run. {_WHAT_ONE_IS} {advice}"
     return NameFault("no-migration", stem, None, names.path(stem), sentence)
