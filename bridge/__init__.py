@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.operations.status import Status as Status
     from bridge.operations.status import status as status
     from bridge.operations.upgrade import upgrade as upgrade
+    from bridge.reporting import events as events
     from bridge.reporting.reporter import Reporter as Reporter
     from bridge.startup.asgi import Startup as Startup
     from bridge.startup.gate import Gate as Gate
@@ -31,6 +32,7 @@ __all__ = [
     "Reporter",
     "Startup",
     "Status",
+    "events",
     "run_environment",
     "start",
     "start_async",
@@ -46,7 +48,7 @@ ENVIRONMENT = "bridge:environment"
 #: How people say in a configuration that something is switched on; case does not count.
 SWITCHED_ON = frozenset({"true", "t", "yes", "y", "on", "1"})
 
-#: The module that defines each public name.
+#: The module that has each public name.
 _HOME = {
     "BridgeError": "bridge.errors",
     "Gate": "bridge.startup.gate",
@@ -54,6 +56,7 @@ _HOME = {
     "Reporter": "bridge.reporting.reporter",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",
+    "events": "bridge.reporting.reporter",
     "run_environment": "bridge.alembic.environment",
     "start": "bridge.startup.start",
     "start_async": "bridge.startup.start",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.ledger.limits import additions
 from bridge.ledger.preflight import Command, Preflight, preflight
+from bridge.reporting import events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from bridge.ledger.findings import Finding
     from bridge.ledger.history import Entry
     from bridge.ledger.state import State
-    from bridge.reporting.reporter import Direction, Reporter
+    from bridge.reporting.events import Direction
+    from bridge.reporting.reporter import Reporter
 
 
 def announce(
@@ -47,11 +49,11 @@ def announce(
     if otherwise is not None:
         raise otherwise
     if looking and (sentence := additions(state)):
-        run.reporter.note(sentence)
+        run.reporter.tell(events.Note(sentence))
     return found
 
 
 def tell(reporter: Reporter, warnings: Iterable[Finding]) -> None:
     """Tell of each, with its id for those who read it as data."""
     for each in warnings:
-        reporter.warning(str(each), finding=each.id)
+        reporter.tell(events.Warned(str(each), id=each.id))

@@ -16,7 +16,8 @@ from alembic.util import CommandError
 
 from bridge.alembic.invocation import Invocation
 from bridge.errors import BridgeError, LockNotObtained, UsageError
-from bridge.reporting.reporter import Direction, duration
+from bridge.reporting.events import Direction
+from bridge.reporting.numbers import duration
 from bridge.waiting import acquire
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from bridge.ledger.configured import ledger_of
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
+from bridge.reporting import events
 from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class CommandRun:
         state = read_state(self.connection, self.ledger, self.script.files)
         if sentence := state.recognised:
             if not self._told:
-                self.reporter.note(sentence)
+                self.reporter.tell(events.Note(sentence))
             self._told = True
         self.ledger = self.ledger.keyed_by(state)
         return state

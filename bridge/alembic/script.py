@@ -11,7 +11,7 @@ from alembic.script.revision import Revision
 from bridge.alembic.errors import IrreversibleError
 from bridge.errors import LedgerError, UsageError
 from bridge.ledger.history import Entry
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,7 +34,7 @@ from bridge.errors import BridgeError, TryAgain, UsageError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.history import Entry, History, build_history
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 # What writes a new file is imported when one is written: listings are typed more often.
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from bridge.ledger.limits import read_only, rights
 from bridge.ledger.preflight import BOOKS, Command, Preflight, preflight
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
-from bridge.reporting.reporter import Direction
+from bridge.reporting import events
+from bridge.reporting.events import Direction
 
 #: The SQLSTATE of a second row with one key.
 _UNIQUE_VIOLATION = "23505"
@@ -113,7 +114,8 @@ class _Writing:
             self._prepare()
             run_migrations()
             if self._hindrance is not None:
-                run.reporter.note(f"Nothing is pending, so the run goes on. {self._hindrance}")
+                going_on = f"Nothing is pending, so the run goes on. {self._hindrance}"
+                run.reporter.tell(events.Note(going_on))
             if self._stamping:
                 self._mirror()
             self._commit()

@@ -12,7 +12,8 @@ from psycopg2 import Error as DriverError
 from bridge.database.literals import NoLiteralError, literal
 from bridge.execution.loading import lines_on_stack
 from bridge.files.plain_file import PlainFile
-from bridge.reporting.reporter import Direction, Reporter
+from bridge.reporting import events
+from bridge.reporting.reporter import Reporter
 
 #: A parameter, or a percent sign, in a statement for psycopg2.
 PLACEHOLDER: Final = re.compile(r"%\((?P<name>\w+)\)s|%s|%%")
@@ -45,23 +46,19 @@ class Catcher(Reporter):
         """List what this file has sent; a statement that a loop repeats stands there once."""
         return list(self._captured.get(stem, ()))
 
-    def unreachable(self, sentence: str, waited: float) -> None:
-        self._inner.unreachable(sentence, waited)
+    def tell(self, event: events.Event) -> None:
+        """Keep the statement that is about to be sent; pass on for what the run waits."""
+        match event:
+            case events.WaitingForServer() | events.WaitingForLock() | events.MigrationBlocked():
+                self._inner.tell(event)
+            case events.MigrationStarted(migration=stem):
+                self._running = stem
+                if stem in self._captured:
+                    self._captured[stem] = {}  # a file that is tried again begins anew
+            case events.Statement() if self._running in self._captured:
+                self._keep(event.sql, event.parameters)
 
-    def waiting(self, sentence: str) -> None:
-        self._inner.waiting(sentence)
-
-    def blocked(self, sentence: str) -> None:
-        self._inner.blocked(sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:  # noqa: ARG002
-        self._running = stem
-        if stem in self._captured:
-            self._captured[stem] = {}  # a file that is tried again begins anew
-
-    def statement(self, statement: str, parameters: object) -> None:
-        if self._running not in self._captured:
-            return
+    def _keep(self, statement: str, parameters: object) -> None:
         first = parameters[0] if isinstance(parameters, list) and parameters else parameters
         lines = tuple(lines_on_stack(PlainFile(self._folder, self._running).path))
         captured = CapturedStatement(statement, lines, as_sql(statement, first))

@@ -13,6 +13,7 @@ from bridge.cli.completion import revisions
 from bridge.cli.exit import confirmed, counted
 from bridge.cli.options import options_of
 from bridge.errors import UsageError
+from bridge.reporting import events
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -96,13 +97,13 @@ def _ask(agreed: Downgrade, reporter: Reporter) -> None:
     stems = ", ".join(each.stem for each in agreed.planned)
     count = counted(agreed.planned)
     for line in _planned(agreed):
-        reporter.note(line)
+        reporter.tell(events.Note(line))
     if not confirmed(
         f"Revert {'it' if len(agreed.planned) == 1 else 'them'}?",
         untold=f"This would revert {count} ({stems}), and there is no terminal to ask at. Nothing "
         "was reverted. If it is meant, add --yes.",
     ):
-        reporter.note("Nothing was reverted.")
+        reporter.tell(events.Note("Nothing was reverted."))
         raise SystemExit(1)
 
 

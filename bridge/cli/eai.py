@@ -30,6 +30,7 @@ from bridge.cli.options import META, Options
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.status import status
+from bridge.reporting import events
 from bridge.reporting.output import as_long_as_it_is_read, result
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def upgrade(
             result(*_planned(plan(request, to=to), to))
         else:
             lines = _applied(run_upgrade(request, to=to), to)
-            request.reporter.result(lines)
+            request.reporter.tell(events.Result("\n".join(lines)))
 
 
 def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
+from bridge.reporting import events
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -104,13 +105,13 @@ def _ask(found: LockStatus, reporter: Reporter) -> None:
     )
     backend = f"backend {_worker(found)}"
     for line in [*found.lines, consequence]:
-        reporter.note(line)
+        reporter.tell(events.Note(line))
     if not confirmed(
         "Cancel its statement?",
         untold=f"This would cancel the statement of {backend}, and there is no terminal to ask at. "
         f"{consequence} Nothing was cancelled. If it is meant, add --yes.",
     ):
-        reporter.note("Nothing was cancelled.")
+        reporter.tell(events.Note("Nothing was cancelled."))
         raise SystemExit(1)
 
 

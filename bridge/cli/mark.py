@@ -12,6 +12,7 @@ from bridge.cli.completion import revisions
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.errors import UsageError
+from bridge.reporting import events
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def mark(
         found.append(marking)
         if dry_run or yes:
             return yes and not dry_run
-        reporter.note(_told("Would be changed", marking))
+        reporter.tell(events.Note(_told("Would be changed", marking)))
         return confirmed(
             "Record this?",
             untold=f"{marking.stem} would be {marking.what}. There is no terminal to ask at. "
@@ -73,7 +74,7 @@ def mark(
         reporter = request.reporter
         done = run_mark(request, name, applied=applied, agree=agree)
         if done is None and not dry_run:
-            reporter.note("Nothing was changed.")
+            reporter.tell(events.Note("Nothing was changed."))
             raise SystemExit(1)
     if not found:
         state = "recorded as applied" if applied else "not recorded as applied"

@@ -11,10 +11,11 @@ import typer
 
 from bridge.cli.exit import confirmed, counted
 from bridge.cli.options import options_of
+from bridge.reporting import events
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bridge.database.database import Database
     from bridge.database.request import Request
@@ -67,7 +68,7 @@ def rehearse(
                     _ask(planned, here, reporter)
                 lines = _rehearse(here, reporter, to)
             else:
-                reporter.note("Nothing to rehearse: no migration is pending.")
+                reporter.tell(events.Note("Nothing to rehearse: no migration is pending."))
                 lines = []
     result(*lines)
 
@@ -90,13 +91,13 @@ def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> No
         f"{database.describe()}, in one transaction that is rolled back at the end. Until then it "
         "holds the locks that it takes, and whoever needs those tables waits."
     )
-    reporter.note(what)
+    reporter.tell(events.Note(what))
     if not confirmed(
         "Go on?",
         untold="There is no terminal to ask at whether that is meant. Nothing was run. If it is, "
         "add --yes.",
     ):
-        reporter.note("Nothing was run.")
+        reporter.tell(events.Note("Nothing was run."))
         raise SystemExit(1)
 
 
@@ -104,7 +105,8 @@ def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
     from bridge.operations.rehearsal.rehearse import rehearse
 
     found = rehearse(request, to=to)
-    _tell(found, reporter)
+    for line in _findings(found):
+        reporter.tell(events.Note(line))
     lines: list[str] = []
     for file in found.done:
         lines += [f"-- {Path(file.path).name}", *([file.sql] if file.sql else []), ""]
@@ -113,18 +115,17 @@ def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
     return lines
 
 
-def _tell(found: Rehearsal, reporter: Reporter) -> None:
+def _findings(found: Rehearsal) -> Iterator[str]:
     for file in found.done:
         locked = ", ".join(map(str, file.locks)) or "no table that was there before"
-        reporter.note(f"  {file.stem}  locked {locked}")
+        yield f"  {file.stem}  locked {locked}"
     if len(found.done) > 1:
-        reporter.note("A lock is told once: it is held to the end, also while later files run.")
+        yield "A lock is told once: it is held to the end, also while later files run."
     if found.left:
-        reporter.note(f"Not rehearsed: {_left(found)}")
+        yield f"Not rehearsed: {_left(found)}"
     if found.done:
-        reporter.note(
-            f"Rehearsed {counted(found.done)}; everything was rolled back, and nothing is recorded."
-        )
+        done = counted(found.done)
+        yield f"Rehearsed {done}; everything was rolled back, and nothing is recorded."
 
 
 def _left(found: Rehearsal) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
+from bridge.reporting import events
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def repair(
         if dry_run or yes:
             return yes and not dry_run
         for line in _told("Would repair", changes):
-            reporter.note(line)
+            reporter.tell(events.Note(line))
         return confirmed(
             f"Record {'this' if len(changes) == 1 else 'these'}?",
             untold=f"This would repair {_rows(changes)} of the ledger, and there is no terminal "
@@ -75,7 +76,7 @@ def repair(
         reporter = request.reporter
         done = run_repair(request, agree, names=names or (), adopt=adopt)
         if not done and not dry_run:
-            reporter.note("Nothing was repaired.")
+            reporter.tell(events.Note("Nothing was repaired."))
             raise SystemExit(1)
     if not found:
         result("Nothing to repair: what is recorded fits the files.")

@@ -14,6 +14,7 @@ import typer
 
 from bridge.cli.options import options_of
 from bridge.ledger.findings import Severity
+from bridge.reporting import events
 from bridge.reporting.output import as_long_as_it_is_read, result
 from bridge.reporting.screen import Screen
 
@@ -109,4 +110,4 @@ def _tell(found: Overview, reporter: Reporter) -> None:
         refused = each.severity is Severity.ERROR
         if each.id != "late" or refused:  # the table says it
             said = f"An upgrade would be refused. {each}" if refused else str(each)
-            reporter.warning(said, finding=each.id)
+            reporter.tell(events.Warned(said, id=each.id))

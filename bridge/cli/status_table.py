@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING
 
 from bridge.operations.status import Migration, MigrationState
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 from bridge.reporting.screen import Screen, Style
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from bridge.config.settings import Settings
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
 from bridge.database.request import Request
+from bridge.reporting import events
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def opened(
     """
     with named(request, settings, asked_with) as here:
         if here is not request and isinstance(here.database, Database):
-            here.reporter.database(here.database.describe())
+            here.reporter.tell(events.DatabaseChosen(here.database.describe()))
         yield here
 
 
@@ -87,7 +88,7 @@ def connected(
                     engine,
                     database,
                     wait=settings.wait_for_server,
-                    on_wait=request.reporter.unreachable,
+                    tell=request.reporter.tell,
                     **attempt,
                 )
             )

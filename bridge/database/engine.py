@@ -24,6 +24,7 @@ from bridge.database.connect_errors import CANNOT_CONNECT, explain_connect_error
 from bridge.database.database import Database
 from bridge.database.url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
+from bridge.reporting import events
 from bridge.waiting import sleep
 
 if TYPE_CHECKING:
@@ -103,14 +104,14 @@ def connect(
     database: Database,
     *,
     wait: float = 0,
-    on_wait: Callable[[str, float], None] | None = None,
+    tell: Callable[[events.WaitingForServer], None] | None = None,
     failed: Exception | None = None,
     since: float | None = None,
 ) -> Connection:
     """Connect, and go on trying for ``wait`` seconds while the server cannot be reached.
 
-    ``on_wait`` is told what is wrong and how many seconds have passed: at once, when it changes,
-    and every four seconds or so. ``failed`` is what a first attempt has just met that was made
+    ``tell`` is called with a WaitingForServer: at once, when the cause changes, and every four
+    seconds or so. ``failed`` is what a first attempt has just met that was made
     without the Engine, and ``since`` when that began, by the monotonic clock.
     Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
     cannot mend: a wrong password, a role or a database that is not there.
@@ -133,8 +134,9 @@ def connect(
                     raise problem from error
                 raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
             fact = find_cause(error).fact
-            if on_wait is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
-                on_wait(f"{database.describe()}: {fact}", waited)
+            if tell is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
+                sentence = f"{database.describe()}: {fact}"
+                tell(events.WaitingForServer(sentence, seconds=waited))
                 last_told = (fact, waited)
         failed = None
         sleep(min(pause, max(wait - waited, 0)))

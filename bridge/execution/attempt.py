@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from bridge.errors import Interrupted
+from bridge.reporting import events
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from bridge.execution.transaction import Work
     from bridge.files.plain_file import PlainFile
-    from bridge.reporting.reporter import Direction
+    from bridge.reporting.events import Direction
 
 
 class Phase(Enum):
@@ -45,6 +48,28 @@ class Attempt:
     def seconds(self) -> float:
         """How long it has taken so far."""
         return time.monotonic() - self.began
+
+    def started(self) -> events.MigrationStarted:
+        """What is told before it."""
+        description = self.file.header.description
+        return events.MigrationStarted(
+            migration=self.file.stem, direction=self.direction, description=description
+        )
+
+    def finished(self) -> events.MigrationFinished:
+        """What is told when it is recorded."""
+        return events.MigrationFinished(
+            migration=self.file.stem, direction=self.direction, seconds=self.seconds()
+        )
+
+    def failed(self, error: BaseException) -> events.MigrationFailed:
+        """What is told when it is rolled back."""
+        return events.MigrationFailed(
+            migration=self.file.stem,
+            direction=self.direction,
+            seconds=self.seconds(),
+            interrupted=isinstance(error, Interrupted),
+        )
 
     def milliseconds(self) -> int:
         """How long it has taken so far, as the ledger records it."""

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from bridge.database.sqlstate import sqlstate
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 
 class Blame(Enum):

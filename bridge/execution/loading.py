@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.errors import MigrationError
 from bridge.files.plain_file import PlainFile
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 from bridge.execution.lock_errors import is_lock_timeout, one_line, why_final
 from bridge.execution.lock_timeout import LockTimeout
 from bridge.locking.blockers import Blocker, blockers_of, ending, told
-from bridge.reporting.reporter import duration
+from bridge.reporting import events
+from bridge.reporting.numbers import duration
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,11 +60,15 @@ class LockWaits:
     """Limits the waits for locks of the files of one run, and tells of them.
 
     `timeout` is ``ddl_lock_timeout``, in seconds; 0 sets no limit. `tell` is called from another
-    thread, with a sentence.
+    thread.
     """
 
     def __init__(
-        self, connection: Connection, *, timeout: float, tell: Callable[[str], None]
+        self,
+        connection: Connection,
+        *,
+        timeout: float,
+        tell: Callable[[events.MigrationBlocked], None],
     ) -> None:
         self.timeout = timeout
         #: Who was in the way of the file that runs, or has just run, when last seen.
@@ -181,7 +186,7 @@ class LockWaits:
                         return
                     self.blockers = found or self.blockers
                     if found and now.age() >= tell_at:
-                        self._tell(self._sentence(now, found))
+                        self._tell(events.MigrationBlocked(self._sentence(now, found)))
                         tell_at = now.age() + pause
                         pause = min(pause * 1.5, TELL_SELDOM)
                     if self._closed.wait(self._every):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from bridge.database.quoting import quote
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.causes import Blame, advice_on_server, blame
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 
 @dataclass(frozen=True, slots=True)

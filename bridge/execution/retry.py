@@ -17,7 +17,10 @@ from bridge.execution.failure import line_of
 from bridge.execution.lock_errors import is_lock_timeout, lock_error, one_line, why_final
 from bridge.execution.lock_waits import LockWaits
 from bridge.locking.blockers import told
-from bridge.reporting.reporter import Direction, PassingReporter, Reporter, duration
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.numbers import duration
+from bridge.reporting.reporter import Reporter
 from bridge.waiting import sleep
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ class Retrying:
         self, connection: Connection, *, timeout: float, tries: int, reporter: Reporter
     ) -> None:
         self.reporter = HoldingReporter(reporter)
-        self.lock_waits = LockWaits(connection, timeout=timeout, tell=reporter.blocked)
+        self.lock_waits = LockWaits(connection, timeout=timeout, tell=reporter.tell)
         self._timeout = timeout
         self._tries = tries
 
@@ -68,10 +71,11 @@ class Retrying:
                         raise _given_up(error, attempt, time.monotonic() - began) from error
                     self.reporter.forget()
                     pause = pause_after(attempt)
-                    self.reporter.blocked(
+                    again = (
                         f"{self._why(file, error)} Nothing of it stays; trying again in "
                         f"{duration(pause)} (try {attempt + 1} of {self._tries})."
                     )
+                    self.reporter.tell(events.MigrationBlocked(again))
             sleep(pause)
             attempt += 1
 
@@ -95,13 +99,14 @@ class Retrying:
         return f"{file.stem} did not get a lock in time: {what}{where} was blocked by {who}."
 
 
-class HoldingReporter(PassingReporter):
+class HoldingReporter(Reporter):
     """Holds a failure back until it is known that the file is not tried again."""
 
     def __init__(self, inner: Reporter) -> None:
-        super().__init__(inner)
+        self.command = inner.command
+        self._inner = inner
         self._holds = False
-        self._failed: tuple[str, Direction, float] | None = None
+        self._failed: events.MigrationFailed | None = None
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -113,14 +118,14 @@ class HoldingReporter(PassingReporter):
         finally:
             self._holds = False
             if self._failed is not None:
-                super().failed(*self._failed)
+                self._inner.tell(self._failed)
 
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
-        """Remember it; or pass it on, where nothing is tried again."""
-        if self._holds:
-            self._failed = (stem, direction, seconds)
+    def tell(self, event: events.Event) -> None:
+        """Pass it on; within `holding`, keep a failure."""
+        if self._holds and isinstance(event, events.MigrationFailed):
+            self._failed = event
         else:
-            super().failed(stem, direction, seconds)
+            self._inner.tell(event)
 
     def forget(self) -> None:
         """It was no failure: it is tried again."""

@@ -23,7 +23,9 @@ from bridge.execution.refused_record import Tables
 from bridge.execution.session import Mode, Watcher, Work, open_session
 from bridge.execution.session_state import Baseline
 from bridge.files.plain_file import PlainFile
-from bridge.reporting.reporter import Direction, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from bridge.alembic.unrecord import Forgetting
@@ -99,7 +101,7 @@ class Runner:
             keep_claim=self.keep_claim,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
-        self.reporter.started(file.stem, file.header.description, direction)
+        self.reporter.tell(attempt.started())
         with self._explaining(attempt):
             self._execute(attempt)
             self.check_signals()
@@ -123,7 +125,7 @@ class Runner:
         if not self.external:
             self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
         self.done.append(attempt.file.stem)
-        self.reporter.finished(attempt.file.stem, attempt.direction, attempt.seconds())
+        self.reporter.tell(attempt.finished())
 
     def abort(self, error: Exception) -> Exception:
         """Roll back a migration that ran but could not be recorded, and explain that.
@@ -166,7 +168,7 @@ class Runner:
         return Mode.ATOMIC
 
     def _on_statement(self, statement: str, parameters: object) -> None:
-        self.reporter.statement(statement, parameters)
+        self.reporter.tell(events.Statement(sql=statement, parameters=parameters))
         if self.lock_waits is not None:
             self.lock_waits.statement(statement)
 
@@ -224,12 +226,12 @@ class Runner:
             if looks_like_success(error, attempt.file.path):
                 raise self._explained(attempt, error) from error
             committed = attempt.phase is Phase.COMMIT and _is_idle(attempt.work.dbapi)
-            self._roll_back(attempt)
+            self._roll_back(attempt, error)
             error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
             raise
 
     def _explained(self, attempt: Attempt, error: BaseException) -> MigrationError:
-        self._roll_back(attempt)
+        self._roll_back(attempt, error)
         self.failed = attempt
         if not self.show_parameters and hasattr(error, "hide_parameters"):
             error.hide_parameters = True  # where a log shows the cause as well
@@ -260,7 +262,7 @@ class Runner:
             ),
         )
 
-    def _roll_back(self, attempt: Attempt) -> None:
+    def _roll_back(self, attempt: Attempt, error: BaseException) -> None:
         """Undo what was not committed; a connection that is gone has been undone already."""
         work = attempt.work
         # A first error is the one to tell, so that errors on the way back are not.
@@ -277,7 +279,7 @@ class Runner:
             if not self.connection.invalidated:
                 with suppress(Exception):
                     self._put_back(attempt)
-        self.reporter.failed(attempt.file.stem, attempt.direction, attempt.seconds())
+        self.reporter.tell(attempt.failed(error))
         self._close(attempt)
 
     def _undo(self, work: Work) -> None:

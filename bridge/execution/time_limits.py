@@ -12,7 +12,8 @@ from typing import Final
 
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.advice import first_line
-from bridge.reporting.reporter import Direction, duration
+from bridge.reporting.events import Direction
+from bridge.reporting.numbers import duration
 
 _OF_A_STATEMENT: Final = ("statement_timeout",)
 #: After which the server ends the whole session.

@@ -18,7 +18,7 @@ from bridge.ledger.layout import ADDED_COLUMNS, Layout
 from bridge.ledger.messages import hidden_rows
 from bridge.ledger.state import State
 from bridge.ledger.table_facts import Column, Table
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 #: What recording takes, on the ledger and on the version table. Alembic moves its pointer with an
 #: UPDATE, but an INSERT from base, and a DELETE to it.

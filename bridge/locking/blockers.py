@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.locking.migration_lock import terminate
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 
 #: How a session is called that is in the way although nobody is connected to it any more.
 _PREPARED = "a prepared transaction (SELECT * FROM pg_prepared_xacts shows it)"

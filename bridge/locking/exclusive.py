@@ -19,7 +19,9 @@ from bridge.locking.liveness import claim
 from bridge.locking.migration_lock import MigrationLock
 from bridge.locking.pool_wait import not_for_ever, refuse_pool_of_one
 from bridge.locking.pooled_liveness import PooledClaim
-from bridge.reporting.reporter import Reporter, duration
+from bridge.reporting import events
+from bridge.reporting.numbers import duration
+from bridge.reporting.reporter import Reporter
 from bridge.waiting import poll
 
 
@@ -50,13 +52,19 @@ def exclusively(
 
     def tell_of_lock(found: Holder | None, waited: float) -> None:
         who = str(found) if found else "a process that this role may not see"
-        reporter.waiting(f"Waiting for the migration lock{_so_far(waited)}: it is held by {who}.")
+        reporter.tell(
+            events.WaitingForLock(
+                f"Waiting for the migration lock{_so_far(waited)}: it is held by {who}."
+            )
+        )
 
     def tell_of_earlier_run(found: Holder | None, waited: float) -> None:
         who = str(found) if found else "a backend that this role may not see"
-        reporter.waiting(
-            f"Waiting for what an earlier run left{_so_far(waited)}: that process has ended, but "
-            f"its {who} still works."
+        reporter.tell(
+            events.WaitingForLock(
+                f"Waiting for what an earlier run left{_so_far(waited)}: that process has ended, "
+                f"but its {who} still works."
+            )
         )
 
     if in_transaction:
@@ -68,7 +76,7 @@ def exclusively(
     refuse_pool_of_one(connection.engine)
     with MigrationLock(connection.engine, wait=wait, on_wait=tell_of_lock) as lock:
         lock.refuse_sharing(connection)
-        with not_for_ever(connection, reporter.blocked):
+        with not_for_ever(connection, reporter.tell):
             _revive(connection)
         with claim(connection, wait=wait, on_wait=tell_of_earlier_run) as claimed:
             if claimed.held:

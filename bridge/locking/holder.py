@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 
 #: zlib.crc32(b"bridge") as a signed int4: the first key of both advisory locks.
 LOCK_CLASS = 1769475999

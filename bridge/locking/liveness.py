@@ -25,7 +25,7 @@ from bridge.locking.holder import (
     holder,
 )
 from bridge.locking.migration_lock import OnWait, terminate
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 from bridge.waiting import poll
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from bridge.locking.holder import (
     Holder,
     holder,
 )
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 from bridge.waiting import poll
 
 if TYPE_CHECKING:

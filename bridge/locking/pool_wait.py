@@ -16,7 +16,8 @@ from sqlalchemy.pool import QueuePool
 
 from bridge.database.cancel import Watched
 from bridge.errors import LockNotObtained, UsageError
-from bridge.reporting.reporter import duration
+from bridge.reporting import events
+from bridge.reporting.numbers import duration
 
 #: Seconds without an answer after which it is told.
 TELL_AFTER = 3.0
@@ -31,7 +32,9 @@ _MEND = (
 
 
 @contextmanager
-def not_for_ever(connection: Connection, tell: Callable[[str], None]) -> Iterator[None]:
+def not_for_ever(
+    connection: Connection, tell: Callable[[events.MigrationBlocked], None]
+) -> Iterator[None]:
     """Watch over the first statement of a connection, which a pooler may not let through.
 
     `tell` is called from another thread. Raises LockNotObtained instead of the driver's error when
@@ -44,8 +47,10 @@ def not_for_ever(connection: Connection, tell: Callable[[str], None]) -> Iterato
         if answered.wait(TELL_AFTER):
             return
         tell(
-            "The migration lock is held, but the first statement of the migrations has had no "
-            f"answer for {duration(TELL_AFTER)}; the pool seems to be too small. {_MEND}."
+            events.MigrationBlocked(
+                "The migration lock is held, but the first statement of the migrations has had no "
+                f"answer for {duration(TELL_AFTER)}; the pool seems to be too small. {_MEND}."
+            )
         )
         if not answered.wait(GIVE_UP_AFTER):
             given_up.set()

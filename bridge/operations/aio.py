@@ -21,7 +21,8 @@ from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, In
 from bridge.database.request import Request
 from bridge.operations.report import Report
 from bridge.operations.upgrade import run_upgrade
-from bridge.reporting.reporter import Direction, LogReporter, PassingReporter, Reporter, log
+from bridge.reporting import events
+from bridge.reporting.reporter import LogReporter, Reporter, log
 from bridge.waiting import Stop, Stopped, stoppable
 
 if TYPE_CHECKING:
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
     from bridge.operations.status import Status
 
 Result = TypeVar("Result")
+
+#: Not where a migration is done or has failed: what is recorded then is told to the end. And not
+#: where another thread tells, which would end in place of the run.
+_STOPPABLE_AT = (
+    events.WaitingForServer,
+    events.WaitingForLock,
+    events.MigrationStarted,
+    events.Statement,
+)
 
 
 async def upgrade_async(
@@ -94,31 +104,18 @@ class _Stopper(Interrupter):
         super().check()
 
 
-class _Stoppable(PassingReporter):
-    """Ends the run at the next thing that it has to tell, if that is wished.
-
-    Not where a migration is done or has failed: what is recorded then is told to the end.
-    """
+class _Stoppable(Reporter):
+    """Ends the run at the next thing that it has to tell, if that is wished."""
 
     def __init__(self, inner: Reporter, stop: Stop) -> None:
-        super().__init__(inner)
+        self.command = inner.command
+        self._inner = inner
         self._stop = stop
 
-    def unreachable(self, sentence: str, waited: float) -> None:
-        self._stop.check()
-        super().unreachable(sentence, waited)
-
-    def waiting(self, sentence: str) -> None:
-        self._stop.check()
-        super().waiting(sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self._stop.check()
-        super().started(stem, description, direction)
-
-    def statement(self, statement: str, parameters: object) -> None:
-        self._stop.check()
-        super().statement(statement, parameters)
+    def tell(self, event: events.Event) -> None:
+        if isinstance(event, _STOPPABLE_AT):
+            self._stop.check()
+        self._inner.tell(event)
 
 
 async def _in_a_thread(

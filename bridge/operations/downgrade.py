@@ -13,7 +13,7 @@ from bridge.alembic.commands import downgrade, with_steps
 from bridge.alembic.invocation import Invocation
 from bridge.database.request import Request
 from bridge.operations.report import Planned
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:
     from bridge.alembic.script import PlainScript

@@ -24,7 +24,7 @@ from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.locking.blockers import Blocker, blockers_of, ending, told
 from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
 from bridge.locking.migration_lock import terminate
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 
 #: Characters of a statement that are told.
 _SHOWN = 200

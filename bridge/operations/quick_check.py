@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from bridge.database.address import connect_defaults, described, named
 from bridge.database.plain_url import plain_parameters
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
+from bridge.reporting import events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering 
     parameters = plain_parameters(url) if isinstance(url, str) else None
     if url is None or parameters is None:
         return None
-    request.reporter.database(described(parameters, source))
+    request.reporter.tell(events.DatabaseChosen(described(parameters, source)))
     return _OverTheDriver(request, settings, source, str(url), parameters, stack)
 
 

@@ -22,6 +22,7 @@ from bridge.ledger.configured import ledger_of
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.operations.read_only import looking
+from bridge.reporting import events
 
 
 def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
@@ -48,7 +49,7 @@ def _look(request: Request) -> Found | None:
     # The script runs on a connection of its own, and not on this one, which only reads.
     state = replace(state, session=replace(state.session, read_only=False))
     if state.recognised:
-        request.reporter.note(state.recognised)
+        request.reporter.tell(events.Note(state.recognised))
     found = preflight(Command.LOOK, files, state, settings)
     found.refuse()
     return Found(state, found, state.layout)

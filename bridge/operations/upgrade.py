@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from bridge.database.request import Request
 from bridge.operations.quick_check import answering
 from bridge.operations.report import Applied, Planned, Report
-from bridge.reporting.reporter import Direction, PassingReporter, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
 
 # SQLAlchemy and Alembic are imported by the functions that need them: most runs have nothing to do.
 if TYPE_CHECKING:
@@ -86,14 +88,15 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
     return with_steps(Invocation(request=request), to, Direction.UPGRADE, use)
 
 
-class _Tally(PassingReporter):
+class _Tally(Reporter):
     """Counts what was applied."""
 
     def __init__(self, inner: Reporter) -> None:
-        super().__init__(inner)
+        self.command = inner.command
         self.applied: list[Applied] = []
+        self._inner = inner
 
-    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
-        if direction is Direction.UPGRADE:
-            self.applied.append(Applied(stem, seconds))
-        super().finished(stem, direction, seconds)
+    def tell(self, event: events.Event) -> None:
+        if isinstance(event, events.MigrationFinished) and event.direction is Direction.UPGRADE:
+            self.applied.append(Applied(event.migration, event.seconds))
+        self._inner.tell(event)

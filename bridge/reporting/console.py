@@ -6,14 +6,14 @@ The results of a command go to standard output and are not written here.
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
 import time
-from collections.abc import Sequence
 
-from bridge.errors import Interrupted
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.numbers import duration
 from bridge.reporting.output import result
-from bridge.reporting.reporter import Direction, Reporter, duration
+from bridge.reporting.reporter import Reporter
 from bridge.reporting.screen import Screen, Style
 
 #: Sets of parameters of one statement that are shown; there can be thousands.
@@ -43,64 +43,72 @@ class ConsoleReporter(Reporter):
         """End the moving line; what is said after this is the end of the run."""
         self.screen.rest()
 
-    def database(self, description: str) -> None:
-        self._say(f"{description[:1].upper()}{description[1:]}")
+    def tell(self, event: events.Event) -> None:
+        """Write the lines of one event."""
+        match event:
+            case events.DatabaseChosen():
+                self._say(_capitalized(event.message))
+            case events.WaitingForServer():
+                self._wait_for_server(event)
+            case events.WaitingForLock():
+                self._wait(event.message, "waiting", every=self.screen.tell_every)
+            case events.Note():
+                self._say(event.message)
+            case events.Warned():
+                self._insist(f"{self._styled('Warning:', Style.YELLOW)} {event.message}")
+            case events.MigrationStarted():
+                self._start(event)
+            case events.Statement():
+                self._show(event)
+            case events.MigrationBlocked():
+                self.screen.say(event.message)  # and nothing else: it may come from another thread
+            case events.MigrationFinished(migration=stem):
+                done = "done" if event.direction is Direction.UPGRADE else "reverted"
+                self._say(f"  {stem}  {self._styled(done, Style.GREEN)} in {_took(event.seconds)}")
+            case events.MigrationFailed(migration=stem):
+                failed = self._styled("stopped" if event.interrupted else "failed", Style.RED)
+                self._insist(f"  {stem}  {failed} after {_took(event.seconds)}")
+            case events.Result():
+                self.screen.rest()
+                result(event.message)
 
-    def unreachable(self, sentence: str, waited: float) -> None:
-        so_far = f" ({duration(waited)} so far)" if waited >= 1 else ""
-        what = f"{sentence[:1].upper()}{sentence[1:]}".rstrip(".")
-        # It comes every few seconds, and for a minute or so: each time is told.
-        self._wait(f"{what}. Trying again{so_far}.", "waiting for the server", every=0)
-
-    def waiting(self, sentence: str) -> None:
-        self._wait(sentence, "waiting", every=self.screen.tell_every)
-
-    def blocked(self, sentence: str) -> None:
-        self.screen.say(sentence)  # and nothing else: it may come from another thread
-
-    def note(self, sentence: str) -> None:
-        self._say(sentence)
-
-    def warning(self, sentence: str, *, finding: str | None = None) -> None:  # noqa: ARG002
-        self.screen.rest()
-        self.screen.say(f"{self.screen.styled('Warning:', Style.YELLOW)} {sentence}")
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self._told_to_wait_at = None
-        name = self.screen.styled(stem, Style.BOLD)
-        doing = "" if direction is Direction.UPGRADE else "reverting: "
-        self._say(f"  {name}  {doing}{' '.join(description.split())}".rstrip())
-        if not self._quiet:
-            self.screen.watch(
-                stem, lambda seconds: f"  {stem}  still running ({duration(seconds)})"
-            )
-
-    def statement(self, statement: str, parameters: object) -> None:
-        if not self._verbose:
-            return
-        text = textwrap.indent(textwrap.dedent(statement).strip(), "    ")
-        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-        if parameters and self._show_parameters:
-            lines.append(f"    parameters: {_shown(parameters)}")
-        self.screen.say(*(self.screen.styled(line, Style.DIM) for line in lines))
-
-    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
-        done = "done" if direction is Direction.UPGRADE else "reverted"
-        self._say(f"  {stem}  {self.screen.styled(done, Style.GREEN)} in {_took(seconds)}")
-
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:  # noqa: ARG002
-        failed = "stopped" if isinstance(sys.exception(), Interrupted) else "failed"
-        self.screen.rest()
-        self.screen.say(f"  {stem}  {self.screen.styled(failed, Style.RED)} after {_took(seconds)}")
-
-    def result(self, lines: Sequence[str]) -> None:
-        self.screen.rest()
-        result(*lines)
+    def _styled(self, text: str, style: Style) -> str:
+        return self.screen.styled(text, style)
 
     def _say(self, line: str) -> None:
         self.screen.rest()
         if not self._quiet:
             self.screen.say(line)
+
+    def _insist(self, line: str) -> None:
+        self.screen.rest()
+        self.screen.say(line)
+
+    def _start(self, event: events.MigrationStarted) -> None:
+        self._told_to_wait_at = None
+        stem = event.migration
+        doing = "" if event.direction is Direction.UPGRADE else "reverting: "
+        description = " ".join(event.description.split())
+        self._say(f"  {self._styled(stem, Style.BOLD)}  {doing}{description}".rstrip())
+        if not self._quiet:
+            self.screen.watch(
+                stem, lambda seconds: f"  {stem}  still running ({duration(seconds)})"
+            )
+
+    def _show(self, event: events.Statement) -> None:
+        if not self._verbose:
+            return
+        text = textwrap.indent(textwrap.dedent(event.sql).strip(), "    ")
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+        if event.parameters and self._show_parameters:
+            lines.append(f"    parameters: {_shown(event.parameters)}")
+        self.screen.say(*(self._styled(line, Style.DIM) for line in lines))
+
+    def _wait_for_server(self, event: events.WaitingForServer) -> None:
+        so_far = f" ({duration(event.seconds)} so far)" if event.seconds >= 1 else ""
+        what = _capitalized(event.message).rstrip(".")
+        # It comes every few seconds, and for a minute or so: each time is told.
+        self._wait(f"{what}. Trying again{so_far}.", "waiting for the server", every=0)
 
     def _wait(self, sentence: str, label: str, *, every: float) -> None:
         """Tell at once, and then from time to time; `every` is in seconds."""
@@ -115,6 +123,10 @@ class ConsoleReporter(Reporter):
         else:
             return
         self._told_to_wait_at, self._waits_for = now, reason
+
+
+def _capitalized(sentence: str) -> str:
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _took(seconds: float) -> str:

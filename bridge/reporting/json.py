@@ -16,11 +16,27 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from bridge.errors import Interrupted
-from bridge.reporting.reporter import Direction, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+
+#: What each event is called here, and its level.
+NAMES: dict[type[events.Event], tuple[str, str]] = {
+    events.DatabaseChosen: ("run.database", "info"),
+    events.WaitingForServer: ("server.unreachable", "warning"),
+    events.WaitingForLock: ("lock.waiting", "info"),
+    events.Note: ("note", "info"),
+    events.Warned: ("warning", "warning"),
+    events.MigrationStarted: ("migration.started", "info"),
+    events.Statement: ("statement", "debug"),
+    events.MigrationBlocked: ("migration.blocked", "warning"),
+    events.MigrationFinished: ("migration.finished", "info"),
+    events.MigrationFailed: ("migration.failed", "error"),
+}
 
 
 class JsonReporter(Reporter):
@@ -44,73 +60,33 @@ class JsonReporter(Reporter):
         self._failed: str | None = None
         self._result: str | None = None
 
-    def tell(self, event: str, *, level: str = "info", **fields: object) -> None:
-        """Write one event; a reader that went away is no reason to stop the run."""
+    def tell(self, event: events.Event) -> None:
+        """Write one event, and keep what the last one is to say of the whole run."""
+        match event:
+            case events.MigrationStarted():
+                self._failed = None
+            case events.MigrationFinished():
+                self._done[event.direction].append(event.migration)
+            case events.MigrationFailed():
+                self._failed = event.migration
+            case events.Result():
+                self._result = event.message
+                return
+        if self.verbose or not isinstance(event, events.Statement):
+            name, level = NAMES[type(event)]
+            self.write(name, level=level, **self._fields(event))
+
+    def write(self, event: str, *, level: str = "info", **fields: object) -> None:
+        """Write one line; a reader that went away is no reason to stop the run."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"ts": now, "level": level, "event": event, **fields}, default=str)
         with self._lock, suppress(OSError, ValueError, AttributeError):
             self._stream.write(f"{line}\n")  # type: ignore[union-attr]
             self._stream.flush()  # type: ignore[union-attr]
 
-    def database(self, description: str) -> None:
-        self.tell("run.database", message=description)
-
-    def unreachable(self, sentence: str, waited: float) -> None:
-        self.tell("server.unreachable", level="warning", message=sentence, seconds=_rounded(waited))
-
-    def waiting(self, sentence: str) -> None:
-        self.tell("lock.waiting", message=sentence)
-
-    def blocked(self, sentence: str) -> None:
-        self.tell("migration.blocked", level="warning", message=sentence)
-
-    def note(self, sentence: str) -> None:
-        self.tell("note", message=sentence.strip())
-
-    def warning(self, sentence: str, *, finding: str | None = None) -> None:
-        self.tell("warning", level="warning", **_identified(finding), message=sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self._failed = None
-        self.tell(
-            "migration.started",
-            migration=stem,
-            direction=str(direction),
-            description=" ".join(description.split()),
-        )
-
-    def statement(self, statement: str, parameters: object) -> None:
-        if self.verbose:
-            shown = {"parameters": repr(parameters)} if parameters and self.show_parameters else {}
-            self.tell("statement", level="debug", message=statement.strip(), **shown)
-
-    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
-        self._done[direction].append(stem)
-        self.tell(
-            "migration.finished",
-            migration=stem,
-            direction=str(direction),
-            seconds=_rounded(seconds),
-        )
-
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
-        stopped = isinstance(sys.exception(), Interrupted)
-        self._failed = stem
-        self.tell(
-            "migration.failed",
-            level="error",
-            migration=stem,
-            direction=str(direction),
-            seconds=_rounded(seconds),
-            interrupted=stopped,
-        )
-
-    def result(self, lines: Sequence[str]) -> None:
-        self._result = "\n".join(lines)
-
     def ended(self, exit_code: int) -> None:
         """The last event of a run that has not failed."""
-        self.tell("run.finished", exit_code=exit_code, message=self._result, **self._summary())
+        self.write("run.finished", exit_code=exit_code, message=self._result, **self._summary())
 
     def error(
         self,
@@ -126,7 +102,7 @@ class JsonReporter(Reporter):
             about["migration"] = self._failed
         shown = {} if trace is None else {"traceback": trace}
         fields: dict[str, Any] = {**about, **shown, **self._summary()}
-        self.tell("error", level="error", exit_code=exit_code, message=message, **fields)
+        self.write("error", level="error", exit_code=exit_code, message=message, **fields)
 
     def unexpected(self, error: Exception) -> None:
         """The last event of a run that met a bug, of bridge's or of an env.py.
@@ -144,6 +120,28 @@ class JsonReporter(Reporter):
             yield _LogHandler(self)
         finally:
             logging.captureWarnings(capture=False)
+
+    def _fields(self, event: events.Event) -> dict[str, object]:
+        match event:
+            case events.WaitingForServer():
+                return {"message": event.message, "seconds": _rounded(event.seconds)}
+            case events.Warned():
+                return {**_identified(event.id), "message": event.message}
+            case events.Note():
+                return {"message": event.message.strip()}
+            case events.Sentence():
+                return {"message": event.message}
+            case events.MigrationStarted():
+                return {**_of(event), "description": " ".join(event.description.split())}
+            case events.MigrationFinished():
+                return {**_of(event), "seconds": _rounded(event.seconds)}
+            case events.MigrationFailed():
+                took = _rounded(event.seconds)
+                return {**_of(event), "seconds": took, "interrupted": event.interrupted}
+            case events.Statement(sql=sql, parameters=parameters):
+                shown = {"parameters": repr(parameters)} if self.show_parameters else {}
+                return {"message": sql.strip(), **(shown if parameters else {})}
+        return {}
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -164,7 +162,11 @@ class _LogHandler(logging.Handler):
         if record.exc_info:
             shown["traceback"] = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         message = record.getMessage()
-        self._reporter.tell("log", level=level, logger=record.name, message=message, **shown)
+        self._reporter.write("log", level=level, logger=record.name, message=message, **shown)
+
+
+def _of(event: events.MigrationEvent) -> dict[str, object]:
+    return {"migration": event.migration, "direction": event.direction}
 
 
 def _identified(finding: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bridge.errors import Interrupted, Pending
 from bridge.ledger.findings import Severity, refused
 from bridge.operations.report import Report
 from bridge.operations.upgrade import run_upgrade
+from bridge.reporting import events
 from bridge.reporting.reporter import LogReporter, Reporter, log
 
 if TYPE_CHECKING:
@@ -119,9 +120,11 @@ def settings_at_start(
 
 
 def _skip(reporter: Reporter) -> Report:
-    reporter.warning(
-        "Migrations were skipped, and the database was not looked at: startup is off "
-        "(BRIDGE_STARTUP, or startup in the configuration)."
+    reporter.tell(
+        events.Warned(
+            "Migrations were skipped, and the database was not looked at: startup is off "
+            "(BRIDGE_STARTUP, or startup in the configuration)."
+        )
     )
     return Report(())
 
@@ -134,7 +137,7 @@ def _accept(found: Status, reporter: Reporter) -> Report:
     findings = [each for each in found.findings if each.id not in _OF_THE_ROLE]
     for each in findings:
         if each.severity is Severity.WARNING and each.id != "late":
-            reporter.warning(str(each), finding=each.id)
+            reporter.tell(events.Warned(str(each), id=each.id))
     problems = [each for each in findings if each.severity is Severity.ERROR]
     if problems:
         raise refused(problems)

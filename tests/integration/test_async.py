@@ -16,6 +16,7 @@ from sqlalchemy import text
 import bridge
 from bridge.errors import FolderMissing, MigrationError, ServerUnreachable
 from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
+from bridge.reporting import events
 from bridge.reporting.reporter import Reporter
 from support.books import Books
 
@@ -60,11 +61,9 @@ class Waiting(Reporter):
 
     told = False
 
-    def waiting(self, sentence: str) -> None:
-        self.told = True
-
-    def unreachable(self, sentence: str, waited: float) -> None:
-        self.told = True
+    def tell(self, event: events.Event) -> None:
+        if isinstance(event, events.WaitingForLock | events.WaitingForServer):
+            self.told = True
 
 
 @pytest.fixture
@@ -166,8 +165,9 @@ def test_context_variables_are_those_of_the_caller(books: Books) -> None:
     seen: list[str] = []
 
     class Reporting(Reporter):
-        def started(self, stem: str, description: str, direction: Any) -> None:
-            seen.append(variable.get())
+        def tell(self, event: events.Event) -> None:
+            if isinstance(event, events.MigrationStarted):
+                seen.append(variable.get())
 
     async def main() -> None:
         variable.set("mine")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
+from bridge.reporting import events
 from support.tls import EXPIRED, KEY, LASTING, TlsServer
 
 if TYPE_CHECKING:
@@ -170,13 +171,13 @@ def test_what_the_server_or_libpq_will_never_take_is_final(
 
 
 def refused_at_once(url: URL) -> str:
-    waits: list[str] = []
+    waits: list[events.WaitingForServer] = []
     with pytest.raises(UsageError) as caught:
         connect(
             make_engine(url),
             Database(url, "DATABASE_URL"),
             wait=60,
-            on_wait=lambda sentence, _waited: waits.append(sentence),
+            tell=waits.append,
         )
     assert waits == []
     return str(caught.value)

@@ -16,6 +16,7 @@ from bridge.database.request import Request
 from bridge.errors import BridgeError, MigrationError, StillBlocked
 from bridge.execution import lock_waits, retry
 from bridge.operations.upgrade import run_upgrade
+from bridge.reporting import events
 from bridge.reporting.reporter import LogReporter
 from support.both import migration
 from support.recording import Recording
@@ -81,8 +82,11 @@ class Witness(Recording):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def blocked(self, sentence: str) -> None:
-        self.blocks.append(sentence)
+    def tell(self, event: events.Event) -> None:
+        if not isinstance(event, events.MigrationBlocked):
+            super().tell(event)
+            return
+        self.blocks.append(event.message)
         if len(self.blocks) == self.at:
             self.react()
 

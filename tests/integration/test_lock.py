@@ -31,7 +31,7 @@ from bridge.locking.holder import (
 )
 from bridge.locking.liveness import claim
 from bridge.locking.migration_lock import MigrationLock
-from bridge.reporting.reporter import duration
+from bridge.reporting.numbers import duration
 from support.running import advisory_locks, assert_took_less
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from bridge.database import engine as opening
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
+from bridge.reporting import events
 from support.project import Project
 from support.running import ask, poll
 from support.scratch import Scratch, scratch_server
@@ -58,13 +59,13 @@ def facts_until_connected(
     url = normalise(url)
     told: list[str] = []
 
-    def tell(sentence: str, _waited: float) -> None:
-        told.append(sentence.split("): ", 1)[1])
+    def tell(event: events.WaitingForServer) -> None:
+        told.append(event.message.split("): ", 1)[1])
         if STARTING in told:
             and_then()
 
     with connect(
-        make_engine(url), Database(url, "DATABASE_URL"), wait=wait, on_wait=tell
+        make_engine(url), Database(url, "DATABASE_URL"), wait=wait, tell=tell
     ) as connection:
         assert connection.scalar(text("SELECT 1")) == 1
     return told
@@ -73,13 +74,13 @@ def facts_until_connected(
 def refused(url: URL) -> str:
     """What is said at once although there would be time to wait."""
     url = normalise(url)
-    waits: list[str] = []
+    waits: list[events.WaitingForServer] = []
     with pytest.raises(UsageError) as caught:
         connect(
             make_engine(url),
             Database(url, "DATABASE_URL"),
             wait=LONG,
-            on_wait=lambda sentence, _waited: waits.append(sentence),
+            tell=waits.append,
         )
     assert waits == []
     return str(caught.value)
@@ -133,11 +134,11 @@ def test_a_name_that_nobody_knows_yet_is_waited_for() -> None:
     database = Database(url, "DATABASE_URL")
     place = "database app on nohost.invalid:5432 as app (from DATABASE_URL)"
 
-    def enough(sentence: str, _waited: float) -> None:
-        raise ValueError(sentence)
+    def enough(event: events.WaitingForServer) -> None:
+        raise ValueError(event.message)
 
     with pytest.raises(ValueError, match="not known") as told:
-        connect(make_engine(url), database, wait=LONG, on_wait=enough)
+        connect(make_engine(url), database, wait=LONG, tell=enough)
     assert str(told.value) == f"{place}: the name of the host is not known"
     with pytest.raises(ServerUnreachable) as caught:
         connect(make_engine(url), database, wait=0.01)
@@ -160,7 +161,7 @@ def test_waiting_is_told_from_time_to_time_and_not_at_each_try(
             make_engine(url),
             Database(url, "DATABASE_URL"),
             wait=2,
-            on_wait=lambda _sentence, waited: told.append(waited),
+            tell=lambda event: told.append(event.seconds),
         )
     assert told[0] < 0.5
     assert 2 <= len(told) <= 4

@@ -21,6 +21,7 @@ from bridge.alembic.invocation import KEY, Invocation
 from bridge.cli import app
 from bridge.database.request import Request
 from bridge.errors import BridgeError
+from bridge.reporting import events
 from support.recording import Recording
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class _Heard(Recording):
         super().__init__()
         self.heard: list[tuple[str, str]] = []
 
-    def warning(self, sentence: str, *, finding: str | None = None) -> None:
-        super().warning(sentence, finding=finding)
-        self.heard.append((finding or "", sentence))
+    def tell(self, event: events.Event) -> None:
+        super().tell(event)
+        if isinstance(event, events.Warned):
+            self.heard.append((event.id or "", event.message))
 
 
 def _pairs(findings: tuple[Finding, ...], severity: str) -> tuple[tuple[str, str], ...]:

@@ -1,8 +1,26 @@
-"""A Reporter that keeps what it is told."""
+"""Events as tests make them, and a Reporter that keeps what it is told."""
 
 from __future__ import annotations
 
-from bridge.reporting.reporter import Direction, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
+
+
+def started(stem: str, description: str, direction: Direction) -> events.MigrationStarted:
+    return events.MigrationStarted(migration=stem, direction=direction, description=description)
+
+
+def finished(stem: str, direction: Direction, seconds: float) -> events.MigrationFinished:
+    return events.MigrationFinished(migration=stem, direction=direction, seconds=seconds)
+
+
+def failed(
+    stem: str, direction: Direction, seconds: float, *, interrupted: bool = False
+) -> events.MigrationFailed:
+    return events.MigrationFailed(
+        migration=stem, direction=direction, seconds=seconds, interrupted=interrupted
+    )
 
 
 class Recording(Reporter):
@@ -16,20 +34,17 @@ class Recording(Reporter):
         self.done: list[str] = []
         self.not_done: list[str] = []
 
-    def warning(self, sentence: str, *, finding: str | None = None) -> None:
-        self.warnings.append(sentence)
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-
-    def waiting(self, sentence: str) -> None:
-        self.waits.append(sentence)
-
-    def started(self, stem: str, description: str, direction: Direction) -> None:
-        self.begun.append(f"{direction} {stem}")
-
-    def finished(self, stem: str, direction: Direction, seconds: float) -> None:
-        self.done.append(f"{direction} {stem}")
-
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
-        self.not_done.append(f"{direction} {stem}")
+    def tell(self, event: events.Event) -> None:
+        match event:
+            case events.Warned():
+                self.warnings.append(event.message)
+            case events.Note():
+                self.notes.append(event.message)
+            case events.WaitingForLock() | events.MigrationBlocked():
+                self.waits.append(event.message)
+            case events.MigrationStarted():
+                self.begun.append(f"{event.direction} {event.migration}")
+            case events.MigrationFinished():
+                self.done.append(f"{event.direction} {event.migration}")
+            case events.MigrationFailed():
+                self.not_done.append(f"{event.direction} {event.migration}")

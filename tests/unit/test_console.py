@@ -4,17 +4,17 @@ import io
 import logging
 import os
 import re
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import Interrupted
+from bridge.reporting import events
 from bridge.reporting.console import ConsoleReporter
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 from bridge.reporting.screen import Screen
+from support.recording import failed, finished, started
 from support.terminal import FakeTerminal, screen_of
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def test_a_migration_is_told_in_a_line_at_its_start_and_one_at_its_end() -> None:
     reporter, stream = plain()
-    reporter.database("database app on db:5432 as admin (from DATABASE_URL)")
-    reporter.started("001_a", "Adds a", UP)
-    reporter.finished("001_a", UP, 0.1234)
+    reporter.tell(events.DatabaseChosen("database app on db:5432 as admin (from DATABASE_URL)"))
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(finished("001_a", UP, 0.1234))
     assert stream.getvalue().splitlines() == [
         "Database app on db:5432 as admin (from DATABASE_URL)",
         "  001_a  Adds a",
@@ -62,8 +62,8 @@ def test_a_migration_is_told_in_a_line_at_its_start_and_one_at_its_end() -> None
 
 def test_a_downgrade_is_told_as_such() -> None:
     reporter, stream = plain()
-    reporter.started("001_a", "Adds a", Direction.DOWNGRADE)
-    reporter.finished("001_a", Direction.DOWNGRADE, 75)
+    reporter.tell(started("001_a", "Adds a", Direction.DOWNGRADE))
+    reporter.tell(finished("001_a", Direction.DOWNGRADE, 75))
     assert stream.getvalue().splitlines() == [
         "  001_a  reverting: Adds a",
         "  001_a  reverted in 1 min 15 s",
@@ -72,39 +72,32 @@ def test_a_downgrade_is_told_as_such() -> None:
 
 def test_a_description_of_several_lines_is_told_in_one() -> None:
     reporter, stream = plain()
-    reporter.started("001_a", "Adds a\n   and b", UP)
+    reporter.tell(started("001_a", "Adds a\n   and b", UP))
     reporter.close()
     assert stream.getvalue() == "  001_a  Adds a and b\n"
 
 
 def test_a_failure_is_told_with_its_time() -> None:
     reporter, stream = plain()
-    reporter.started("001_a", "", UP)
-    reporter.failed("001_a", UP, 2)
+    reporter.tell(started("001_a", "", UP))
+    reporter.tell(failed("001_a", UP, 2))
     assert stream.getvalue().splitlines() == ["  001_a", "  001_a  failed after 2.00 s"]
 
 
 def test_a_migration_that_a_signal_ended_is_stopped_and_has_not_failed() -> None:
     reporter, stream = plain()
-    reporter.started("001_a", "", UP)
-
-    def interrupted() -> None:
-        raise Interrupted(signal.SIGTERM)
-
-    try:
-        interrupted()
-    except Interrupted:
-        reporter.failed("001_a", UP, 2)
+    reporter.tell(started("001_a", "", UP))
+    reporter.tell(failed("001_a", UP, 2, interrupted=True))
     assert stream.getvalue().splitlines()[-1] == "  001_a  stopped after 2.00 s"
 
 
 def test_quiet_tells_only_of_trouble() -> None:
     reporter, stream = plain(quiet=True)
-    reporter.database("database app")
-    reporter.started("001_a", "Adds a", UP)
-    reporter.warning("005_e.py comes late.")
-    reporter.finished("001_a", UP, 1)
-    reporter.failed("002_b", UP, 1)
+    reporter.tell(events.DatabaseChosen("database app"))
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(events.Warned("005_e.py comes late."))
+    reporter.tell(finished("001_a", UP, 1))
+    reporter.tell(failed("002_b", UP, 1))
     assert stream.getvalue().splitlines() == [
         "Warning: 005_e.py comes late.",
         "  002_b  failed after 1.00 s",
@@ -113,36 +106,39 @@ def test_quiet_tells_only_of_trouble() -> None:
 
 def test_statements_are_told_only_when_verbose() -> None:
     reporter, stream = plain()
-    reporter.statement("SELECT 1", None)
+    reporter.tell(events.Statement(sql="SELECT 1", parameters=None))
     assert stream.getvalue() == ""
 
 
 def test_a_statement_is_shown_whole_and_without_the_indentation_of_the_file() -> None:
     reporter, stream = plain(verbose=True)
-    reporter.statement("\n        CREATE TABLE a (\n            id int\n\n        )\n   ", None)
+    written = "\n        CREATE TABLE a (\n            id int\n\n        )\n   "
+    reporter.tell(events.Statement(sql=written, parameters=None))
     assert stream.getvalue() == "    CREATE TABLE a (\n        id int\n    )\n"
 
 
 def test_parameters_are_shown_only_when_asked_for() -> None:
     hidden, stream = plain(verbose=True)
-    hidden.statement("INSERT INTO a VALUES (%(x)s)", {"x": "secret"})
+    secret = events.Statement(sql="INSERT INTO a VALUES (%(x)s)", parameters={"x": "secret"})
+    hidden.tell(secret)
     assert "secret" not in stream.getvalue()
     shown, stream = plain(verbose=True, show_parameters=True)
-    shown.statement("INSERT INTO a VALUES (%(x)s)", {"x": "secret"})
+    shown.tell(secret)
     assert stream.getvalue().splitlines()[-1] == "    parameters: {'x': 'secret'}"
 
 
 def test_of_many_sets_of_parameters_the_first_ten_are_shown() -> None:
     reporter, stream = plain(verbose=True, show_parameters=True)
-    reporter.statement("INSERT INTO a VALUES (%(x)s)", [{"x": i} for i in range(1000)])
+    many = [{"x": number} for number in range(1000)]
+    reporter.tell(events.Statement(sql="INSERT INTO a VALUES (%(x)s)", parameters=many))
     assert "{'x': 9}] and 990 more" in stream.getvalue()
 
 
 def test_a_migration_that_runs_long_is_told_about_again_and_again() -> None:
     reporter, stream = plain(tell_every=0.05)
-    reporter.started("004_x", "Long", UP)
+    reporter.tell(started("004_x", "Long", UP))
     wait_for(lambda: stream.getvalue().count("still running") >= 2)
-    reporter.finished("004_x", UP, 0.2)
+    reporter.tell(finished("004_x", UP, 0.2))
     told = stream.getvalue().splitlines()
     assert re.fullmatch(r"  004_x  still running \(0\.\d s\)", told[1])
     assert told[-1] == "  004_x  done in 0.20 s"
@@ -157,9 +153,9 @@ def test_the_time_between_two_such_lines_is_thirty_seconds() -> None:
 def test_waiting_is_told_at_once_and_then_only_from_time_to_time() -> None:
     reporter, stream = plain(tell_every=0.1)
     for _ in range(3):
-        reporter.waiting("Waiting for the migration lock.")
+        reporter.tell(events.WaitingForLock("Waiting for the migration lock."))
     time.sleep(0.11)
-    reporter.waiting("Waiting for the migration lock, still.")
+    reporter.tell(events.WaitingForLock("Waiting for the migration lock, still."))
     assert stream.getvalue().splitlines() == [
         "Waiting for the migration lock.",
         "Waiting for the migration lock, still.",
@@ -172,16 +168,20 @@ def test_another_reason_to_wait_is_told_at_once() -> None:
         "Waiting for the migration lock: it is held by one.",
         "Waiting for what an earlier run left: that process has ended.",
     ]
-    reporter.waiting(told[0])
-    reporter.waiting("Waiting for the migration lock (for 5 s so far): it is held by another.")
-    reporter.waiting(told[1])
+    reporter.tell(events.WaitingForLock(told[0]))
+    reporter.tell(
+        events.WaitingForLock(
+            "Waiting for the migration lock (for 5 s so far): it is held by another."
+        )
+    )
+    reporter.tell(events.WaitingForLock(told[1]))
     assert stream.getvalue().splitlines() == told
 
 
 def test_an_unreachable_server_is_told_with_the_time_it_took_so_far() -> None:
     reporter, stream = plain(tell_every=0)
-    reporter.unreachable("database app: nothing listens there", 0)
-    reporter.unreachable("database app: nothing listens there", 12.3)
+    reporter.tell(events.WaitingForServer("database app: nothing listens there", seconds=0))
+    reporter.tell(events.WaitingForServer("database app: nothing listens there", seconds=12.3))
     assert stream.getvalue().splitlines() == [
         "Database app: nothing listens there. Trying again.",
         "Database app: nothing listens there. Trying again (12 s so far).",
@@ -190,10 +190,10 @@ def test_an_unreachable_server_is_told_with_the_time_it_took_so_far() -> None:
 
 def test_without_a_terminal_there_are_no_control_codes() -> None:
     reporter, stream = plain(verbose=True)
-    reporter.started("001_a", "Adds a", UP)
-    reporter.statement("SELECT 1", None)
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(events.Statement(sql="SELECT 1", parameters=None))
     time.sleep(0.4)
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(finished("001_a", UP, 1))
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
 
@@ -203,8 +203,8 @@ def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
     os.close(reading)
     with os.fdopen(writing, "w", buffering=1) as stream:
         reporter = ConsoleReporter(screen=Screen(stream))
-        reporter.started("001_a", "Adds a", UP)
-        reporter.finished("001_a", UP, 1)
+        reporter.tell(started("001_a", "Adds a", UP))
+        reporter.tell(finished("001_a", UP, 1))
         # What is left in its buffer would fail again when it is closed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
 
@@ -212,29 +212,29 @@ def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
 def test_a_process_without_standard_error_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     reporter = ConsoleReporter()
-    reporter.started("001_a", "Adds a", UP)
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(finished("001_a", UP, 1))
 
 
 def test_on_a_terminal_a_line_moves_and_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_a", "Adds a", UP)
+    reporter.tell(started("001_a", "Adds a", UP))
     wait_for(lambda: "0 s" in terminal.getvalue())
     assert re.fullmatch(r"  \S 001_a  0 s", screen_of(terminal.getvalue())[-1])
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(finished("001_a", UP, 1))
     assert screen_of(terminal.getvalue()) == ["  001_a  Adds a", "  001_a  done in 1.00 s"]
 
 
 def test_a_quick_migration_does_not_flicker(monkeypatch: pytest.MonkeyPatch) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_a", "Adds a", UP)
-    reporter.finished("001_a", UP, 0.01)
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(finished("001_a", UP, 0.01))
     assert "\x1b" not in terminal.getvalue()
 
 
 def test_the_moving_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_" + "a" * 100, "", UP)
+    reporter.tell(started("001_" + "a" * 100, "", UP))
     wait_for(lambda: "\x1b[2K" in terminal.getvalue())
     reporter.close()
     drawn = re.findall(r"\x1b\[2K([^\r\x1b]+)\r", terminal.getvalue())
@@ -246,7 +246,7 @@ def test_what_a_migration_prints_stands_above_the_moving_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_a", "Adds a", UP)
+    reporter.tell(started("001_a", "Adds a", UP))
     wait_for(lambda: "0 s" in terminal.getvalue())
     print("from the migration")
     print("to standard error", file=sys.stderr)
@@ -255,7 +255,7 @@ def test_what_a_migration_prints_stands_above_the_moving_line(
     *above, last = screen_of(terminal.getvalue())
     assert above == ["  001_a  Adds a", "from the migration", "to standard error"]
     assert last.endswith("001_a  0 s")
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(finished("001_a", UP, 1))
     assert screen_of(terminal.getvalue()) == [*above, "  001_a  done in 1.00 s"]
 
 
@@ -263,11 +263,11 @@ def test_a_line_that_a_migration_has_not_ended_is_not_written_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_a", "", UP)
+    reporter.tell(started("001_a", "", UP))
     print("working ...", end="")
     time.sleep(0.5)
     print(" half", end="")
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(finished("001_a", UP, 1))
     assert screen_of(terminal.getvalue()) == [
         "  001_a",
         "working ... half",
@@ -281,10 +281,10 @@ def test_logging_that_was_set_up_before_goes_around_the_moving_line_too(
     reporter, terminal = on_terminal(monkeypatch)
     handler = logging.StreamHandler()
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    reporter.started("001_a", "", UP)
+    reporter.tell(started("001_a", "", UP))
     wait_for(lambda: "0 s" in terminal.getvalue())
     logging.getLogger("app").warning("logged")
-    reporter.finished("001_a", UP, 1)
+    reporter.tell(finished("001_a", UP, 1))
     assert screen_of(terminal.getvalue()) == ["  001_a", "logged", "  001_a  done in 1.00 s"]
     assert handler.stream is terminal
 
@@ -293,19 +293,19 @@ def test_afterwards_the_streams_are_the_process_s_own_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.started("001_a", "", UP)
+    reporter.tell(started("001_a", "", UP))
     assert sys.stdout is not terminal
-    reporter.failed("001_a", UP, 1)
+    reporter.tell(failed("001_a", UP, 1))
     assert sys.stdout is terminal
     assert sys.stderr is terminal
 
 
 def test_colours_are_left_out_where_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     reporter, terminal = on_terminal(monkeypatch)
-    reporter.warning("late")
+    reporter.tell(events.Warned("late"))
     assert terminal.getvalue() == "Warning: late\n"
     monkeypatch.delenv("NO_COLOR")
-    ConsoleReporter().warning("late")
+    ConsoleReporter().tell(events.Warned("late"))
     assert terminal.getvalue().endswith("\x1b[33mWarning:\x1b[0m late\n")
 
 

@@ -27,6 +27,7 @@ from bridge.database.engine import (
 )
 from bridge.database.url import connection_parameters
 from bridge.errors import BridgeError, ServerUnreachable, UsageError
+from bridge.reporting import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -530,20 +531,20 @@ def test_a_closed_port_is_told_at_once_without_waiting() -> None:
 
 def test_waiting_ends_after_its_time_and_tells_at_once() -> None:
     url = normalise(f"postgresql://127.0.0.1:{closed_port()}/app")
-    told: list[tuple[str, float]] = []
+    told: list[events.WaitingForServer] = []
     began = time.monotonic()
     with pytest.raises(ServerUnreachable) as caught:
         connect(
             make_engine(url),
             Database(url, "DATABASE_URL"),
             wait=0.7,
-            on_wait=lambda message, waited: told.append((message, waited)),
+            tell=told.append,
         )
     assert 0.7 <= time.monotonic() - began < 5
     assert str(caught.value).endswith("\nWaited 0.7 s for it.")
     line = f"database app on 127.0.0.1:{url.port} (from DATABASE_URL): nothing listens there"
-    assert [message for message, _ in told] == [line]
-    assert 0 <= told[0][1] < 0.7
+    assert [event.message for event in told] == [line]
+    assert 0 <= told[0].seconds < 0.7
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from bridge.reporting import events
+from bridge.reporting.events import Direction
 from bridge.reporting.json import JsonReporter
-from bridge.reporting.reporter import Direction, PassingReporter
+from support.recording import failed, finished, started
 
 UP, DOWN = Direction.UPGRADE, Direction.DOWNGRADE
 
@@ -35,18 +37,18 @@ class Told:
 
 def test_every_event_has_its_name_and_its_fields() -> None:
     told = Told()
-    reporter = PassingReporter(told.reporter)
-    reporter.database("database app on db:5432 as app (from DATABASE_URL)")
-    reporter.unreachable("nothing listens there", 2.51234)
-    reporter.waiting("Waiting for the migration lock.")
-    reporter.blocked("001_a waits for a lock.")
-    reporter.note("  found ")
-    reporter.warning("changed")
-    reporter.started("001_a", "Add\n  things", UP)
-    reporter.statement("SELECT 1", None)
-    reporter.finished("001_a", UP, 1.23456)
-    reporter.started("001_a", "Add things", DOWN)
-    reporter.failed("001_a", DOWN, 0.5)
+    reporter = told.reporter
+    reporter.tell(events.DatabaseChosen("database app on db:5432 as app (from DATABASE_URL)"))
+    reporter.tell(events.WaitingForServer("nothing listens there", seconds=2.51234))
+    reporter.tell(events.WaitingForLock("Waiting for the migration lock."))
+    reporter.tell(events.MigrationBlocked("001_a waits for a lock."))
+    reporter.tell(events.Note("  found "))
+    reporter.tell(events.Warned("changed"))
+    reporter.tell(started("001_a", "Add\n  things", UP))
+    reporter.tell(events.Statement(sql="SELECT 1", parameters=None))
+    reporter.tell(finished("001_a", UP, 1.23456))
+    reporter.tell(started("001_a", "Add things", DOWN))
+    reporter.tell(failed("001_a", DOWN, 0.5))
     assert told.events == [
         {
             "level": "info",
@@ -98,9 +100,9 @@ def test_every_event_has_its_name_and_its_fields() -> None:
 def test_a_run_ends_with_what_it_has_done() -> None:
     told = Told()
     for stem, direction in (("001_a", UP), ("002_b", UP), ("002_b", DOWN)):
-        told.reporter.started(stem, "", direction)
-        told.reporter.finished(stem, direction, 1.0)
-    PassingReporter(told.reporter).result(["Applied 2.", "Reverted 1."])
+        told.reporter.tell(started(stem, "", direction))
+        told.reporter.tell(finished(stem, direction, 1.0))
+    told.reporter.tell(events.Result("Applied 2.\nReverted 1."))
     told.reporter.ended(0)
     event = told.events[-1]
     assert event.pop("seconds") >= 0
@@ -117,10 +119,10 @@ def test_a_run_ends_with_what_it_has_done() -> None:
 def test_an_error_names_the_migration_that_failed_last() -> None:
     told = Told()
     told.reporter.error("No database is named.", 2)
-    told.reporter.failed("001_a", UP, 0.1)
+    told.reporter.tell(failed("001_a", UP, 0.1))
     told.reporter.error("001_a failed.", 1, trace="Traceback")
-    told.reporter.started("001_a", "", UP)
-    told.reporter.finished("001_a", UP, 0.1)
+    told.reporter.tell(started("001_a", "", UP))
+    told.reporter.tell(finished("001_a", UP, 0.1))
     told.reporter.error("Interrupted by SIGTERM.", 143)
     errors = [each for each in told.events if each["event"] == "error"]
     assert [(e["exit_code"], e.get("migration"), e.get("traceback")) for e in errors] == [
@@ -147,7 +149,9 @@ def test_statements_and_their_parameters_are_told_only_where_that_is_asked_for(
     options: dict[str, bool], expected: list[dict[str, str]]
 ) -> None:
     told = Told(**options)
-    told.reporter.statement("\n  SELECT :mail\n", {"mail": "ada@example.org"})
+    told.reporter.tell(
+        events.Statement(sql="\n  SELECT :mail\n", parameters={"mail": "ada@example.org"})
+    )
     assert told.events == [{"level": "debug", "event": "statement", **each} for each in expected]
 
 
@@ -195,7 +199,7 @@ def test_lines_of_several_threads_do_not_mix() -> None:
 
     def work() -> None:
         for _ in range(200):
-            told.reporter.note("x" * 100)
+            told.reporter.tell(events.Note("x" * 100))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -208,4 +212,4 @@ def test_lines_of_several_threads_do_not_mix() -> None:
 def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
     stream = io.StringIO()
     stream.close()
-    JsonReporter(stream=stream).note("unheard")
+    JsonReporter(stream=stream).tell(events.Note("unheard"))

@@ -13,7 +13,10 @@ from bridge.checks.squawk import Finding, Squawk, find_squawk, parsed
 from bridge.checks.squawk_script import Script, look
 from bridge.checks.statement_places import StatementPlaces
 from bridge.errors import UsageError
-from bridge.reporting.reporter import Direction, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
+from support.recording import started
 
 FILE = '''\
 from sqlalchemy import text
@@ -116,13 +119,14 @@ def test_each_line_of_a_script_is_traced_back_to_its_statement() -> None:
 def test_what_a_loop_sends_again_is_kept_once_and_only_of_wanted_files() -> None:
     catcher = Catcher(Reporter(), "/x", ["002_b"])
     for stem in ("001_a", "002_b"):
-        catcher.started(stem, "", Direction.UPGRADE)
+        catcher.tell(started(stem, "", Direction.UPGRADE))
         for number in range(3):
-            catcher.statement("INSERT INTO a VALUES (%(n)s)", [{"n": number}, {"n": 7}])
-        catcher.statement("SELECT 1", {})
+            several = [{"n": number}, {"n": 7}]
+            catcher.tell(events.Statement(sql="INSERT INTO a VALUES (%(n)s)", parameters=several))
+        catcher.tell(events.Statement(sql="SELECT 1", parameters={}))
     assert [each.sql for each in catcher.of("002_b")] == ["INSERT INTO a VALUES (0)", "SELECT 1"]
     assert catcher.of("001_a") == []
-    catcher.started("002_b", "", Direction.UPGRADE)  # as after a lock timeout
+    catcher.tell(started("002_b", "", Direction.UPGRADE))  # as after a lock timeout
     assert catcher.of("002_b") == []
 
 

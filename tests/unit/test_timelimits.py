@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.execution.time_limits import explain
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 STATEMENT, TRANSACTION = "statement_timeout", "transaction_timeout"
 IDLE = "idle_in_transaction_session_timeout"

@@ -33,7 +33,7 @@ from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.transaction import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
-from bridge.reporting.reporter import Direction
+from bridge.reporting.events import Direction
 
 
 def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> None:

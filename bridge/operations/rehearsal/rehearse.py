@@ -28,7 +28,9 @@ from bridge.locking.exclusive import exclusively
 from bridge.operations.rehearsal.driver import Guard, rehearsal_engine
 from bridge.operations.rehearsal.locks import Lock, Locks
 from bridge.operations.rehearsal.script import FileScript
-from bridge.reporting.reporter import Direction, PassingReporter, Reporter
+from bridge.reporting import events
+from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from bridge.alembic.script import PlainScript
@@ -206,12 +208,13 @@ def _not_rehearsable(error: BaseException) -> str | None:
     return None
 
 
-class _Watch(PassingReporter):
+class _Watch(Reporter):
     """Keeps what a file sends, and holds a failure back until it is known to be one."""
 
     def __init__(self, inner: Reporter) -> None:
-        super().__init__(inner)
-        self._failed: tuple[str, Direction, float] | None = None
+        self.command = inner.command
+        self._inner = inner
+        self._failed: events.MigrationFailed | None = None
 
     def begin(self, connection: Connection, mode: Mode) -> None:
         """What follows is of this file."""
@@ -225,16 +228,17 @@ class _Watch(PassingReporter):
     def tell_failure(self) -> None:
         """The failure was one, and not the end of what can be rehearsed."""
         if self._failed is not None:
-            self._inner.failed(*self._failed)
+            self._inner.tell(self._failed)
 
-    def statement(self, statement: str, parameters: object) -> None:
-        self._inner.statement(statement, parameters)
-        many = parameters if isinstance(parameters, list) else [parameters]
-        for each in many:
-            self._script.add(self._with_literals(statement, each))
-
-    def failed(self, stem: str, direction: Direction, seconds: float) -> None:
-        self._failed = (stem, direction, seconds)
+    def tell(self, event: events.Event) -> None:
+        if isinstance(event, events.MigrationFailed):
+            self._failed = event
+            return
+        self._inner.tell(event)
+        if isinstance(event, events.Statement):
+            several = event.parameters if isinstance(event.parameters, list) else [event.parameters]
+            for each in several:
+                self._script.add(self._with_literals(event.sql, each))
 
     def _with_literals(self, statement: str, parameters: object) -> str:
         with self._dbapi.cursor() as cursor:
