@@ -13,6 +13,7 @@ import typer
 
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
 
@@ -129,16 +130,10 @@ def _told(problem: Problem) -> list[str]:
 
 def _summary(found: Checked) -> str:
     counts = [
-        _counted(found.errors, "error"),
-        _counted(found.warnings, "warning"),
+        counted(found.errors, "error") if found.errors else "",
+        counted(found.warnings, "warning") if found.warnings else "",
         f"{len(found.pending)} pending" if found.pending else "",
     ]
     told = ", ".join(filter(None, counts)) or "nothing is wrong"
-    files = _counted(found.files, "migration") or "no migration"
+    files = counted(found.files, "migration") if found.files else "no migration"
     return f"Checked {files} in {found.folder}: {told}."
-
-
-def _counted(number: int, what: str) -> str:
-    if not number:
-        return ""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.completion import revisions
-from bridge.cli.exit import confirmed, counted
+from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.errors import UsageError
 from bridge.reporting import events
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _target(rev: str | None, steps: int | None) -> str:
 
 def _ask(agreed: Downgrade, reporter: Reporter) -> None:
     stems = ", ".join(each.stem for each in agreed.planned)
-    count = counted(agreed.planned)
+    count = counted(len(agreed.planned), "migration")
     for line in _planned(agreed):
         reporter.tell(events.Note(line))
     if not confirmed(
@@ -112,10 +113,11 @@ def _planned(agreed: Downgrade) -> list[str]:
         return [f"Nothing to revert: the database is at {agreed.at or 'base'}."]
     order = ", in this order" if len(agreed.planned) > 1 else ""
     return [
-        f"Would revert {counted(agreed.planned)}{order}:",
+        f"Would revert {counted(len(agreed.planned), 'migration')}{order}:",
         *(f"  {each.stem}  {' '.join(each.description.split())}" for each in agreed.planned),
     ]
 
 
 def _reverted(done: Downgrade) -> list[str]:
-    return [f"Reverted {counted(done.planned)}: the database is at {done.at or 'base'}."]
+    count = counted(len(done.planned), "migration")
+    return [f"Reverted {count}: the database is at {done.at or 'base'}."]

@@ -20,7 +20,7 @@ from bridge.cli.check import check
 from bridge.cli.completion import revisions
 from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
-from bridge.cli.exit import MountableGroup, counted
+from bridge.cli.exit import MountableGroup
 from bridge.cli.init import init
 from bridge.cli.lint import lint
 from bridge.cli.lock import lock
@@ -31,6 +31,7 @@ from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.status import status
 from bridge.reporting import events
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import as_long_as_it_is_read, result
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _planned(planned: Sequence[Planned], to: str) -> list[str]:
         return [_nothing_to_do(to)]
     late = "  (late: its name sorts before one that is applied)"
     return [
-        f"Would apply {counted(planned)}{_up_to(to)}:",
+        f"Would apply {counted(len(planned), 'migration')}{_up_to(to)}:",
         *(
             f"  {each.stem}  {' '.join(each.description.split())}{late if each.late else ''}"
             for each in planned
@@ -260,7 +261,7 @@ def _applied(report: Report, to: str) -> list[str]:
     if not report.applied:
         return [_nothing_to_do(to)]
     state = ": the database is up to date" if to == "head" else _up_to(to)
-    return [f"Applied {counted(report.applied)}{state}."]
+    return [f"Applied {counted(len(report.applied), 'migration')}{state}."]
 
 
 def _nothing_to_do(to: str) -> str:

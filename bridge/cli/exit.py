@@ -19,7 +19,7 @@ from bridge.errors import BridgeError, Interrupted, MigrationError, UsageError
 from bridge.reporting.screen import Screen, Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from bridge.reporting.json import JsonReporter
 
@@ -159,11 +159,6 @@ def _traceback_of(error: BridgeError) -> str | None:
     if cause is None or isinstance(cause, (DriverError, StatementError)):
         return None
     return "".join(traceback.format_exception(cause, chain=False)).rstrip("\n")
-
-
-def counted(migrations: Sequence[object]) -> str:
-    """`1 migration`, `2 migrations`."""
-    return "1 migration" if len(migrations) == 1 else f"{len(migrations)} migrations"
 
 
 def confirmed(question: str, *, untold: str) -> bool:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.exit import counted
 from bridge.cli.options import options_of
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _summary(found: Linted) -> str:
     counts = f"{number or 'nothing'} found" + (
         f", {found.silenced} silenced" * bool(found.silenced)
     )
-    return f"Linted {counted(found.files)} in {found.folder}: {counts}."
+    files = counted(len(found.files), "migration")
+    return f"Linted {files} in {found.folder}: {counts}."
 
 
 def _not_looked_at(found: Linted) -> list[str]:

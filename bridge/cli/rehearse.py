@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bridge.cli.exit import confirmed, counted
+from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.reporting import events
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def _is_embedded(request: Request) -> bool:
 
 def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> None:
     database = cast("Database", request.database)  # it came as a URL, or not at all
+    count = counted(len(planned), "migration")
     what = (
-        f"This runs {counted(planned)} ({', '.join(each.stem for each in planned)}) for real on "
+        f"This runs {count} ({', '.join(each.stem for each in planned)}) for real on "
         f"{database.describe()}, in one transaction that is rolled back at the end. Until then it "
         "holds the locks that it takes, and whoever needs those tables waits."
     )
@@ -124,7 +126,7 @@ def _findings(found: Rehearsal) -> Iterator[str]:
     if found.left:
         yield f"Not rehearsed: {_left(found)}"
     if found.done:
-        done = counted(found.done)
+        done = counted(len(found.done), "migration")
         yield f"Rehearsed {done}; everything was rolled back, and nothing is recorded."
 
 

@@ -11,6 +11,7 @@ import typer
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.reporting import events
+from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def repair(
             reporter.tell(events.Note(line))
         return confirmed(
             f"Record {'this' if len(changes) == 1 else 'these'}?",
-            untold=f"This would repair {_rows(changes)} of the ledger, and there is no terminal "
-            "to ask at. Nothing was repaired. If it is meant, add --yes.",
+            untold=f"This would repair {counted(len(changes), 'row')} of the ledger, and there is "
+            "no terminal to ask at. Nothing was repaired. If it is meant, add --yes.",
         )
 
     with options_of(ctx).run() as request:
@@ -85,8 +86,5 @@ def repair(
 
 
 def _told(done: str, changes: Sequence[Change]) -> list[str]:
-    return [f"{done} {_rows(changes)}:", *(f"  {each.stem}  {each.what}" for each in changes)]
-
-
-def _rows(changes: Sequence[Change]) -> str:
-    return "1 row" if len(changes) == 1 else f"{len(changes)} rows"
+    rows = counted(len(changes), "row")
+    return [f"{done} {rows}:", *(f"  {each.stem}  {each.what}" for each in changes)]

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING
 
 from bridge.operations.status import Migration, MigrationState
-from bridge.reporting.numbers import duration
+from bridge.reporting.numbers import counted, duration
 from bridge.reporting.screen import Screen, Style
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def summary(found: Overview) -> list[str]:
     """What is said below the table: the current revision, and who migrates now."""
     known = found.status
     if found.lock is None:
-        files = _counted(len(known.migrations), "file")
+        files = counted(len(known.migrations), "file")
         return [
             f"{files} in {harmless(found.folder)}. No database was asked: what it has is unknown."
         ]
@@ -98,7 +98,7 @@ def summary(found: Overview) -> list[str]:
     if known.pending:
         told += f" To apply: {len(known.pending)}."
     if known.problems:
-        told += f" {_counted(len(known.problems), 'problem')}."
+        told += f" {counted(len(known.problems), 'problem')}."
     held = found.lock.holder is not None or found.lock.worker is not None
     return [told, *([found.lock.lines[0]] if held else [])]
 
@@ -191,7 +191,3 @@ def _took(milliseconds: int | None) -> str:
     if milliseconds is None:
         return _NOTHING
     return f"{milliseconds} ms" if milliseconds < _SECOND else duration(milliseconds / _SECOND)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

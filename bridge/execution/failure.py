@@ -16,6 +16,7 @@ from bridge.execution.causes import Blame, advice_on_right, advice_on_server, bl
 from bridge.execution.refused_record import Tables, advice_on_record
 from bridge.execution.transaction import CHECK_COMMIT, Work
 from bridge.files.mode import Mode
+from bridge.reporting.numbers import counted
 
 #: How much of a statement is shown: lines, and characters of each.
 _LINES, _WIDTH = 30, 500
@@ -259,10 +260,9 @@ class Failure:
             return f"{unseen.replace(' also', '')} {everything} was rolled back.".strip()
         line = self.work.committed[-1].line
         place = f", the last at line {line}" if count > 1 else f", at line {line}"
-        commits = "1 commit" if count == 1 else f"{count} commits"
         return (
-            f"It had made {commits}{place if line else ''}: what it did up to there stays. "
-            f"Everything after it was rolled back.{unseen}"
+            f"It had made {counted(count, 'commit')}{place if line else ''}: what it did up to "
+            f"there stays. Everything after it was rolled back.{unseen}"
         )
 
     def _of_others(self) -> str:

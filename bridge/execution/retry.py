@@ -19,7 +19,7 @@ from bridge.execution.lock_waits import LockWaits
 from bridge.locking.blockers import told
 from bridge.reporting import events
 from bridge.reporting.events import Direction
-from bridge.reporting.numbers import duration
+from bridge.reporting.numbers import counted, duration
 from bridge.reporting.reporter import Reporter
 from bridge.waiting import sleep
 
@@ -140,7 +140,7 @@ def pause_after(attempt: int) -> float:
 
 
 def _given_up(error: MigrationError, tries: int, seconds: float) -> StillBlocked:
-    times = f"{tries} tries" if tries > 1 else "1 try"
+    times = counted(tries, "try", "tries")
     return StillBlocked(
         f"Given up after {times} in {duration(seconds)}, because others hold a lock that it "
         f"needs.\n{error}"

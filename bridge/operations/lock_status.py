@@ -24,7 +24,7 @@ from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.locking.blockers import Blocker, blockers_of, ending, told
 from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
 from bridge.locking.migration_lock import terminate
-from bridge.reporting.numbers import duration
+from bridge.reporting.numbers import counted, duration
 
 #: Characters of a statement that are told.
 _SHOWN = 200
@@ -160,7 +160,7 @@ class LockStatus:
 
     def _waiting(self) -> Iterator[str]:
         if self.waiters:
-            processes = "1 process waits" if len(self.waiters) == 1 else f"{len(self.waiters)} wait"
+            processes = counted(len(self.waiters), "process waits", "wait")
             yield f"  {processes} for the lock:"
             yield from (f"    {waiter}" for waiter in self.waiters)
 

@@ -12,6 +12,7 @@ from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.operations.read_only import looking
 from bridge.operations.status import MigrationState, Status, status_of
+from bridge.reporting.numbers import counted, listed
 
 #: Names of migrations that are shown in one sentence.
 _SHOWN = 5
@@ -39,13 +40,13 @@ def _told(state: State, status: Status) -> list[str]:
         count = len(state.rows) - len(gone)
         lines.append(f"{count} of them {'is a file' if count == 1 else 'are files'} of the folder.")
     if gone:
-        lines.append(f"Without a file: {_names(gone)}.")
+        lines.append(f"Without a file: {listed(gone, _SHOWN)}.")
     lines += [*status.problems, *status.warnings]
     if sentence := additions(state):
         lines.append(sentence)
     if not status.problems:
         pending = status.pending
-        lines.append(f"Pending: {_names(pending)}." if pending else "Nothing is pending.")
+        lines.append(f"Pending: {listed(pending, _SHOWN)}." if pending else "Nothing is pending.")
     return lines
 
 
@@ -54,15 +55,9 @@ def _ledger(state: State) -> str:
         return f"There is no table {state.ledger} yet: the first run makes it."
     if not state.rows:
         return f"The table {state.ledger} is there, without any row."
-    rows = "1 row" if len(state.rows) == 1 else f"{len(state.rows)} rows"
+    rows = counted(len(state.rows), "row")
     form = state.keys.form if state.keys else "stem"
     return (
         f"The table {state.ledger} was recognised: {rows}, which name migrations by their {form} "
         f"in the column {state.key_column}."
     )
-
-
-def _names(stems: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(stems[:_SHOWN])
-    more = len(stems) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

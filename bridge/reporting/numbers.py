@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(number: int, what: str, several: str | None = None) -> str:
     """Return, for example, `1 file` or `2 files`; `several` is a plural that is not `what` + s."""
     return f"{number} {what if number == 1 else several or f'{what}s'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return, for example, `a, b and 3 more`, where `most` is 2."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:

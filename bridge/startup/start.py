@@ -19,6 +19,7 @@ from bridge.ledger.findings import Severity, refused
 from bridge.operations.report import Report
 from bridge.operations.upgrade import run_upgrade
 from bridge.reporting import events
+from bridge.reporting.numbers import counted, listed
 from bridge.reporting.reporter import LogReporter, Reporter, log
 
 if TYPE_CHECKING:
@@ -148,12 +149,9 @@ def _accept(found: Status, reporter: Reporter) -> Report:
 
 def pending_sentence(stems: Sequence[str]) -> str:
     """What is pending, why it was not applied, and what to type."""
-    names = ", ".join(stems[:NAMED])
-    if len(stems) > NAMED:
-        names += f" and {len(stems) - NAMED} more"
-    what = "1 migration is" if len(stems) == 1 else f"{len(stems)} migrations are"
+    what = counted(len(stems), "migration is", "migrations are")
     return (
-        f"{what} pending: {names}. startup is check (BRIDGE_STARTUP, or startup in the "
-        "configuration), so that this process does not apply them; nothing was written. Apply "
+        f"{what} pending: {listed(stems, NAMED)}. startup is check (BRIDGE_STARTUP, or startup in "
+        "the configuration), so that this process does not apply them; nothing was written. Apply "
         "them with `eai migrate`, then start again."
     )
