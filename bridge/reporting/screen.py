@@ -85,10 +85,10 @@ class Screen:
             self._write("".join(f"{line}\n" for line in lines))
 
     def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
-        """Show that something goes on, until `rest`; `tell` makes the line for every 30 seconds.
+        """Show that something goes on, until `rest` or the next `watch`.
 
-        Whichever comes first, the last call counts. On a terminal it is the moving line; where
-        there is none it is what `tell` returns, given the seconds so far.
+        On a terminal the line with this label moves. Elsewhere a line is written from time to
+        time: `tell` makes it, from the seconds so far.
         """
         self.rest()
         if not self.live and tell is None:
