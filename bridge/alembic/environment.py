@@ -64,7 +64,7 @@ def _run_online(script: PlainScriptDirectory, context: Any, options: dict[str, A
         invocation = replace(invocation, request=request)
         asked_with = "-x database_url=URL" if typed else "--database-url"
         with command_connection(invocation, script.settings, asked_with=asked_with) as connection:
-            run = CommandRun.of(script, connection, reporter)
+            run = CommandRun.of(script, connection, request)
             if interrupter is not None:
                 run.check_signals = interrupter.check
             _run(run, invocation, context, options)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
+from bridge.alembic.errors import under_command_line
 from bridge.config.sources import find_config
 from bridge.database.handed_in import usable
 from bridge.database.request import Request
@@ -51,7 +52,7 @@ class Invocation:
         cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. Raises
         UsageError for what no migration can run on.
         """
-        invocation = cls.in_(config) or cls()
+        invocation = cls.in_(config) or _typed(config)
         given = usable(config.attributes.get("connection"))
         if given is None and (url := _url_of(config)) is not None:
             given = url
@@ -76,6 +77,17 @@ class Invocation:
         if isinstance(request.database, Engine | Connection):
             config.attributes["connection"] = request.database
         return config
+
+
+def _typed(config: Config) -> Invocation:
+    """What to type to go on after a failure of an ``alembic`` command is like what was typed."""
+    if not under_command_line(config):
+        return Invocation()
+    function, *_ = config.cmd_opts.cmd if config.cmd_opts else (None,)
+    command = "alembic upgrade head"
+    if getattr(function, "__name__", None) == "downgrade":
+        command = f"alembic downgrade {getattr(config.cmd_opts, 'revision', '-1')}"
+    return Invocation(request=Request(command=command))
 
 
 def _url_of(config: Config) -> str | None:

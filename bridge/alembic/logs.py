@@ -26,14 +26,4 @@ def reporter_for(config: Config) -> Reporter:
         return LogReporter()
     from bridge.reporting.console import ConsoleReporter
 
-    reporter = ConsoleReporter(quiet=bool(getattr(config.cmd_opts, "quiet", False)))
-    reporter.command = _typed(config)
-    return reporter
-
-
-def _typed(config: Config) -> str:
-    """What to type to go on after a failure."""
-    function, *_ = config.cmd_opts.cmd if config.cmd_opts else (None,)
-    if getattr(function, "__name__", None) == "downgrade":
-        return f"alembic downgrade {getattr(config.cmd_opts, 'revision', '-1')}"
-    return "alembic upgrade head"
+    return ConsoleReporter(quiet=bool(getattr(config.cmd_opts, "quiet", False)))

@@ -18,6 +18,7 @@ from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from bridge.alembic.script_directory import PlainScriptDirectory
+    from bridge.database.request import Request
 
 
 @dataclass(kw_only=True)
@@ -29,6 +30,8 @@ class CommandRun:
     connection: Connection
     ledger: Ledger
     reporter: Reporter
+    #: What a person types to go on after a failure has been mended.
+    command: str
     #: Whether the connection came in a transaction of the caller's, who alone may end it.
     external: bool
     #: Raises Interrupted if a signal has come.
@@ -39,7 +42,7 @@ class CommandRun:
 
     @classmethod
     def of(
-        cls, script: PlainScriptDirectory, connection: Connection, reporter: Reporter
+        cls, script: PlainScriptDirectory, connection: Connection, request: Request
     ) -> CommandRun:
         """The run of this script directory; to be asked before the first statement is sent.
 
@@ -50,7 +53,8 @@ class CommandRun:
             settings=script.settings,
             connection=connection,
             ledger=ledger_of(script.settings),
-            reporter=reporter,
+            reporter=request.reporter,
+            command=request.command,
             external=connection.in_transaction(),
         )
 

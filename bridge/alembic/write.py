@@ -70,6 +70,7 @@ def write(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], N
             reporter=retrying.reporter,
             watcher=watcher,
             may_begin=right.may_begin,
+            command=run.command,
             keep_claim=right.keep,
             pooled=right.pooled,
             check_signals=run.check_signals,

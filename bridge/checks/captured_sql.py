@@ -40,7 +40,6 @@ class Catcher(Reporter):
         #: The statements of each wanted file, by its stem; the dicts are ordered sets.
         self._captured: dict[str, dict[CapturedStatement, None]] = {stem: {} for stem in wanted}
         self._running = ""
-        self.command = inner.command
 
     def of(self, stem: str) -> list[CapturedStatement]:
         """List what this file has sent; a statement that a loop repeats stands there once."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,8 +76,8 @@ def downgrade(
                 if _RELATIVE.fullmatch(to):
                     # A failure must not lead to going back further than was meant.
                     to = agreed.at or "base"
-                request.reporter.command = f"{command} {to}"
-                lines = _reverted(run_downgrade(here, to=to, agreed=agreed, command=command))
+                agreed_to = replace(here, command=f"{command} {to}")
+                lines = _reverted(run_downgrade(agreed_to, to=to, agreed=agreed, command=command))
     result(*lines)
 
 

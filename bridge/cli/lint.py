@@ -81,13 +81,12 @@ def lint(
         4  something was found, or a file could not be rehearsed, or a problem in the files
        75  try again later: the server does not answer
     """
-    options = options_of(ctx)
+    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
     if database_url:
         options = dataclasses.replace(options, database_url=database_url)
     with options.run() as request:
         from bridge.checks.lint import run_lint
 
-        request.reporter.command = ctx.command_path
         found = run_lint(request, names=files or (), base=base, ignore=ignore or ())
     result(json.dumps(found.to_json(), indent=2)) if as_json else result(*_lines(found))
     for line in _not_looked_at(found):

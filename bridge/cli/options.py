@@ -64,7 +64,6 @@ class Options:
             events.show_parameters = settings.show_parameters
             in_order()
             with self._reporting(screen, events) as reporter:
-                reporter.command = self.command
                 yield Request(
                     database=self.database_url,
                     config=self.config,
@@ -72,6 +71,7 @@ class Options:
                     overrides=overrides,
                     reporter=reporter,
                     interrupter=interrupter,
+                    command=self.command,
                 )
 
     def _overrides(self) -> dict[str, object]:

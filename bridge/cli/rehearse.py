@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -56,12 +57,12 @@ def rehearse(
       eai migrate rehearse
       eai migrate rehearse --to 004 --yes > review.sql
     """
-    with options_of(ctx).run() as request:
+    command = ctx.command_path + ("" if to == "head" else f" --to {to}")
+    with replace(options_of(ctx), command=command).run() as request:
         from bridge.database.connected import opened
         from bridge.operations.upgrade import plan
 
         reporter = request.reporter
-        reporter.command = ctx.command_path + ("" if to == "head" else f" --to {to}")
         with opened(request, request.settings()) as here:
             planned = plan(here, to=to)
             if planned:

@@ -36,6 +36,8 @@ class Request:
     reporter: Reporter = field(default_factory=LogReporter)
     #: Cancels the running statement on signals, for callers that have one.
     interrupter: Interrupter | None = None
+    #: What a person types to go on after a failure has been mended.
+    command: str = "eai migrate"
 
     @classmethod
     def at_start(

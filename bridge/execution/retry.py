@@ -103,7 +103,6 @@ class HoldingReporter(Reporter):
     """Holds a failure back until it is known that the file is not tried again."""
 
     def __init__(self, inner: Reporter) -> None:
-        self.command = inner.command
         self._inner = inner
         self._holds = False
         self._failed: events.MigrationFailed | None = None

@@ -45,6 +45,8 @@ class Runner:
     watcher: Watcher
     #: Asks, before each migration, whether it may begin; raises if not. Gets the file's stem.
     may_begin: Callable[[str], None]
+    #: What a person types to go on after a failure has been mended.
+    command: str
     #: Called after a statement of a file that may have let go of the session's locks.
     keep_claim: Callable[[], None] = lambda: None
     #: Raises Interrupted if a signal has come, which a file may have swallowed.
@@ -248,7 +250,7 @@ class Runner:
             work=attempt.work,
             phase=attempt.phase,
             done=tuple(self.done),
-            command=self.reporter.command,
+            command=self.command,
             show_parameters=self.show_parameters,
             tables=Tables(*self.books, role=self.baseline.current_user),
             rehearsal=self.rehearsal,

@@ -108,7 +108,6 @@ class _Stoppable(Reporter):
     """Ends the run at the next thing that it has to tell, if that is wished."""
 
     def __init__(self, inner: Reporter, stop: Stop) -> None:
-        self.command = inner.command
         self._inner = inner
         self._stop = stop
 

@@ -92,7 +92,6 @@ class _Tally(Reporter):
     """Counts what was applied."""
 
     def __init__(self, inner: Reporter) -> None:
-        self.command = inner.command
         self.applied: list[Applied] = []
         self._inner = inner
 

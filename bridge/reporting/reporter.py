@@ -32,9 +32,6 @@ class Reporter:
         bridge.upgrade(reporter=Metrics())
     """
 
-    #: What a person types to go on after a failure has been mended.
-    command = "eai migrate"
-
     def tell(self, event: events.Event) -> None:
         """Hear of one event; what this raises ends the run.
 

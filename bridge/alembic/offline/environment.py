@@ -11,6 +11,7 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO, cast
 
@@ -47,7 +48,8 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
     driver = ScriptConnection(buffer.write)
     connection = OfflineConnection(driver)
     with contextlib.closing(connection):
-        run = CommandRun.of(script, connection, reporter_for(context.config))
+        request = replace(script.invocation.request, reporter=reporter_for(context.config))
+        run = CommandRun.of(script, connection, request)
         ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer
         _take_over(ctx, connection, buffer)

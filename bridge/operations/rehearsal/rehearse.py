@@ -152,6 +152,7 @@ class _Rehearsing:
                 reporter=self._watch,
                 watcher=watcher,
                 may_begin=self._may_begin,
+                command=self._request.command,
                 autoflush=settings.session_autoflush,
                 show_parameters=settings.show_parameters,
                 external=True,
@@ -212,7 +213,6 @@ class _Watch(Reporter):
     """Keeps what a file sends, and holds a failure back until it is known to be one."""
 
     def __init__(self, inner: Reporter) -> None:
-        self.command = inner.command
         self._inner = inner
         self._failed: events.MigrationFailed | None = None
 
