@@ -182,6 +182,10 @@ def test_logging_sections_are_followed_and_disable_no_logger(three: Project) -> 
     told = three.alembic("upgrade", "head", check=True).stderr
     assert "INFO [alembic.runtime.migration] Running upgrade  -> 001_one, Create one" in told
     assert "WARNING [bridge] still heard" in told
+    three.write("005_fails", "def upgrade(db): 1 / 0")
+    failed = three.alembic("upgrade", "head")
+    assert "Correct the file, and type: alembic upgrade head\n" in failed.stderr
+    three.remove("005_fails")
     # A program has set up its logging as it likes.
     program = three.python(
         """
