@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import String
 
-from bridge.alembic.autogenerate.defaults import compare_defaults
+from bridge.alembic.autogenerate.comparison import compare_defaults
 from bridge.alembic.autogenerate.writer import write_sql
 from bridge.alembic.run import CommandRun
 from bridge.config.resources import load_metadata

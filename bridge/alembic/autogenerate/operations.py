@@ -20,8 +20,8 @@ from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeEngine
 
 from bridge.alembic.autogenerate.catalog import Facts
+from bridge.alembic.autogenerate.comparison import name_constraints
 from bridge.alembic.autogenerate.dialect import OfflineDialect
-from bridge.alembic.autogenerate.names import name_constraints
 from bridge.alembic.autogenerate.order import COMPARED, in_order
 from bridge.alembic.autogenerate.python import Statement, escaped
 from bridge.alembic.autogenerate.types import TYPE_DDL, around_of

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alembic.operations import ops
 from sqlalchemy import ForeignKeyConstraint
@@ -76,8 +76,10 @@ def _columns_in_order(others: Sequence[ops.MigrateOperation]) -> Iterator[ops.Mi
 
 def _position(operation: ops.MigrateOperation) -> int:
     """Where the column stands in its table; 0 if nobody knows."""
-    added = operation._reverse if isinstance(operation, ops.DropColumnOp) else operation  # noqa: SLF001
-    column = added.column if isinstance(added, ops.AddColumnOp) else None
+    if isinstance(operation, ops.DropColumnOp):
+        column: Any = operation.to_column()
+    else:
+        column = getattr(operation, "column", None)
     table = getattr(column, "table", None)
     return list(table.columns).index(column) if table is not None else 0
 
