@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.operations import ops
@@ -288,3 +289,22 @@ def test_generated_files_are_formatted_and_say_what_they_lose(bench: Bench) -> N
             [ruff, *check, "--isolated", written], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout
+
+
+def test_rows_that_a_hook_of_the_project_adds_are_written_with_their_values(bench: Bench) -> None:
+    become(widgets())
+
+    def hook(_context: object, _revision: object, directives: list[ops.MigrationScript]) -> None:
+        upgrade = directives[0].upgrade_ops
+        assert upgrade is not None
+        upgrade.ops.append(
+            ops.BulkInsertOp(
+                sa.table("widgets", sa.column("id", sa.Integer), sa.column("name", sa.String)),
+                [{"id": 1, "name": "it's\t1%"}, {"id": 2, "name": None}],
+            )
+        )
+
+    source = bench.generate(process_revision_directives=hook)
+    assert r"""text("INSERT INTO widgets (id, name) VALUES (1, 'it''s\t1%')")""" in source
+    assert """text("INSERT INTO widgets (id, name) VALUES (2, NULL)")""" in source
+    bench.upgrade()

@@ -1,8 +1,7 @@
 """Alembic's operations as SQL statements: what they would send, without sending it.
 
-Each operation is run against a context of Alembic's that is offline and keeps what it is given.
+Each operation is run against a context of Alembic's whose connection only keeps what it is given.
 What they leave out is added: schemas and types that are not there, and those left over.
-Beyond Alembic's documented surface it replaces `_exec` of that one context's implementation.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from typing import Any
 
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Dialect, TextClause, text
+from sqlalchemy import Dialect, Insert, TextClause, text
+from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeEngine
 
@@ -113,21 +113,20 @@ class _Compiler:
         self._facts = facts
         self._sent: list[str] = []
         opts = {name: value for name, value in live.opts.items() if name != "output_encoding"}
-        self._context = MigrationContext.configure(
-            dialect=self.dialect,
-            opts={**opts, "as_sql": True, "literal_binds": True, "output_buffer": StringIO()},
+        context: Any = MigrationContext.configure(
+            dialect=self.dialect, opts={**opts, "as_sql": True, "output_buffer": StringIO()}
         )
-        self._context.impl._exec = self._keep  # type: ignore[method-assign] # noqa: SLF001
-        self._operations = Operations(self._context)
+        # It sends to a connection, where its own text would change tabs inside constants.
+        context.impl.as_sql = False
+        context.connection = context.impl.connection = MockConnection(self.dialect, self._keep)
+        self._operations = Operations(context)
 
-    def _keep(
-        self,
-        construct: Any,
-        execution_options: Any = None,  # noqa: ARG002 - Alembic's signature
-        multiparams: Any = None,
-        params: Any = None,
-    ) -> None:
-        if multiparams or params:
+    def _keep(self, construct: Any, parameters: Any) -> None:
+        if parameters and isinstance(construct, Insert):
+            for row in parameters:
+                self._keep(construct.values(row), None)
+            return
+        if parameters:
             raise TypeError("it has parameters")
         # Those of a table's columns come with the table's event, or not at all: see `around_of`.
         if not isinstance(construct, TYPE_DDL):
