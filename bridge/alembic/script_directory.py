@@ -67,6 +67,9 @@ class PlainScriptDirectory(ScriptDirectory):
         self.announce = None
         #: Told which revision is about to be stamped, None for base, and may refuse.
         self.announce_stamp: Callable[[str | None], object] | None = None
+        #: What comparisons with the models have found, by the ids of the revisions to be written:
+        #: makes the code of one, or None if there is nothing to do.
+        self.compared: dict[str, Callable[[], Generated | None]] = {}
         super().__init__(version_locations=[settings.folder], **options)
         self.files = scan(settings.folder, beginning=self._writes_a_file()).files
 
@@ -218,18 +221,23 @@ class PlainScriptDirectory(ScriptDirectory):
         version_path: Any = _UNNAMED,
         file_template: str | None = None,  # noqa: ARG002 - the name is the number and the slug
         depends_on: Any = None,
-        generated: Generated | None = None,
         **_rendered: Any,
     ) -> Script | None:
         """Write the next plain file and return it as a revision.
 
         A `revid` that a person gave becomes the file's number; twelve hexadecimal digits are
-        taken for one that Alembic invented. `generated` is what a comparison has made.
+        taken for one that Alembic invented. None if a comparison has found nothing to write.
         """
         from bridge.files.new_file import refuse_branches, refuse_merge, template_arguments
         from bridge.files.numbering import new_stem
 
         with self.told_to_alembic():
+            generated: Generated | None = None
+            if revid in self.compared:
+                generated = self.compared.pop(revid)()
+                if generated is None:
+                    self._tell_of_nothing()
+                    return None
             # Only ``alembic merge`` names a head, or several, and no folder.
             if head not in (None, "head") and version_path is _UNNAMED:
                 refuse_merge()
@@ -279,6 +287,12 @@ class PlainScriptDirectory(ScriptDirectory):
         Alembic tells its own commands apart by their options only.
         """
         return self.invocation.writes_file or hasattr(self.config.cmd_opts, "rev_id")
+
+    def _tell_of_nothing(self) -> None:
+        from bridge.alembic.autogenerate.writer import NOTHING_TO_DO
+
+        if not self.quiet:
+            self.config.print_stdout(NOTHING_TO_DO)
 
     def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
         from bridge.files.new_file import render, write_new

@@ -2,19 +2,18 @@
 
 Alembic compares and asks the team's ``process_revision_directives``; what comes out of that is
 written here as SQL instead of calls of ``op``. ``alembic check`` shares the comparison and stays
-as it is. Of Alembic's private surface it replaces `_to_script` of one RevisionContext.
+as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from alembic.autogenerate import RevisionContext
-from alembic.operations.ops import MigrateOperation, MigrationScript
+from alembic.autogenerate import RevisionContext, renderers
+from alembic.operations.ops import MigrateOperation, MigrationScript, OpContainer
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script
 
 from bridge.alembic.autogenerate.catalog import Facts
 from bridge.alembic.autogenerate.dialect import OfflineDialect
@@ -26,6 +25,8 @@ from bridge.files.new_file import Generated
 from bridge.ledger.history import History
 
 if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
     from bridge.alembic.script_directory import PlainScriptDirectory
 
 NOTHING_TO_DO = "Nothing to do: the database is as the models say. No file was written."
@@ -35,19 +36,30 @@ Hook = Callable[[MigrationContext, Any, list[MigrationScript]], None]
 
 def write_sql(ctx: MigrationContext, script: PlainScriptDirectory) -> None:
     """Make the comparison that is under way in this context, if one is, end in files of SQL."""
-    comparing: RevisionContext | None = ctx.opts.get("revision_context")
-    if comparing is None:
+    if ctx.opts.get("revision_context") is None:
         return
     own: Hook | None = ctx.opts.get("process_revision_directives")
-    writer = _Writer(ctx, script, comparing)
 
-    def read_facts(migration_context: MigrationContext, rev: Any, directives: Any) -> None:
+    def process(migration_context: MigrationContext, rev: Any, directives: Any) -> None:
         if own is not None:
             own(migration_context, rev, directives)
-        writer.read_facts(directives)
+        facts = _facts(ctx, directives)
+        for directive in directives:
+            there, back = _both_ways(directive)
+            script.compared[str(directive.rev_id)] = partial(_generate, ctx, facts, there, back)
+            for container in (*directive.upgrade_ops_list, *directive.downgrade_ops_list):
+                container.ops = [_Compared(container.ops)] if container.ops else []
 
-    ctx.opts["process_revision_directives"] = read_facts
-    comparing._to_script = writer.write  # type: ignore[method-assign] # noqa: SLF001
+    ctx.opts["process_revision_directives"] = process
+
+
+class _Compared(OpContainer):
+    """Operations that are not rendered as Python, because they will be written as SQL."""
+
+
+@renderers.dispatch_for(_Compared)
+def _render_nothing(_context: AutogenContext, _operations: _Compared) -> list[str]:
+    return []
 
 
 def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
@@ -67,55 +79,34 @@ def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
     )
 
 
-@dataclass
-class _Writer:
-    """Writes the scripts of one comparison, when its connection is closed already."""
+def _facts(ctx: MigrationContext, directives: Sequence[MigrationScript]) -> Facts | None:
+    """Ask the database what the statements depend on, if there will be any."""
+    operations = [each for one in directives for way in _both_ways(one) for each in way]
+    connection = ctx.connection
+    if connection is None or not any(True for _ in flattened(operations)):
+        return None
+    changes = type_changes(operations, OfflineDialect.like(connection.dialect).dialect)
+    return Facts.read(connection, changes)
 
-    ctx: MigrationContext
-    script: PlainScriptDirectory
-    comparing: RevisionContext
-    facts: Facts | None = None
 
-    def read_facts(self, directives: Sequence[MigrationScript]) -> None:
-        """Ask the database what the statements depend on, if there will be any."""
-        operations = [each for one in directives for way in _both_ways(one) for each in way]
-        connection = self.ctx.connection
-        if connection is not None and any(True for _ in flattened(operations)):
-            changes = type_changes(operations, OfflineDialect.like(connection.dialect).dialect)
-            self.facts = Facts.read(connection, changes)
-
-    def write(self, migration_script: MigrationScript) -> Script | None:
-        """Write one file, unless a comparison has found nothing."""
-        directive = migration_script
-        with self.script.told_to_alembic():
-            generated = self._generated(directive)
-            if generated is None and self.comparing.command_args.get("autogenerate"):
-                if not self.script.quiet:
-                    self.script.config.print_stdout(NOTHING_TO_DO)
-                return None
-            return self.script.generate_revision(
-                str(directive.rev_id),
-                directive.message,
-                head=directive.head,
-                splice=directive.splice,
-                branch_labels=directive.branch_label,
-                version_path=directive.version_path,
-                depends_on=directive.depends_on,
-                generated=generated,
+def _generate(
+    ctx: MigrationContext,
+    facts: Facts | None,
+    upgrade: Sequence[MigrateOperation],
+    downgrade: Sequence[MigrateOperation],
+) -> Generated | None:
+    """Write the bodies of one file; None if a comparison has found nothing. Asks no database."""
+    if facts is not None:
+        both = statements_of(upgrade, downgrade, ctx, facts)
+        if both.upgrade or both.downgrade:
+            statements = (*both.upgrade, *both.downgrade)
+            return Generated(
+                as_code(both.upgrade),
+                as_code(both.downgrade),
+                autocommit=any(map(_needs_autocommit, statements)),
             )
-
-    def _generated(self, directive: MigrationScript) -> Generated | None:
-        if self.facts is None:
-            return None
-        upgrade, downgrade = _both_ways(directive)
-        both = statements_of(upgrade, downgrade, self.ctx, self.facts)
-        if not both.upgrade and not both.downgrade:
-            return None
-        return Generated(
-            as_code(both.upgrade),
-            as_code(both.downgrade),
-            autocommit=any(_needs_autocommit(each) for each in (*both.upgrade, *both.downgrade)),
-        )
+    autogenerates = ctx.opts["revision_context"].command_args.get("autogenerate")
+    return None if autogenerates else Generated("", "")
 
 
 def _both_ways(
