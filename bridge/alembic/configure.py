@@ -7,15 +7,14 @@ from typing import Any, NoReturn
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import String
 
 from bridge.alembic.autogenerate.comparison import compare_defaults
 from bridge.alembic.autogenerate.writer import write_sql
 from bridge.alembic.run import CommandRun
+from bridge.alembic.version_table import widened_version_table
 from bridge.config.resources import load_metadata
 from bridge.config.settings import Settings
 from bridge.errors import MigrationError, UsageError
-from bridge.ledger.tables import VERSION_LENGTH
 
 #: Options of ``context.configure`` that may stand in alembic.ini as true or false.
 _AUTOGENERATE_SWITCHES = ("compare_type", "compare_server_default", "include_schemas")
@@ -58,8 +57,7 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
         **given,
     )
     ctx: MigrationContext = context.get_context()
-    # Alembic creates the table with whatever type the column has here.
-    ctx._version.c.version_num.type = String(VERSION_LENGTH)  # noqa: SLF001
+    widened_version_table(ctx)
     ctx.autocommit_block = _no_autocommit_block  # type: ignore[method-assign]
     if metadata is None:
         _refuse_comparing_with_nothing(ctx)

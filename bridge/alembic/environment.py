@@ -89,7 +89,7 @@ def _run(run: CommandRun, invocation: Invocation, context: Any, options: dict[st
         if ctx.opts.get("destination_rev") is None:
             _look(run, ctx, context.run_migrations, rehearses=invocation.rehearses)
         else:
-            write(run, ctx, context.run_migrations)
+            write(run, ctx)
     except DBAPIError as error:
         raise _refused_by_database(error) from error
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from bridge.alembic.announce import announce, tell
 from bridge.alembic.record import Sealing
 from bridge.alembic.run import CommandRun
+from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.unrecord import Erasure, Forgetting
-from bridge.alembic.version_table import Pointer
+from bridge.alembic.version_table import Pointer, widened_version_table
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.execution.attempt import Attempt
@@ -41,8 +42,8 @@ _UNIQUE_VIOLATION = "23505"
 _NOTHING_YET = object()
 
 
-def write(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], None]) -> None:
-    """Let Alembic take the steps of the command, each recorded in its own transaction.
+def write(run: CommandRun, ctx: MigrationContext) -> None:
+    """Take the steps of Alembic's command, each recorded in its own transaction.
 
     Raises LockNotObtained, LedgerError or FilesError before anything was changed, and
     MigrationError after a migration was rolled back; those before it stay applied.
@@ -81,7 +82,7 @@ def write(run: CommandRun, ctx: MigrationContext, run_migrations: Callable[[], N
             books=(run.ledger.name, run.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
-        _Writing(run, ctx, runner, retrying).run(run_migrations)
+        _Writing(run, ctx, runner, retrying).run()
 
 
 class _Writing:
@@ -105,7 +106,7 @@ class _Writing:
         #: What Alembic has stamped; a trigger of the table may have made something else of it.
         self._stamped: Any = _NOTHING_YET
 
-    def run(self, run_migrations: Callable[[], None]) -> None:
+    def run(self) -> None:
         run = self._run
         run.on_step = self._on_step
         run.script.execute = self._execute
@@ -113,7 +114,7 @@ class _Writing:
         run.script.announce_stamp = self._announce_stamp
         try:
             self._prepare()
-            run_migrations()
+            take_steps(self._ctx, steps_from(self._ctx, self._heads()), self._pointer)
             if self._hindrance is not None:
                 going_on = f"Nothing is pending, so the run goes on. {self._hindrance}"
                 run.reporter.tell(events.Note(going_on))
@@ -146,16 +147,21 @@ class _Writing:
         found = self._decide(self._state)
         self._line = history = found.history
         run.script.follow(history)
-        self._pointer = Pointer(self._ctx, run.connection, run.ledger, history.pointer)
+        self._pointer = Pointer(run.connection, run.ledger, history.pointer)
         self._hindrance = self._keep_books(found)
         if self._stamping:
             tell(run.reporter, found.warnings)
-        else:
-            # Under the lock the history knows, and Alembic need not ask again.
-            pointer = history.pointer
-            self._ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
-        if self._hindrance is not None:
-            self._ctx.opts["dont_mutate"] = True  # until something is to be run
+
+    def _heads(self) -> tuple[str, ...]:
+        """Where the database is, for Alembic; under the lock the history knows."""
+        if not self._stamping:
+            return (self._pointer.now,) if self._pointer.now else ()
+        if not self._purging:
+            return self._ctx.get_current_heads()
+        if self._hindrance is None:
+            self._run.ledger.point(self._run.connection, None, confirmed=False)
+        self._pointer.now = None
+        return ()
 
     def _keep_books(self, found: Preflight) -> BridgeError | None:
         """Put both tables in order, or say why that cannot be done here."""
@@ -177,8 +183,8 @@ class _Writing:
                 longest = max((len(e.revision) for e in found.history.entries), default=0)
                 run.ledger.widen_version_table(run.connection, longest=longest)
                 with run.ledger.creating():
-                    # Alembic creates this table too late for a pointer to be put into it.
-                    self._ctx._ensure_version_table()  # noqa: SLF001
+                    table = widened_version_table(self._ctx)
+                    table.create(run.connection, checkfirst=True)
                 if found.moves_pointer:
                     run.ledger.point(run.connection, found.pointer)
                 if checksums and "checksum" in self._layout.columns:
@@ -265,9 +271,7 @@ class _Writing:
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
         if self._sealed:
-            self._pointer.has_moved_to(file.revision)
-        else:
-            self._pointer.moves_to(file.revision)
+            self._pointer.now = file.revision
 
     def _take_back(self, file: PlainFile) -> None:
         *earlier, entry = self._line.up_to(file.revision)
@@ -281,7 +285,7 @@ class _Writing:
         runner = self._runner
         runner.forgetting = Forgetting(self._run.connection, erasure, lambda: runner.baseline)
         self._retrying.run(runner, file, Direction.DOWNGRADE)
-        self._pointer.has_moved_to(erasure.new)  # or is moved in time, by the runner's `finish`
+        self._pointer.now = erasure.new  # or will be in time, by the runner's `finish`
 
     def _seal(self, attempt: Attempt) -> bool:
         """Record a migration in one message as soon as it has ended, where that can be done."""

@@ -10,13 +10,14 @@ import contextlib
 import io
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO, cast
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.util import CommandError
 from sqlalchemy.orm import Session
 
 from bridge.alembic.announce import announce
@@ -28,12 +29,14 @@ from bridge.alembic.offline.found import Found
 from bridge.alembic.offline.session import OfflineConnection, open_script_session
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
-from bridge.alembic.version_table import Pointer
+from bridge.alembic.steps import steps_from, take_steps
+from bridge.alembic.version_table import Pointer, widened_version_table
 from bridge.errors import BridgeError, Interrupted, MigrationError
 from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.transaction import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
+from bridge.ledger.history import Entry
 from bridge.reporting.events import Direction
 
 
@@ -53,7 +56,7 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
         ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer
         _take_over(ctx, connection, buffer)
-        _Writing(run, ctx, driver, script.invocation.found).run(context.run_migrations, buffer)
+        _Writing(run, ctx, driver, script.invocation.found).run(buffer)
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(encoding="utf-8")  # which the script says it is in
     out.write(buffer.getvalue())
@@ -87,45 +90,45 @@ class _Writing:
         self._driver = driver
         self._found = found
         self._connection = cast("OfflineConnection", run.connection)
-        self._books = Books(run, ctx._version, found)  # noqa: SLF001
-        self._pointer = Pointer(ctx, run.connection, run.ledger, None)
+        self._version_table = widened_version_table(ctx)
+        self._books = Books(run, self._version_table, found)
 
-    def run(self, run_migrations: Callable[[], None], buffer: TextIO) -> None:
-        run, script = self._run, self._run.script
+    def run(self, buffer: TextIO) -> None:
+        run, script, ctx = self._run, self._run.script, self._ctx
         run.on_step = self._on_step
         script.execute = self._execute
         state = self._books.state
         script.announce = partial(announce, run, state, looking=self._found is None)
         if self._found is not None:
             script.follow(self._found.agreement.history)
-        # Alembic asks for its steps before the first one, and creates its table in the course
-        # of that one: too late for what has to be checked, and not idempotent.
-        find_steps: Any = self._ctx._migrations_fn  # noqa: SLF001
-        self._ctx._migrations_fn = partial(self._begin, find_steps, buffer)  # noqa: SLF001
-        self._ctx._version.create = self._books.create  # type: ignore[method-assign]  # noqa: SLF001
+        # For ``ensure_version``; Alembic's own would not be idempotent.
+        self._version_table.create = self._books.create  # type: ignore[method-assign]
+        if ctx.purge:
+            raise CommandError("Can't use --purge with --sql mode")
         try:
-            run_migrations()
+            heads = ctx.get_current_heads()
+            self._pointer = Pointer(
+                run.connection, run.ledger, heads[0] if heads else None, confirmed=False
+            )
+            steps = list(steps_from(ctx, heads))
+            buffer.write(self._books.header(heads, steps))
+            if steps:
+                self._books.open(heads, steps)
+            self._end_transaction()
+            take_steps(ctx, steps, self._pointer)
             self._end_transaction()
         finally:
             script.execute = script.announce = run.on_step = None
 
-    def _begin(
-        self, find_steps: Callable[..., Any], buffer: TextIO, heads: tuple[str, ...], ctx: Any
-    ) -> Sequence[Any]:
-        steps = list(find_steps(heads, ctx))
-        buffer.write(self._books.header(heads, steps))
-        if steps:
-            self._books.open(heads, steps)
-        self._end_transaction()
-        return steps
-
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         mode = file.header.transaction or self._run.settings.transaction
         self._row = row_of(file)
+        before: Entry | None = None
         forgetting: tuple[str, ...] = ()
         if direction is Direction.DOWNGRADE:
             *earlier, entry = self._run.script.history.up_to(file.revision)
-            forgetting = self._books.forgetting(entry, earlier[-1] if earlier else None)
+            before = earlier[-1] if earlier else None
+            forgetting = self._books.forgetting(entry, before)
         self._driver.begin_file(file.path, mode, forgetting)
         try:
             # What a file prints is for the person, not for the script.
@@ -139,7 +142,7 @@ class _Writing:
             raise self._driver.refused or _failed(file, direction, error) from error
         self._driver.end_file()
         if self._driver.forgotten:
-            self._pointer.has_moved_to(None)  # which Alembic is about to write
+            self._pointer.now = before.revision if before else None
 
     def _call(self, function: Callable[[Any], object], direction: Direction, mode: Mode) -> None:
         connection = self._connection
