@@ -122,7 +122,7 @@ def with_steps(
         config = invocation.config()
         script = cast("PlainScriptDirectory", ScriptDirectory.from_config(config))
         upgrades = direction is Direction.UPGRADE
-        walk = script._upgrade_revs if upgrades else script._downgrade_revs  # noqa: SLF001
+        walk = script.steps_up if upgrades else script.steps_down
 
         def no_steps(heads: Any, _context: Any) -> list[Any]:
             found = [cast("PlainScript", step.revision) for step in walk(to, heads)]

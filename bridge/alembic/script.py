@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
-from alembic.script.revision import Revision
 
 from bridge.alembic.errors import IrreversibleError
 from bridge.errors import LedgerError, UsageError
@@ -30,17 +29,20 @@ class Runs(Protocol):
         """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
 
 
+#: What is shown in place of a path.
+FILE_MISSING = "(file missing)"
+
+
 class PlainScript(Script):
     """A plain file, or a row whose file is gone, as Alembic sees it."""
 
     def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
-        # Script's own constructor wants an imported module; nothing is imported here.
-        Revision.__init__(self, entry.revision, down)
+        # Alembic wants an imported module; nothing is imported here.
+        module = cast("Any", PlainModule(directory, entry, down))
+        super().__init__(module, entry.revision, entry.file.path if entry.file else FILE_MISSING)
         # As Alembic's map would say; a script may run without being in one.
         self._resolved_dependencies = self._normalized_resolved_dependencies = ()
         self.entry = entry
-        self.path = entry.file.path if entry.file else "(file missing)"
-        self.module = cast("Any", PlainModule(directory, entry))
 
     @property
     def doc(self) -> str:
@@ -56,7 +58,8 @@ class PlainScript(Script):
 class PlainModule:
     """Stands where Alembic expects the imported file; executes it only when it has to run."""
 
-    def __init__(self, directory: Runs, entry: Entry) -> None:
+    def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
+        self.down_revision = down
         self._directory = directory
         self._entry = entry
 
@@ -72,7 +75,7 @@ class PlainModule:
         """What the file's ``description`` says."""
         if self._entry.file is None:
             row = self._entry.row
-            return f"{(row.description if row else None) or self._entry.stem} (file missing)"
+            return f"{(row.description if row else None) or self._entry.stem} {FILE_MISSING}"
         with self._directory.told_to_alembic():
             return self._entry.file.description
 

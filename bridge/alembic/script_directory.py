@@ -1,9 +1,7 @@
 """Plain files as Alembic revisions: the door to Alembic's script directory.
 
-What is used of Alembic's script directory beyond its documented surface is here and in
-`bridge.alembic.script`, and nowhere else: `ScriptDirectory._load_revisions` and `Script`'s
-constructor are replaced, `_upgrade_revs`, `_downgrade_revs`, `_stamp_revs` and
-`_catch_revision_errors` are extended, `_run_hooks` is called.
+Alembic's commands ask a script directory for their steps by names that begin with an underscore
+(tests/unit/test_private_names.py lists them); what is done then is in methods without one.
 """
 
 from __future__ import annotations
@@ -71,6 +69,7 @@ class PlainScriptDirectory(ScriptDirectory):
         #: makes the code of one, or None if there is nothing to do.
         self.compared: dict[str, Callable[[], Generated | None]] = {}
         super().__init__(version_locations=[settings.folder], **options)
+        self.revision_map = RevisionMap(self._scripts)
         self.files = scan(settings.folder, beginning=self._writes_a_file()).files
 
     @cached_property
@@ -103,13 +102,13 @@ class PlainScriptDirectory(ScriptDirectory):
     def follow(self, history: History) -> None:
         """Take over the history of one database, in place of the alphabetical one."""
         self.history = history
-        self.revision_map = RevisionMap(self._load_revisions)
+        self.revision_map = RevisionMap(self._scripts)
 
     def told_to_alembic(self) -> AbstractContextManager[None]:
         """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
         return told_to_alembic(self.config)
 
-    def _load_revisions(self) -> Iterator[Script]:
+    def _scripts(self) -> Iterator[Script]:
         down: str | None = None
         for entry in self.history.entries:
             yield PlainScript(self, entry, down)
@@ -156,6 +155,22 @@ class PlainScriptDirectory(ScriptDirectory):
                 raise CommandError(sentence) from error
 
     def _upgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        return self.steps_up(destination, current_rev)
+
+    def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        return self.steps_down(destination, current_rev)
+
+    def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
+        revision = self._ids(revision)
+        steps = super()._stamp_revs(revision, heads)
+        if self.announce_stamp is not None:
+            found = [each.revision for each in self.get_revisions(revision or "base")]
+            with self.told_to_alembic():
+                self.announce_stamp(found[-1] if found else None)
+        return steps
+
+    def steps_up(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        """What an upgrade from `current_rev` runs; it is announced, and refused if it has to be."""
         steps = self._steps_to_head(destination, current_rev)
         if steps is None:
             steps = super()._upgrade_revs(destination, current_rev)
@@ -194,21 +209,13 @@ class PlainScriptDirectory(ScriptDirectory):
             for entry, down in zip(self.history.pending, downs, strict=False)
         ]
 
-    def _downgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+    def steps_down(self, destination: str, current_rev: Any) -> list[RevisionStep]:
+        """What a downgrade from `current_rev` reverts; announced, and refused if it has to be."""
         steps = super()._downgrade_revs(destination, current_rev)
         with self.told_to_alembic():
             entries = [entry_of(step) for step in steps]
             _refuse_others(entries, self.invocation.agreed)
             self._announced(Direction.DOWNGRADE, entries)
-        return steps
-
-    def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
-        revision = self._ids(revision)
-        steps = super()._stamp_revs(revision, heads)
-        if self.announce_stamp is not None:
-            found = [each.revision for each in self.get_revisions(revision or "base")]
-            with self.told_to_alembic():
-                self.announce_stamp(found[-1] if found else None)
         return steps
 
     def generate_revision(  # noqa: PLR0917 - Alembic's signature
