@@ -19,7 +19,6 @@ from bridge.files.mode import Mode
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
-    from sqlalchemy.orm.session import _BindArguments
 
 __all__ = ["MigrationSession", "Mode", "Watcher", "Work", "open_session"]
 
@@ -51,7 +50,7 @@ class MigrationSession(Session):
 
     def connection(
         self,
-        bind_arguments: _BindArguments | None = None,
+        bind_arguments: Any = None,
         execution_options: CoreExecuteOptionsParameter | None = None,
     ) -> Connection:
         """As in every Session, an isolation level may be set before the first statement."""
