@@ -1,4 +1,4 @@
-"""SQL as the Python of a plain file: it reads back as the same SQL, and looks as if written."""
+"""SQL as the Python of a plain file: it reads back as the same SQL, and people can read it too."""
 
 from __future__ import annotations
 
@@ -68,29 +68,26 @@ STATEMENTS = [
     Statement(
         "ALTER TABLE widgets ADD CONSTRAINT fk_widgets_owner_id_people FOREIGN KEY(owner_id) "
         "REFERENCES people (id) ON DELETE CASCADE",
-        ("Fails " + "where a row refers to nobody, " * 4,),
+        ("Fails where a row refers to nobody.",),
     ),
     Statement(
         "CREATE UNIQUE INDEX ix_widgets_name ON widgets (lower(name)) "
         "WHERE name <> ' WHERE ' AND deleted_at IS NULL AND owner_id IS NOT NULL"
     ),
     Statement("COMMENT ON COLUMN widgets.name IS 'What it is called " + "by its owner" * 4 + "'"),
-    Statement("\n    UPDATE t\n       SET n = 1\n"),
+    Statement("\nUPDATE t\n   SET n = 1\n"),
 ]
 
 
 WRITTEN = '''\
     db.execute(text("CREATE SCHEMA shop"))
+
     db.execute(text("CREATE TYPE mood AS ENUM ('happy', 'sad')"))
 
     db.execute(
         text("""
-            CREATE TYPE state AS ENUM (
-                'waiting, at the door',
-                'waiting, at the door',
-                'waiting, at the door',
-                'waiting, at the door'
-            )
+            CREATE TYPE state AS ENUM ('waiting, at the door', 'waiting, at the door',
+                'waiting, at the door', 'waiting, at the door')
         """)
     )
 
@@ -109,31 +106,30 @@ WRITTEN = '''\
     db.execute(text('DROP TABLE "order"'))
 
     db.execute(text("COMMENT ON TABLE t IS 'two\\nlines'"))
-    db.execute(text(r"ALTER TABLE t ADD CHECK (n ~ '^\\d \\:x ::y')"))
+
+    db.execute(text("ALTER TABLE t ADD CHECK (n ~ '^\\\\d \\\\:x ::y')"))
+
     db.connection().exec_driver_sql("COMMENT ON TABLE t IS ' :aa: 100%%'")
 
-    # Fails where a row refers to nobody, where a row refers to nobody, where a row
-    # refers to nobody, where a row refers to nobody,
+    # Fails where a row refers to nobody.
     db.execute(
         text("""
-            ALTER TABLE widgets
-                ADD CONSTRAINT fk_widgets_owner_id_people FOREIGN KEY (owner_id)
-                REFERENCES people (id) ON DELETE CASCADE
+            ALTER TABLE widgets ADD CONSTRAINT fk_widgets_owner_id_people FOREIGN
+                KEY(owner_id) REFERENCES people (id) ON DELETE CASCADE
         """)
     )
 
     db.execute(
         text("""
-            CREATE UNIQUE INDEX ix_widgets_name
-                ON widgets (lower(name))
-                WHERE name <> ' WHERE ' AND deleted_at IS NULL AND owner_id IS NOT NULL
+            CREATE UNIQUE INDEX ix_widgets_name ON widgets (lower(name)) WHERE name <>
+                ' WHERE ' AND deleted_at IS NULL AND owner_id IS NOT NULL
         """)
     )
 
     db.execute(
         text("""
-            COMMENT ON COLUMN widgets.name
-                IS 'What it is called by its ownerby its ownerby its ownerby its owner'
+            COMMENT ON COLUMN widgets.name IS
+                'What it is called by its ownerby its ownerby its ownerby its owner'
         """)
     )
 
@@ -146,5 +142,5 @@ WRITTEN = '''\
 '''
 
 
-def test_statements_are_written_as_a_person_would() -> None:
+def test_statements_are_written_one_a_call() -> None:
     assert f"    {as_code(STATEMENTS)}\n" == WRITTEN

@@ -1,4 +1,4 @@
-"""SQL statements as the Python of a plain file, laid out for people.
+"""SQL statements as the Python of a plain file, one statement a call.
 
 Text in, text out; it knows nothing of Alembic. What is written reads back as the same SQL, apart
 from what is outside of constants and quoted names and means nothing.
@@ -7,9 +7,8 @@ from what is outside of constants and quoted names and means nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from textwrap import dedent, wrap
 
 from sqlalchemy import text
 from sqlalchemy.engine.default import DefaultDialect
@@ -30,18 +29,6 @@ _ESCAPED = re.compile(r"\\(?=:\w*(?![:\w]))")
 #: Compiles `text()` without doubling percent signs.
 _DIALECT = DefaultDialect(paramstyle="named")
 
-_ONE_NAME = r'(?:"(?:[^"]|"")*"|[^\s".()]+)'
-_NAME = rf"{_ONE_NAME}(?:\.{_ONE_NAME})*"
-#: What the first line of a statement keeps that is too long for one line.
-_HEADS = (
-    re.compile(rf"ALTER [A-Z]+ {_NAME}"),
-    re.compile(rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?{_NAME}"),
-    re.compile(rf"COMMENT ON [A-Z]+ {_NAME}(?: ON {_NAME})?(?= IS )"),
-)
-#: In front of which words it may be broken once more.
-_FURTHER = ("REFERENCES", "WHERE")
-_LABELS = re.compile(rf"(CREATE TYPE {_NAME} AS ENUM) \((.*)\)", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -53,31 +40,12 @@ class Statement:
 
 def as_code(statements: Iterable[Statement]) -> str:
     """The body of a function that executes these, without the indentation of its first line."""
-    written = ""
-    roomy = False
-    for statement in statements:
-        comments = "".join(f"{_STEP}# {line}\n" for line in _note_lines(statement.notes))
-        code = _code(statement.sql)
-        spread = bool(comments) or "\n" in code
-        if written and (spread or roomy):
-            written += "\n"
-        written += f"{comments}{code}\n"
-        roomy = spread
-    return written.strip()
+    return "\n\n".join(map(_written, statements)).strip()
 
 
-def _note_lines(notes: Iterable[str]) -> Iterator[str]:
-    """Notes in lines that fit behind `# `; what begins a line of its own stays there."""
-    for paragraph in "\n".join(notes).splitlines():
-        margin = paragraph[: len(paragraph) - len(paragraph.lstrip())]
-        width = LINE_LENGTH - len(f"{_STEP}# ")
-        yield from wrap(
-            paragraph,
-            width,
-            subsequent_indent=margin,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+def _written(statement: Statement) -> str:
+    notes = "\n".join(statement.notes).splitlines()
+    return "\n".join([*(f"{_STEP}# {line}".rstrip() for line in notes), _code(statement.sql)])
 
 
 def _code(sql: str) -> str:
@@ -90,15 +58,15 @@ def _code(sql: str) -> str:
         # The driver needs an escape for its own sign only.
         told = sql.replace("%", "%%")
         before, after = "db.connection().exec_driver_sql(", ")"
-    line = f"{_STEP}{before}{_in_one_line(told)}{after}"
+    line = f"{_STEP}{before}{literal(told)}{after}"
     several = any("\n" in part for part, fixed in spans(told) if not fixed)
-    if not several and len(line) <= LINE_LENGTH:
+    if '"""' in told or (len(line) <= LINE_LENGTH and not several):
         return line
     if before.endswith("text("):
         before, after = f"db.execute(\n{_STEP * 2}text(", f")\n{_STEP})"
     outer = _STEP * (before.count("\n") + 1)
-    string = _in_several_lines(_broken(told), outer)
-    return line if string is None else f"{_STEP}{before}{string}{after}"
+    string = _in_several_lines(told if several else _broken(told, outer), outer)
+    return f"{_STEP}{before}{string}{after}"
 
 
 def escaped(sql: str) -> str | None:
@@ -111,28 +79,15 @@ def escaped(sql: str) -> str | None:
     return told if read == sql else None
 
 
-def _in_one_line(sql: str) -> str:
-    """A Python literal; a raw one where a backslash would have to be doubled."""
-    quote = next((each for each in "\"'" if each not in sql), None)
-    if "\\" in sql and quote and sql.isprintable() and not sql.endswith("\\"):
-        return f"r{quote}{sql}{quote}"
-    return literal(sql)
-
-
-def _in_several_lines(sql: str, outer: str) -> str | None:
-    """A literal in triple quotes, each line of it indented; None if there is no such literal."""
-    quotes = next((each for each in ('"""', "'''") if each not in sql), None)
-    if quotes is None:
-        return None
-    pieces = list(spans(sql))
-    # A line break in a constant must not take part in the indentation, nor lose a space before it.
-    raw = "\\" in sql and all(part.isprintable() for part, fixed in pieces if fixed)
+def _in_several_lines(sql: str, outer: str) -> str:
+    """A literal in triple quotes, each line of it indented."""
     inner = f"\n{outer}{_STEP}"
     body = ""
-    for part, fixed in pieces:
-        told = part if raw else part.replace("\\", "\\\\")
+    for part, fixed in spans(sql):
+        told = part.replace("\\", "\\\\")
+        # A line break in a constant must not take part in the indentation.
         body += "".join(map(_printable, told)) if fixed else told.replace("\n", inner)
-    return f"{'r' if raw else ''}{quotes}{inner}{body}\n{outer}{quotes}"
+    return f'"""{inner}{body}\n{outer}"""'
 
 
 def _printable(character: str) -> str:
@@ -141,45 +96,26 @@ def _printable(character: str) -> str:
 
 def _tidy(sql: str) -> str:
     """The statement as people write it; constants and quoted names stay as they are."""
-    tidied = "".join(part if fixed else _tidy_space(part) for part, fixed in spans(sql))
-    if any(fixed and "\n" in part for part, fixed in spans(tidied)):
-        return tidied.strip()
-    return dedent(tidied.strip("\n")).strip()
+    return "".join(part if fixed else _tidy_space(part) for part, fixed in spans(sql)).strip()
 
 
 def _tidy_space(part: str) -> str:
     part = re.sub(r" +\n", "\n", part.replace("\t", _STEP))
     # What SQLAlchemy reads back from a server since 15, of which older ones do not know.
-    part = part.replace(" NULLS DISTINCT", "")
-    return re.sub(r"\bKEY\(", "KEY (", part)
+    return part.replace(" NULLS DISTINCT", "")
 
 
-def _broken(sql: str) -> str:
-    """A statement of one line over several, where that can be done."""
-    if "\n" in sql:
-        return sql
-    if listed := _LABELS.fullmatch(sql):
-        labels = f",\n{_STEP}".join(part for part, fixed in spans(listed[2]) if fixed)
-        return f"{listed[1]} (\n{_STEP}{labels}\n)"
-    head = next((match for each in _HEADS if (match := each.match(sql))), None)
-    if head is None or head.end() == len(sql):
-        return sql
-    rest = sql[head.end() :].strip()
-    for word in _FURTHER:
-        if len(_STEP * 4 + rest) > LINE_LENGTH:
-            rest = _before(word, rest)
-    return f"{head[0]}\n{_STEP}{rest}"
-
-
-def _before(word: str, sql: str) -> str:
-    """The SQL with a new line in front of the first such word outside of a constant."""
-    pieces = list(spans(sql))
-    for number, (part, fixed) in enumerate(pieces):
-        if not fixed and f" {word} " in part:
-            broken = part.replace(f" {word} ", f"\n{_STEP}{word} ", 1)
-            return "".join(
-                [each for each, _ in pieces[:number]]
-                + [broken]
-                + [each for each, _ in pieces[number + 1 :]]
-            )
-    return sql
+def _broken(sql: str, outer: str) -> str:
+    """A statement of one line over several, broken at spaces outside of constants."""
+    words = [""]
+    for part, fixed in spans(sql):
+        first, *others = [part] if fixed else part.split(" ")
+        words[-1] += first
+        words += others
+    lines = words[:1]
+    for word in words[1:]:
+        if len(f"{outer}{_STEP}{lines[-1]} {word}") > LINE_LENGTH:
+            lines.append(_STEP + word)
+        else:
+            lines[-1] += f" {word}"
+    return "\n".join(lines)
