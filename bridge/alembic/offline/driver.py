@@ -7,13 +7,13 @@ thing: the Session, Core, savepoints, `alembic.op`. What it cannot do is answer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn, Self
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
 
 import psycopg2
 
+from bridge.alembic.offline.cursor import ScriptCursor
 from bridge.alembic.offline.index_checks import concerns_indexes, refuse_invalid_indexes
-from bridge.database.literals import Literals, NoLiteralError, literal
 from bridge.database.sql_text import (
     ends_transaction,
     leaves_open,
@@ -259,76 +259,3 @@ class ScriptConnection:
             "itself here. Nothing was written. Use db.commit() and db.rollback(), or "
             'transaction = "default".'
         )
-
-
-class ScriptCursor:
-    """Stands for psycopg2's cursor; whatever would fetch a row is an error."""
-
-    #: As after a statement without rows; that nobody reads them is seen to above the driver.
-    description = None
-    rowcount = -1
-    lastrowid = 0
-    arraysize = 1
-
-    def __init__(self, connection: ScriptConnection) -> None:
-        self.connection = connection
-        self._statement = "nothing"
-        self._sent_at: int | None = None
-
-    def execute(self, statement: str | bytes, parameters: Any = None) -> None:
-        """Write the statement with its parameters."""
-        text = self._merged(statement, parameters)
-        self._statement, self._sent_at = text, self.connection.line()
-        self.connection.send(text)
-
-    def executemany(self, statement: str | bytes, parameters: Iterable[Any]) -> None:
-        """Write the statement once for each set of parameters."""
-        for each in parameters:
-            self.execute(statement, each)
-
-    def mogrify(self, statement: str | bytes, parameters: Any = None) -> bytes:
-        """The statement with its parameters, as psycopg2's `execute_values` asks for it."""
-        return self._merged(statement, parameters).encode()
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def __iter__(self) -> NoReturn:
-        self.connection.refuse_reading(self._statement, self._sent_at)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if name.startswith("copy_"):
-            self.connection.refuse(
-                f"cursor.{name}() exchanges data with this process, which a script cannot. "
-                "Nothing was written. Write INSERT statements, or let the file run: eai migrate."
-            )
-        self.connection.refuse_reading(self._statement, self._sent_at)
-
-    def _merged(self, statement: str | bytes, parameters: Any) -> str:
-        text = statement.decode() if isinstance(statement, bytes) else statement
-        # None is the one value for which psycopg2 leaves a % alone.
-        if parameters is None:
-            return text
-        try:
-            if isinstance(parameters, Mapping):
-                return text % Literals(parameters)
-            return text % tuple(literal(value) for value in parameters)
-        except NoLiteralError as error:
-            self.connection.refuse(
-                f"a value of type {error} cannot be written into a script: only a connection can "
-                "write it. Nothing was written. Put it into the statement as text."
-            )
-        except (TypeError, ValueError, KeyError) as error:
-            # As online, where psycopg2 finds the same faults before it sends anything.
-            raise psycopg2.ProgrammingError(
-                f"the parameters do not fit the statement ({error}); a % that is no parameter is "
-                "written %%"
-            ) from error
