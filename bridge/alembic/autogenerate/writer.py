@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import RevisionContext, renderers
+from alembic.autogenerate.render import render_op
 from alembic.operations.ops import MigrateOperation, MigrationScript, OpContainer
 from alembic.runtime.migration import MigrationContext
 
@@ -54,12 +55,15 @@ def write_sql(ctx: MigrationContext, script: PlainScriptDirectory) -> None:
 
 
 class _Compared(OpContainer):
-    """Operations that are not rendered as Python, because they will be written as SQL."""
+    """Operations that will be written as SQL."""
 
 
 @renderers.dispatch_for(_Compared)
-def _render_nothing(_context: AutogenContext, _operations: _Compared) -> list[str]:
-    return []
+def _render(context: AutogenContext, compared: _Compared) -> list[str]:
+    """As Python for whoever asks for that; a file is made without."""
+    if context.migration_context.opts.get("revision_context") is not None:
+        return []
+    return [line for each in compared.ops for line in render_op(context, each)]
 
 
 def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
