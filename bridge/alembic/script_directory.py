@@ -7,19 +7,18 @@ Alembic's commands ask a script directory for their steps by names that begin wi
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
-from alembic.script import Script, ScriptDirectory, write_hooks
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import ResolutionError, RevisionMap
-from alembic.util import CommandError, status, to_tuple
+from alembic.util import CommandError, to_tuple
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import ENVIRONMENT
@@ -28,7 +27,7 @@ from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
 from bridge.config.settings import Settings
-from bridge.errors import BridgeError, TryAgain, UsageError
+from bridge.errors import BridgeError, TryAgain
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.history import Entry, History, build_history
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PlainScript", "PlainScriptDirectory"]
 
-#: What `alembic revision` invents where no --rev-id is given (`alembic.util.rev_id`).
-_INVENTED_ID = re.compile(r"[0-9a-f]{12}")
 #: Stands for an argument that the caller did not give at all.
 _UNNAMED: Final = object()
 
@@ -235,8 +232,7 @@ class PlainScriptDirectory(ScriptDirectory):
         A `revid` that a person gave becomes the file's number; twelve hexadecimal digits are
         taken for one that Alembic invented. None if a comparison has found nothing to write.
         """
-        from bridge.files.new_file import refuse_branches, refuse_merge, template_arguments
-        from bridge.files.numbering import new_stem
+        from bridge.alembic.new_revision import NewRevision, write_revision
 
         with self.told_to_alembic():
             generated: Generated | None = None
@@ -245,43 +241,22 @@ class PlainScriptDirectory(ScriptDirectory):
                 if generated is None:
                     self._tell_of_nothing()
                     return None
-            # Only ``alembic merge`` names a head, or several, and no folder.
-            if head not in (None, "head") and version_path is _UNNAMED:
-                refuse_merge()
-            # Read before the file is there, or it would become its own parent.
-            newest = self.get_current_head()
-            refuse_branches(
-                head, newest, splice=splice, labels=branch_labels, depends_on=depends_on
+            asked = NewRevision(
+                revid=revid,
+                message=message,
+                # Only ``alembic merge`` names a head, or several, and no folder.
+                merges=head not in (None, "head") and version_path is _UNNAMED,
+                head=head,
+                splice=splice,
+                labels=branch_labels,
+                folder=None if version_path is _UNNAMED else version_path,
+                depends_on=depends_on,
             )
-            self._refuse_other_folder(version_path)
-            # Others may have written files since, and so may this very process.
-            files = scan(self.settings.folder, beginning=True).files
-            stem = new_stem(files, message or "", self._number_given(revid))
-            file = PlainFile(self.settings.folder, stem)
-            previous = newest if isinstance(newest, str) else None
-            self._write(
-                file,
-                template_arguments(message, generated, stem=file.stem, previous=previous),
-            )
-            self.files = tuple(sorted((*files, file), key=lambda one: one.stem))
+            files, file = write_revision(self, asked, generated)
+            self.files = files
             rows = [entry.row for entry in self.history.entries if entry.row is not None]
             self.follow(build_history(self.files, rows))
             return self.get_revision(file.revision)
-
-    def _number_given(self, revid: str) -> str | None:
-        options = self.config.cmd_opts
-        if options is not None and hasattr(options, "rev_id"):
-            return cast("str | None", options.rev_id)
-        return None if _INVENTED_ID.fullmatch(revid) else revid
-
-    def _refuse_other_folder(self, version_path: Any) -> None:
-        if version_path in (None, _UNNAMED):
-            return
-        if os.path.abspath(version_path) != self.settings.folder:  # noqa: PTH100 - not resolved
-            raise UsageError(
-                f"--version-path cannot be another folder than {self.settings.folder}: plain "
-                "files stand in one folder, which version_locations names. Nothing was written."
-            )
 
     @property
     def quiet(self) -> bool:
@@ -300,18 +275,6 @@ class PlainScriptDirectory(ScriptDirectory):
 
         if not self.quiet:
             self.config.print_stdout(NOTHING_TO_DO)
-
-    def _write(self, file: PlainFile, arguments: dict[str, Any]) -> None:
-        from bridge.files.new_file import render, write_new
-
-        source = render(self.settings.template, file, {**arguments, "config": self.config})
-        if self.quiet:
-            write_new(file.path, source)
-        else:
-            with status(f"Generating {file.path}", **self.messaging_opts):
-                write_new(file.path, source)
-        if self.hooks:
-            write_hooks._run_hooks(Path(file.path), self.hooks)  # noqa: SLF001
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:

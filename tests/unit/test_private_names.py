@@ -103,7 +103,7 @@ PRIVATE = (
         name="_run_hooks",
         owner=lambda: write_hooks,
         parameters=("path", "hooks"),
-        module="alembic/script_directory.py",
+        module="alembic/new_revision.py",
         why="The `[post_write_hooks]` of a team; public is only how a new kind is registered.",
     ),
     Private(
