@@ -3,8 +3,8 @@
 Which steps there are Alembic says. They are taken here so that the pointer has one owner, who
 moves it together with the record of a migration (`bridge.alembic.record`). Alembic would move it
 after each step, by a statement with both revisions in its text, which is a new one to SQLAlchemy
-each time: 170,000 instructions of this process to put it together, and 280,000 to compile it. A
-whole migration of three statements takes 2.7 million (counted by `valgrind`).
+each time: 170,000 instructions of this process to put it together and 280,000 to compile it
+(counted by `valgrind`), of some three million for a whole migration of three statements.
 """
 
 from __future__ import annotations
