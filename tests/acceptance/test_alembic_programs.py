@@ -50,7 +50,8 @@ def recorded():
 
 def run(project: Project, program: str) -> list[str]:
     """What a program prints that is not told where the database is, except by the Engine."""
-    return project.python(PROGRAM + dedent(program), check=True).stdout.splitlines()
+    (project.path / "program.py").write_text(PROGRAM + dedent(program))
+    return project.script("program.py", check=True).stdout.splitlines()
 
 
 def test_a_program_hands_in_an_engine_or_a_connection(three: Project) -> None:

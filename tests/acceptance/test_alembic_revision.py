@@ -228,8 +228,8 @@ def test_post_write_hooks_of_the_project_are_run(folder_project: Project) -> Non
 
 
 def test_one_process_writes_one_file_after_the_other(folder_project: Project) -> None:
-    done = folder_project.python(
-        """
+    (folder_project.path / "program.py").write_text(
+        dedent("""\
         from alembic import command
         from alembic.config import Config
         from alembic.script import ScriptDirectory
@@ -249,9 +249,9 @@ def test_one_process_writes_one_file_after_the_other(folder_project: Project) ->
                 command.merge(config, heads)
             except CommandError as error:
                 print(error.__cause__.exit_code)
-        """,
-        check=True,
+        """)
     )
+    done = folder_project.script("program.py", check=True)
     assert [line for line in done.stdout.splitlines() if "Generating" not in line] == [
         "001_first",
         "002_second",

@@ -1,4 +1,4 @@
-"""`alembic stamp`, `ensure_version` and `check`, as the real executable."""
+"""`alembic stamp`, `ensure_version` and `check`."""
 
 from __future__ import annotations
 

@@ -156,7 +156,8 @@ def test_a_function_that_was_written_for_a_cursor(project: Project) -> None:
 def test_names_that_are_not_text_can_be_told(folder_project: Project) -> None:
     name = os.fsencode(folder_project.migrations) + b"/001_\xff.py"
     Path(os.fsdecode(name)).write_text(GOOD)
-    done = folder_project.eai("migrate", "check", env={"PYTHONIOENCODING": "utf-8"})
+    env = {"PYTHONIOENCODING": "utf-8"}
+    done = folder_project.program("eai", "migrate", "check", env=env)
     assert done.returncode == 4
     assert "migrations/001_\\udcff.py: error: the name '001_\\udcff.py' is not valid" in done.stdout
 

@@ -1,4 +1,4 @@
-"""`eai migrate repair` as a real process."""
+"""`eai migrate repair`: what it shows, what it asks and what it does."""
 
 from __future__ import annotations
 

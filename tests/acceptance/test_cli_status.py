@@ -1,12 +1,10 @@
-"""`eai migrate status` and the completion of a shell, as real processes."""
+"""`eai migrate status`, and the completion of a shell."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +15,10 @@ from support.running import column, do
 from support.terminal import run_on_terminal, screen_of
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
 
-EAI = Path(sys.executable).parent / "eai"
+    from sqlalchemy.engine import Engine
 
 
 def with_files(project: Project, *stems: str) -> Project:
@@ -158,46 +157,37 @@ def test_a_terminal_gets_a_table_in_colours_unless_it_wants_none(folder_project:
     assert screen_of(written)[0] == head
 
 
-def completed(project: Project, line: str, **env: str) -> list[str]:
+def completed(eai: Callable[..., CompletedProcess[str]], line: str) -> list[str]:
     """What bash would offer at the end of this line."""
-    words = line.split(" ")
-    done = subprocess.run(
-        [EAI],
-        cwd=project.path,
-        env=project.environ(
-            {
-                "_EAI_COMPLETE": "complete_bash",
-                "COMP_WORDS": line,
-                "COMP_CWORD": str(len(words) - 1),
-                **env,
-            }
-        ),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    env = {
+        "_EAI_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    done = eai(env=env, check=True)
     assert done.stderr == ""
     return done.stdout.split()
 
 
 def test_a_shell_completes_commands_and_options_and_migrations(folder_project: Project) -> None:
     with_files(folder_project, "001_a", "002_b")
-    assert completed(folder_project, "eai mi") == ["migrate"]
-    assert "status" in completed(folder_project, "eai migrate ")
-    assert completed(folder_project, "eai migrate status --o") == ["--offline"]
-    assert completed(folder_project, "eai migrate --to ") == ["head", "001_a", "002_b"]
-    assert completed(folder_project, "eai migrate downgrade 00") == ["001_a", "002_b"]
+    eai = folder_project.eai
+    assert completed(partial(folder_project.program, "eai"), "eai mi") == ["migrate"]
+    assert "status" in completed(eai, "eai migrate ")
+    assert completed(eai, "eai migrate status --o") == ["--offline"]
+    assert completed(eai, "eai migrate --to ") == ["head", "001_a", "002_b"]
+    assert completed(eai, "eai migrate downgrade 00") == ["001_a", "002_b"]
 
 
 def test_completion_minds_the_configuration_and_never_complains(folder_project: Project) -> None:
     with_files(folder_project, "001_a")
     other = Project.create(folder_project.path / "other")
     with_files(other, "007_other")
+    eai = folder_project.eai
     line = "eai migrate --config other/alembic.ini downgrade "
-    assert completed(folder_project, line) == ["base", "007_other"]
+    assert completed(eai, line) == ["base", "007_other"]
     line = "eai migrate --config gone.ini downgrade "
-    assert completed(folder_project, line) == ["base"]
+    assert completed(eai, line) == ["base"]
 
 
 def test_the_script_for_a_shell_is_printed(folder_project: Project) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
-from support.running import CREATE_LOG, do, gate_of, migration, poll, starting
+from support.forked import commands_of
+from support.running import CREATE_LOG, do, gate_of, migration, poll
 
 if TYPE_CHECKING:
     import subprocess
@@ -59,7 +60,7 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_run_from_its_beginning_to_its_end(project: Project) -> None:
     project.write(FIRST, TALKATIVE)
     project.write(SECOND, "def upgrade(db): ...")
-    done = run(project)
+    done = project.program("eai", "migrate", "--log-format", "json")
     assert (done.returncode, done.stdout) == (0, "")
     found = events(done.stderr)
     assert [each["event"] for each in found] == [
@@ -165,7 +166,7 @@ def test_sub_commands_keep_their_results_and_tell_the_rest_as_events(project: Pr
 def test_waiting_and_a_signal_are_events(project: Project, engine: Engine) -> None:
     do(engine, CREATE_LOG)
     project.write(FIRST, migration(FIRST, "SELECT pg_advisory_xact_lock(4711)"))
-    with gate_of(engine) as gate, starting(project) as start:
+    with gate_of(engine) as gate, commands_of(project) as start:
         winner = start("eai", "migrate", "--log-format", "json")
         poll(gate.waiting, within=60)
         waiter = start("eai", "migrate", "--log-format", "json")
@@ -173,7 +174,7 @@ def test_waiting_and_a_signal_are_events(project: Project, engine: Engine) -> No
         waiting = json.loads(waiter.told("lock.waiting"))
         assert "running 001_first" in waiting["message"]
         for running in (waiter, winner):
-            running.process.send_signal(signal.SIGTERM)
+            running.send(signal.SIGTERM)
             ended = running.end(within=60)
             assert (ended.code, ended.out) == (143, "")
             last = events(ended.err)[-1]

@@ -39,6 +39,11 @@ for function in (bridge.upgrade, bridge.start, bridge.status):
 """
 
 
+def public(project: Project) -> list[str]:
+    (project.path / "program.py").write_text(PUBLIC)
+    return project.script("program.py", check=True).stdout.splitlines()
+
+
 def test_no_command_passes_over_a_folder_of_another_shape(project: Project, engine: Engine) -> None:
     project.write("v001_users", UP)
     project.write("v002_orders", UP)
@@ -50,7 +55,7 @@ def test_no_command_passes_over_a_folder_of_another_shape(project: Project, engi
         done = project.alembic(*arguments)
         assert (done.returncode, arguments) == (4, arguments)
         assert "mv v001_users.py 001_users.py" in done.stderr
-    told = project.python(PUBLIC, check=True).stdout.splitlines()
+    told = public(project)
     assert [line.partition("v001_users.py: none of the 2")[0] for line in told] == [
         f"4 {project.migrations}/"
     ] * 3
@@ -66,7 +71,7 @@ def test_no_start_passes_over_one_file_of_another_shape(project: Project, engine
         done = project.eai(*arguments)
         assert done.returncode == 4
         assert "v002_two.py: this file defines `up`, but its name does not begin" in done.stderr
-    assert {line[0] for line in project.python(PUBLIC, check=True).stdout.splitlines()} == {"4"}
+    assert {line[0] for line in public(project)} == {"4"}
     project.remove("v002_two")
     project.write("002_two", creates("two"))
     project.eai("migrate", check=True)

@@ -601,7 +601,7 @@ def test_a_script_is_in_utf_8_whatever_the_terminal_speaks(
     steps: Project, database_url: URL
 ) -> None:
     env = {**NOWHERE, "PYTHONIOENCODING": "ascii"}
-    script = steps.alembic("upgrade", "004", "--sql", env=env, check=True).stdout
+    script = steps.program("alembic", "upgrade", "004", "--sql", env=env, check=True).stdout
     psql(database_url, script)
     assert "(4,,\"50% 'é' \\\\ \t:x\")" in outcome(database_url).rows["t"]
 

@@ -1,4 +1,4 @@
-"""`eai migrate rehearse` as a real process."""
+"""`eai migrate rehearse`: pending files run for real, and nothing of it stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables and arguments whose bytes are no text, as real processes get them."""
+"""Variables and arguments whose bytes are no text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import URL
 
-from support.project import Project
+import bridge
+from bridge.errors import UsageError
+from support.in_process import run_in_process
+from support.project import TIMEOUT, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,15 +40,36 @@ def ended(
     project: Project, *command: str, env: dict[str, str], at: Path | None = None
 ) -> tuple[int, str]:
     name, *arguments = command
+    environ = project.environ(env)
+    done = run_in_process(name, *arguments, cwd=at or project.path, env=environ, merged=True)
+    return done.returncode, done.stdout
+
+
+def ended_process(
+    project: Project, *command: str, env: dict[str, str], at: Path | None = None
+) -> tuple[int, str]:
+    """As `ended`, of a process of its own."""
+    name, *arguments = command
     done = subprocess.run(
         [Path(sys.executable).parent / name, *arguments],
         cwd=at or project.path,
         env=project.environ(STRICT | env),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=TIMEOUT,
     )
     return done.returncode, os.fsdecode(done.stdout + done.stderr)
+
+
+def test_a_process_gets_the_bytes_as_they_are(folder_project: Project) -> None:
+    for command, env, where in (
+        (["eai", "migrate"], {"DATABASE_URL": PASSWORD}, "DATABASE_URL"),
+        (["eai", "migrate", "--database-url", PASSWORD], {}, "--database-url"),
+        (["alembic", "-x", f"database_url={PASSWORD}", "current"], {}, "-x database_url=URL"),
+    ):
+        status, told = ended_process(folder_project, *command, env=env)
+        assert (status, "Zq7" in told) == (2, False)
+        assert f"{where} holds bytes that are not text in UTF-8." in told
 
 
 @pytest.mark.parametrize("command", EAI.values(), ids=EAI)
@@ -88,14 +112,11 @@ def test_an_argument_that_is_no_text_is_wrong_usage(
     assert "Zq7" not in told
 
 
-def test_the_library_raises_it(folder_project: Project) -> None:
-    code = (
-        "import bridge, bridge.errors\n"
-        "try:\n    bridge.upgrade()\nexcept bridge.errors.UsageError as error:\n    print(error)\n"
-    )
-    status, told = ended(folder_project, "python", "-c", code, env={"DATABASE_URL": PASSWORD})
-    assert status == 0
-    assert told.startswith("DATABASE_URL holds bytes that are not text in UTF-8.")
+def test_the_library_raises_it(folder_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder_project.path)
+    monkeypatch.setenv("DATABASE_URL", PASSWORD)
+    with pytest.raises(UsageError, match=r"^DATABASE_URL holds bytes that are not text in UTF-8\."):
+        bridge.upgrade()
 
 
 def test_a_project_may_lie_in_a_folder_whose_name_is_no_text(
@@ -104,14 +125,14 @@ def test_a_project_may_lie_in_a_folder_whose_name_is_no_text(
     project = Project.create(tmp_path / BYTES, create_database())
     project.write("001_first", 'description = "First"\ndef upgrade(db): pass\n')
     config = str(project.path / "alembic.ini")
-    for command, said in (
-        (["migrate"], "Applied 1 migration"),
-        (["migrate", "check"], f"{BYTES}/migrations: nothing is wrong."),
-        (["migrate", "-c", config, "new", "second"], f"{BYTES}/migrations/002_second.py"),
-        (["migrate", "status"], "002_second"),
+    for run, command, said in (
+        (ended, ["migrate"], "Applied 1 migration"),
+        (ended_process, ["migrate", "check"], f"{BYTES}/migrations: nothing is wrong."),
+        (ended, ["migrate", "-c", config, "new", "second"], f"{BYTES}/migrations/002_second.py"),
+        (ended, ["migrate", "status"], "002_second"),
     ):
         # From elsewhere, so that the whole path is shown.
-        status, told = ended(project, "eai", *command, env={"ALEMBIC_CONFIG": config}, at=tmp_path)
+        status, told = run(project, "eai", *command, env={"ALEMBIC_CONFIG": config}, at=tmp_path)
         assert (status, said in told) == (0, True), told
 
 

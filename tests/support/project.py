@@ -1,4 +1,4 @@
-"""A team's project in a temporary folder, driven through the real executables."""
+"""A team's project in a temporary folder, driven through the commands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
+
+from support.in_process import run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,7 @@ version_locations = %(here)s/migrations
 path_separator = os
 """
 
-#: Seconds until a command that hangs fails its test.
+#: Seconds until a program that hangs fails its test.
 TIMEOUT = 60
 
 _SCRUBBED = ("BRIDGE_", "PG", "PYTEST_")
@@ -89,7 +91,7 @@ class Project:
         self, *args: str, env: Mapping[str, str | None] | None = None, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run Alembic's own command here; with `check` its failure fails the test."""
-        return self._run("alembic", *args, env=env, check=check)
+        return self._command("alembic", *args, env=env, check=check)
 
     def eai(
         self,
@@ -99,13 +101,40 @@ class Project:
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `eai` here, or in another folder."""
-        return self._run("eai", *args, env=env, check=check, cwd=cwd)
+        return self._command("eai", *args, env=env, check=check, cwd=cwd)
+
+    def script(
+        self, name: str, *args: str, check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Python script of this folder."""
+        return self._command(name, *args, env=None, check=check)
+
+    def program(
+        self,
+        name: str,
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        check: bool = False,
+        cwd: Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `eai`, `alembic` or `python` in a process of its own, where that is the point."""
+        done = subprocess.run(
+            [_executable(name), *args],
+            cwd=cwd or self.path,
+            env=self.environ(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        return _checked(done, check=check)
 
     def python(
         self, code: str, *, env: Mapping[str, str | None] | None = None, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run a script in a Python of its own, here."""
-        return self._run("python", "-c", dedent(code), env=env, check=check)
+        return self.program("python", "-c", dedent(code), env=env, check=check)
 
     def popen_eai(
         self, *args: str, env: Mapping[str, str | None] | None = None
@@ -121,7 +150,7 @@ class Project:
             text=True,
         )
 
-    def _run(
+    def _command(
         self,
         name: str,
         *args: str,
@@ -129,19 +158,16 @@ class Project:
         check: bool,
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [_executable(name), *args],
-            cwd=cwd or self.path,
-            env=self.environ(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT,
-        )
-        told = f"{name} {' '.join(args)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert not check or done.returncode == 0, told
-        return done
+        done = run_in_process(name, *args, cwd=cwd or self.path, env=self.environ(env))
+        return _checked(done, check=check)
+
+
+def _checked(
+    done: subprocess.CompletedProcess[str], *, check: bool
+) -> subprocess.CompletedProcess[str]:
+    told = f"{done.args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not check or done.returncode == 0, told
+    return done
 
 
 def _executable(name: str) -> Path:
