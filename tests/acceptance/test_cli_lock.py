@@ -16,7 +16,8 @@ from bridge.errors import TryAgain, UsageError
 from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS
 from bridge.locking.migration_lock import MigrationLock
 from bridge.operations.lock_status import LockStatus, cancel_statement, lock_status
-from support.running import CREATE_LOG, Starter, ask, do, gate_of, poll, recorded, starting
+from support.forked import commands_of
+from support.running import CREATE_LOG, ask, do, gate_of, poll, recorded
 from support.terminal import run_on_terminal
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from support.forked import Commands
     from support.project import Project
-    from support.running import Gate, Running
+    from support.replicas import Child
+    from support.running import Gate
 
 FIRST, SECOND = "001_first", "002_second"
 #: Seconds until what must happen has not happened.
@@ -53,7 +56,8 @@ from sqlalchemy import text
 
 def upgrade(db):
     db.execute(text("SELECT 1"))
-    while not pathlib.Path({!r}).exists():
+    pathlib.Path("waiting").touch()
+    while not pathlib.Path("go").exists():
         time.sleep(0.05)
 """
 
@@ -65,9 +69,9 @@ THEN = (
 
 
 @pytest.fixture
-def start(project: Project) -> Iterator[Starter]:
-    with starting(project) as starter:
-        yield starter
+def start(project: Project) -> Iterator[Commands]:
+    with commands_of(project) as start:
+        yield start
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def gate(engine: Engine) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def stuck(project: Project, engine: Engine, gate: Gate, start: Starter) -> tuple[Running, int]:
+def stuck(project: Project, engine: Engine, gate: Gate, start: Commands) -> tuple[Child, int]:
     """A run whose second migration waits for the test, and its backend."""
     do(engine, CREATE_LOG)
     project.write(FIRST, "def upgrade(db): ...")
@@ -127,7 +131,7 @@ def test_nobody_holds_the_lock(project: Project, engine: Engine) -> None:
 
 
 def test_it_shows_who_migrates_who_waits_and_who_is_in_the_way(
-    project: Project, engine: Engine, gate: Gate, start: Starter, stuck: tuple[Running, int]
+    project: Project, engine: Engine, gate: Gate, start: Commands, stuck: tuple[Child, int]
 ) -> None:
     _, worker = stuck
     start()
@@ -157,7 +161,7 @@ def test_it_shows_who_migrates_who_waits_and_who_is_in_the_way(
 
 
 def test_as_json_it_has_the_same(
-    project: Project, engine: Engine, stuck: tuple[Running, int]
+    project: Project, engine: Engine, stuck: tuple[Child, int]
 ) -> None:
     _, worker = stuck
     found = json.loads(project.eai("migrate", "lock", "--json", check=True).stdout)
@@ -175,7 +179,7 @@ def test_as_json_it_has_the_same(
 
 
 def test_the_statement_is_cancelled_and_the_migration_fails(
-    project: Project, engine: Engine, stuck: tuple[Running, int]
+    project: Project, engine: Engine, stuck: tuple[Child, int]
 ) -> None:
     running, worker = stuck
     refused = project.eai("migrate", "lock", "--cancel")
@@ -194,9 +198,7 @@ def test_the_statement_is_cancelled_and_the_migration_fails(
     assert recorded(engine) == [FIRST]
 
 
-def test_at_a_terminal_it_asks(
-    project: Project, engine: Engine, stuck: tuple[Running, int]
-) -> None:
+def test_at_a_terminal_it_asks(project: Project, engine: Engine, stuck: tuple[Child, int]) -> None:
     running, worker = stuck
     code, written = run_on_terminal(project, "migrate", "lock", "--cancel", typed="n\n")
     assert code == 1, written
@@ -207,17 +209,11 @@ def test_at_a_terminal_it_asks(
 
 
 def test_a_migration_that_runs_no_statement_has_none_to_cancel(
-    project: Project, engine: Engine, start: Starter
+    project: Project, engine: Engine, start: Commands
 ) -> None:
-    go = project.path / "go"
-    project.write(FIRST, FOR_A_FILE.format(str(go)))
+    project.write(FIRST, FOR_A_FILE)
     running = start()
-
-    def idle() -> bool:
-        worker = seen(engine).worker
-        return worker is not None and worker.state == "idle in transaction"
-
-    poll(idle, within=LONG)
+    poll((project.path / "waiting").exists, within=LONG)
     worker = seen(engine).worker
     assert worker is not None
     done = project.eai("migrate", "lock", "--cancel", "--yes", check=True)
@@ -229,12 +225,12 @@ def test_a_migration_that_runs_no_statement_has_none_to_cancel(
     assert seen(engine).lines[1] == (
         f"  Backend {worker.pid} runs no statement now (idle in transaction)."
     )
-    go.touch()
+    (project.path / "go").touch()
     assert running.end(within=LONG).code == 0
 
 
 def test_a_role_that_may_not_look_or_cancel_is_told_so(
-    engine: Engine, stuck: tuple[Running, int]
+    engine: Engine, stuck: tuple[Child, int]
 ) -> None:
     _, worker = stuck
     with role_of(engine) as other:
@@ -252,7 +248,7 @@ def test_a_role_that_may_not_look_or_cancel_is_told_so(
 
 
 def test_a_statement_that_has_ended_meanwhile_is_not_mistaken_for_another(
-    engine: Engine, gate: Gate, stuck: tuple[Running, int]
+    engine: Engine, gate: Gate, stuck: tuple[Child, int]
 ) -> None:
     found = seen(engine)
     gate.open()

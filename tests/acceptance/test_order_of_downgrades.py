@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bridge
+from support.forked import commands_of
 from support.running import (
     CREATE_LOG,
     do,
@@ -17,7 +18,6 @@ from support.running import (
     pointer,
     poll,
     recorded,
-    starting,
 )
 from support.taking_back import AUTOCOMMIT, COMMITTED, FIRST, SECOND, taken_back_by
 
@@ -48,7 +48,7 @@ def kill(project: Project, engine: Engine) -> Kill:
     def kill(down: str, *, head: str = "", stem: str = SECOND, by: str = "eai") -> None:
         project.write(stem, taken_back_by(down, head=head, stem=stem))
         migrate(project, engine)
-        with starting(project) as start, gate_of(engine) as gate:
+        with commands_of(project) as start, gate_of(engine) as gate:
             run = start(*COMMANDS[by])
             backend = gate.reached()
             run.kill()

@@ -17,7 +17,6 @@ from support.running import (
     CREATE_LOG,
     PASS_GATE,
     Gate,
-    Running,
     advisory_locks,
     ask,
     assert_applied,
@@ -28,7 +27,6 @@ from support.running import (
     migration,
     poll,
     recorded,
-    starting,
     terminate,
 )
 
@@ -71,30 +69,18 @@ def write(project: Project, **special: str) -> None:
         project.write(stem, special.get(stem) or migration(stem))
 
 
-def all_but_one_wait(runs: Sequence[Child] | Sequence[Running]) -> None:
+def all_but_one_wait(runs: Sequence[Child]) -> None:
     waiting = "Waiting for the migration lock"
     poll(lambda: sum(run.has_told(waiting) for run in runs) == len(runs) - 1, within=3 * PATIENCE)
 
 
-def assert_one_has_applied_all(runs: Sequence[Child] | Sequence[Running]) -> None:
+def assert_one_has_applied_all(runs: Sequence[Child]) -> None:
     ended = [run.end(within=2 * PATIENCE) for run in runs]
     assert {each.code for each in ended} == {0}, ended
     assert sorted(each.out for each in ended) == [DONE.format(30), *[UP_TO_DATE] * (len(runs) - 1)]
 
 
 AT_GATE = {"001_step": migration("001_step", PASS_GATE)}
-
-
-def test_twenty_four_processes_apply_thirty_migrations_once(
-    project: Project, engine: Engine, gate: Gate
-) -> None:
-    write(project, **AT_GATE)
-    with starting(project) as start:
-        runs = [start() for _ in range(N)]
-        all_but_one_wait(runs)
-        gate.open()
-        assert_one_has_applied_all(runs)
-    assert_applied(engine, *STEMS)
 
 
 BUILD = """

@@ -1,8 +1,7 @@
-"""Many processes and threads that migrate one database at the same time."""
+"""Several processes that migrate one database at the same time."""
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import time
@@ -13,17 +12,16 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
+from support.forked import Commands, commands_of
 from support.running import (
     CREATE_LOG,
     PASS_GATE,
     Gate,
-    Starter,
     ask,
     assert_applied,
     do,
     gate_of,
     migration,
-    starting,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
     from support.project import Project
-    from support.running import Ended
+    from support.replicas import Result
 
 FIRST, SECOND, THIRD = "001_first", "002_second", "003_third"
 
@@ -40,11 +38,11 @@ UP_TO_DATE = "Nothing to do: the database is up to date.\n"
 
 
 @pytest.fixture
-def start(project: Project, engine: Engine) -> Iterator[Starter]:
+def start(project: Project, engine: Engine) -> Iterator[Commands]:
     """Start `eai migrate`, or what is named, for a database that has the table `log`."""
     do(engine, CREATE_LOG)
-    with starting(project) as starter:
-        yield starter
+    with commands_of(project) as start:
+        yield start
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def many(project: Project, count: int, **special: str) -> list[str]:
     return stems
 
 
-def applied_by(ended: Ended) -> int:
+def applied_by(ended: Result) -> int:
     """How many migrations a run says it has applied; it must have ended well."""
     assert ended.code == 0, ended
     if ended.out == UP_TO_DATE:
@@ -82,7 +80,7 @@ def holder_of(engine: Engine, key: int) -> int:
 
 
 def test_the_second_of_two_waits_says_for_whom_and_finds_nothing_to_do(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     project.write(FIRST, migration(FIRST))
     project.write(SECOND, migration(SECOND, PASS_GATE))
@@ -105,7 +103,7 @@ def test_the_second_of_two_waits_says_for_whom_and_finds_nothing_to_do(
 
 
 def test_a_run_with_more_files_goes_on_where_the_first_one_ended(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     """It decides what is pending after its wait, not before."""
     project.write(FIRST, migration(FIRST, PASS_GATE))
@@ -121,7 +119,7 @@ def test_a_run_with_more_files_goes_on_where_the_first_one_ended(
 
 
 def test_after_a_failure_the_one_that_waited_tries_for_itself(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     fails_once = """
     mark = Path(__file__).with_suffix(".tried")
@@ -145,7 +143,7 @@ def test_after_a_failure_the_one_that_waited_tries_for_itself(
 
 
 def test_two_started_together_on_an_empty_database_apply_each_migration_once(
-    project: Project, engine: Engine, start: Starter
+    project: Project, engine: Engine, start: Commands
 ) -> None:
     stems = many(project, 5)
     runs = [start(), start()]
@@ -154,7 +152,7 @@ def test_two_started_together_on_an_empty_database_apply_each_migration_once(
 
 
 def test_one_that_waits_outlives_the_timeout_of_idle_sessions(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     do(engine, f"ALTER DATABASE {engine.url.database} SET idle_session_timeout = '300ms'")
     project.write(FIRST, migration(FIRST, PASS_GATE))
@@ -169,7 +167,7 @@ def test_one_that_waits_outlives_the_timeout_of_idle_sessions(
 
 
 def test_too_many_connections_for_the_lock_means_try_again(
-    project: Project, engine: Engine, start: Starter
+    project: Project, engine: Engine, start: Commands
 ) -> None:
     """The migrations have got the last free connection, and the lock needs one more."""
     role = f"bridge_limited_{secrets.token_hex(4)}"
@@ -188,7 +186,7 @@ def test_too_many_connections_for_the_lock_means_try_again(
     assert ended.code == 75, ended
 
 
-def test_alembic_and_eai_take_turns(project: Project, engine: Engine, start: Starter) -> None:
+def test_alembic_and_eai_take_turns(project: Project, engine: Engine, start: Commands) -> None:
     stems = many(project, 10)
     runs = [start(*command) for command in 2 * [("alembic", "upgrade", "head"), ("eai", "migrate")]]
     assert [run.end().code for run in runs] == [0, 0, 0, 0]
@@ -196,7 +194,7 @@ def test_alembic_and_eai_take_turns(project: Project, engine: Engine, start: Sta
 
 
 def test_alembic_says_for_whom_it_waits(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     project.write(FIRST, migration(FIRST, PASS_GATE))
     first = start()
@@ -212,7 +210,7 @@ def test_alembic_says_for_whom_it_waits(
 
 
 def test_a_downgrade_waits_for_an_upgrade(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     """And reverts what is last when its turn comes."""
     revert = f"""
@@ -233,7 +231,7 @@ def downgrade(db):
 
 
 def test_when_the_wait_is_over_the_holder_is_named_and_the_exit_code_is_75(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     project.write(FIRST, migration(FIRST, PASS_GATE))
     first = start()
@@ -255,7 +253,7 @@ def test_when_the_wait_is_over_the_holder_is_named_and_the_exit_code_is_75(
 
 
 def test_the_advice_for_a_run_that_hangs_ends_it(
-    project: Project, engine: Engine, start: Starter, gate: Gate
+    project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:
     project.write(FIRST, migration(FIRST, PASS_GATE))
     first = start()
@@ -270,63 +268,17 @@ def test_the_advice_for_a_run_that_hangs_ends_it(
     assert_applied(engine, FIRST)
 
 
-THREADS = """
-import json, sys, threading
-import bridge
-
-applied, errors = {}, []
-def work(number, url):
-    try:
-        barrier.wait()
-        applied[number] = [each.stem for each in bridge.upgrade(url).applied]
-    except BaseException as error:
-        errors.append(repr(error))
-
-urls = sys.argv[1:]
-barrier = threading.Barrier(len(urls))
-threads = [threading.Thread(target=work, args=each) for each in enumerate(urls)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(json.dumps([errors, [len(applied.get(number, [])) for number in range(len(urls))]]))
-"""
-
-
 def str_of(url: URL | None) -> str:
     assert url is not None
     return url.render_as_string(hide_password=False)
 
 
-def test_threads_of_one_process_that_upgrade_one_database_apply_each_migration_once(
-    project: Project, engine: Engine, start: Starter
-) -> None:
-    stems = many(project, 5)
-    ended = start("python", "-c", THREADS, *[str_of(project.url)] * 4).end()
-    assert ended.code == 0, ended
-    errors, applied = json.loads(ended.out)
-    assert (errors, sorted(applied)) == ([], [0, 0, 0, 5])
-    assert_applied(engine, *stems)
-
-
-def test_threads_of_one_process_can_upgrade_a_database_each(
-    project: Project, engine: Engine, start: Starter, create_database: Callable[[], URL]
-) -> None:
-    """As a program with a database for each tenant does."""
-    stems = many(project, 5)
-    urls = [create_database() for _ in range(3)]
-    engines = [engine, *(create_engine(url, poolclass=NullPool) for url in urls)]
-    for other in engines[1:]:
-        do(other, CREATE_LOG)
-    ended = start("python", "-c", THREADS, str_of(project.url), *map(str_of, urls)).end()
-    assert ended.code == 0, ended
-    assert json.loads(ended.out) == [[], [5, 5, 5, 5]]
-    for each in engines:
-        assert_applied(each, *stems)
-
-
 def test_two_databases_of_one_server_do_not_wait_for_each_other(
-    project: Project, engine: Engine, start: Starter, gate: Gate, create_database: Callable[[], URL]
+    project: Project,
+    engine: Engine,
+    start: Commands,
+    gate: Gate,
+    create_database: Callable[[], URL],
 ) -> None:
     project.write(FIRST, migration(FIRST, PASS_GATE))
     first = start()
