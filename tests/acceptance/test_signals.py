@@ -21,16 +21,15 @@ from sqlalchemy import text
 import bridge.database.cancel
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.errors import Interrupted
+from support.running import PATIENCE, ask, poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import URL, Engine
 
-#: Seconds in which a process must end after its signal.
-PROMPT = 2.0
-#: Seconds until a test that hangs fails.
-PATIENCE = 20.0
+#: What a process would do for ten minutes, so that its end shows that the signal has ended it.
+SLEEP = 'connection.execute(text("SELECT pg_sleep(600)"))'
 
 #: Other tests may be running on the same server.
 OF_CHILD = "FROM pg_stat_activity WHERE application_name = 'child' AND datname = current_database()"
@@ -69,12 +68,12 @@ class Child:
     def wait_until_running(self, statement: str) -> None:
         """Wait until the server runs it."""
         query = f"SELECT count(*) {OF_CHILD} AND state = 'active' AND query LIKE :like"
-        poll(lambda: scalar(self.engine, query, statement) == 1)
+        poll(lambda: ask(self.engine, query, like=f"%{statement}%") == 1)
 
     def signal(self, signum: int) -> None:
         self.process.send_signal(signum)
 
-    def end(self, *, within: float = PROMPT) -> tuple[int, str]:
+    def end(self, *, within: float = PATIENCE) -> tuple[int, str]:
         """Return the exit status, negative for a signal, and what it said."""
         _, err = self.process.communicate(timeout=within)
         return self.process.returncode, err
@@ -113,34 +112,17 @@ def start(engine: Engine) -> Iterator[Starter]:
         yield Starter(engine, stack)
 
 
-def poll(condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def scalar(engine: Engine, query: str, like: str = "") -> Any:
-    with engine.connect() as connection:
-        return connection.scalar(text(query), {"like": f"%{like}%"} if like else {})
-
-
 def notes(engine: Engine) -> int:
-    return int(scalar(engine, "SELECT count(*) FROM note"))
+    return int(ask(engine, "SELECT count(*) FROM note"))
 
 
 def backends(engine: Engine) -> int:
-    return int(scalar(engine, f"SELECT count(*) {OF_CHILD}"))
+    return int(ask(engine, f"SELECT count(*) {OF_CHILD}"))
 
 
 def assert_nothing_is_left(child: Child) -> None:
     poll(lambda: backends(child.engine) == 0)
     assert notes(child.engine) == 0
-
-
-SLEEP = """
-    connection.execute(text("SELECT pg_sleep(60)"))
-"""
 
 
 @pytest.mark.parametrize(
@@ -161,7 +143,7 @@ def test_without_it_python_waits_for_the_end_of_the_statement(start: Starter) ->
     prelude = PRELUDE.replace("with interruptible() as interrupter, ", "with ").replace(
         "    interrupter.watch(connection)\n", ""
     )
-    child = start('connection.execute(text("SELECT pg_sleep(3)"))', prelude=prelude)
+    child = start(SLEEP, prelude=prelude)
     child.wait_until_running("pg_sleep")
     child.signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -171,7 +153,7 @@ def test_without_it_python_waits_for_the_end_of_the_statement(start: Starter) ->
 @pytest.mark.parametrize(
     "code",
     [
-        "ready(); time.sleep(60)",
+        "ready(); time.sleep(600)",
         "ready()\nwhile True: pass",
         "ready(); sys.stdin = os.pipe()[0]; os.read(sys.stdin, 1)",
     ],
@@ -189,7 +171,7 @@ def test_code_that_swallows_every_exception_ends_all_the_same(start: Starter) ->
     child = start("""
         while True:
             try:
-                connection.execute(text("SELECT pg_sleep(60)"))
+                connection.execute(text("SELECT pg_sleep(600)"))
             except Exception:
                 connection.rollback()
     """)
@@ -203,7 +185,7 @@ def test_code_that_swallows_even_interrupted_ends_as_interrupted(start: Starter)
     """A bare `except:` goes on; the block still ends with the signal's status."""
     child = start("""
         try:
-            connection.execute(text("SELECT pg_sleep(60)"))
+            connection.execute(text("SELECT pg_sleep(600)"))
         except:
             connection.rollback()
     """)
@@ -216,12 +198,12 @@ def test_code_that_swallows_even_interrupted_ends_as_interrupted(start: Starter)
 def test_a_statement_on_the_way_out_is_cancelled_too(start: Starter) -> None:
     child = start("""
         try:
-            connection.execute(text("SELECT pg_sleep(60)"))
+            connection.execute(text("SELECT pg_sleep(600)"))
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_sleep(61)"))
+            connection.execute(text("SELECT pg_sleep(601)"))
     """)
-    child.wait_until_running("pg_sleep(60)")
+    child.wait_until_running("pg_sleep(600)")
     child.signal(signal.SIGTERM)
     status, _ = child.end()
     assert status == 143
@@ -231,7 +213,7 @@ def test_a_statement_on_the_way_out_is_cancelled_too(start: Starter) -> None:
 def test_pressing_ctrl_c_twice_does_not_disturb_the_way_out(start: Starter) -> None:
     child = start("""
         try:
-            connection.execute(text("SELECT pg_sleep(60)"))
+            connection.execute(text("SELECT pg_sleep(600)"))
         finally:
             time.sleep(0.2)
             connection.rollback()
@@ -245,7 +227,7 @@ def test_pressing_ctrl_c_twice_does_not_disturb_the_way_out(start: Starter) -> N
         child.signal(signal.SIGINT)
     status, _ = child.end()
     assert status == 130
-    assert scalar(child.engine, "SELECT to_regclass('tidied_up') IS NOT NULL")
+    assert ask(child.engine, "SELECT to_regclass('tidied_up') IS NOT NULL")
     assert_nothing_is_left(child)
 
 
@@ -253,10 +235,10 @@ def test_a_second_signal_after_two_seconds_raises_again(start: Starter) -> None:
     child = start("""
         try:
             ready()
-            time.sleep(60)
+            time.sleep(600)
         except BaseException:
             ready()
-            time.sleep(60)
+            time.sleep(600)
     """)
     child.wait_until_ready()
     child.signal(signal.SIGINT)
@@ -272,7 +254,7 @@ def test_a_statement_that_survives_its_cancellation_is_left_behind(start: Starte
     child = start("""
         connection.execute(text("SET client_connection_check_interval = '200ms'"))
         connection.exec_driver_sql(
-            "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60);"
+            "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(600);"
             " EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"
         )
     """)
@@ -379,7 +361,7 @@ def test_a_signal_that_the_process_ignores_stays_ignored(start: Starter) -> None
     )
     child.wait_until_ready()
     child.signal(signal.SIGHUP)
-    assert child.end(within=PATIENCE) == (0, "")
+    assert child.end() == (0, "")
     assert notes(child.engine) == 1
 
 
@@ -390,14 +372,14 @@ def test_a_signal_to_a_forked_child_does_not_reach_the_parents_statement(start: 
         pid = os.fork()
         if pid == 0:
             os.write(writer, b".")
-            time.sleep(60)
+            time.sleep(600)
             os._exit(0)
         os.read(reader, 1)  # Python drops the signals of a child that is still being born
         os.kill(pid, signal.SIGTERM)
         connection.execute(text("SELECT pg_sleep(0.5)"))
         assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGTERM
     """)
-    assert child.end(within=PATIENCE) == (0, "")
+    assert child.end() == (0, "")
     assert notes(child.engine) == 1
 
 
