@@ -20,6 +20,10 @@ def widened_version_table(ctx: MigrationContext) -> Table:
     return table
 
 
+#: Stands for more than one row of the version table; no revision is called so.
+_SEVERAL = ""
+
+
 class Pointer:
     """The row of the version table, for as long as a command writes; nobody else moves it."""
 
@@ -43,6 +47,10 @@ class Pointer:
         self._update = text(
             f"UPDATE {table} SET version_num = :new WHERE version_num = :old"  # noqa: S608
         )
+
+    def found_at(self, heads: tuple[str, ...]) -> None:
+        """Begin where the table says, which a stamp may not believe: at none, one or several."""
+        self.now = heads[0] if len(heads) == 1 else _SEVERAL if heads else None
 
     def follow(self, step: RevisionStep | StampStep) -> None:
         """Make it name where this step has led to, unless it does already.

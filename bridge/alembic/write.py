@@ -157,7 +157,9 @@ class _Writing:
         if not self._stamping:
             return (self._pointer.now,) if self._pointer.now else ()
         if not self._purging:
-            return self._ctx.get_current_heads()
+            heads = self._ctx.get_current_heads()
+            self._pointer.found_at(heads)
+            return heads
         if self._hindrance is None:
             self._run.ledger.point(self._run.connection, None, confirmed=False)
         self._pointer.now = None
