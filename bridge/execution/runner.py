@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from bridge.database.driver_errors import first_line
 from bridge.errors import MigrationError
 from bridge.execution import time_limits
-from bridge.execution.advice import first_line
 from bridge.execution.attempt import Attempt, Phase
 from bridge.execution.failure import Failure, looks_like_success
 from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from psycopg2.extensions import STATUS_READY
 
+from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import ends_transaction, rolls_back
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
-from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lost
+from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, lost
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.self_deadlock import OwnLocks

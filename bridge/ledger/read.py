@@ -16,6 +16,7 @@ from psycopg2.extensions import encodings
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from bridge.database.driver_errors import first_line
 from bridge.database.quoting import quote_for_text
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
@@ -146,7 +147,7 @@ def _rejected(
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        told = str(error.orig).strip().split("\n", 1)[0]
+        told = first_line(error)
         if len(rows) == 1:
             return (Rejected(rows[0].version, told),)
         return tuple(each for row in rows for each in _rejected(connection, ledger, state, [row]))

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
+from bridge.database.driver_errors import first_line
 from bridge.database.quoting import constant, quote, quote_for_text
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError
@@ -488,7 +489,7 @@ class Ledger:
                 raise
             raise LedgerError(
                 f"The tables {self.name} and {self.version_name} cannot be {done} "
-                f"by this role: {str(error.orig).strip().splitlines()[0]}. Nothing was run. {mend}"
+                f"by this role: {first_line(error)}. Nothing was run. {mend}"
             ) from error
 
 
