@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg2 import Error as DriverError
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from sqlalchemy.exc import DBAPIError
 
+from bridge.database.connection_state import is_in_transaction
 from bridge.database.quoting import constant
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.session_state import Baseline
@@ -97,8 +97,7 @@ class Sealing:
         the driver's error for what would be no better step by step, such as a statement that a
         person has cancelled.
         """
-        in_transaction = work.dbapi.info.transaction_status == TRANSACTION_STATUS_INTRANS
-        if work.hints.changes_settings or not in_transaction:
+        if work.hints.changes_settings or not is_in_transaction(work.dbapi):
             return False
         key = (limit or baseline.lock_timeout, work.hints.about_settings)
         values = {"new": new, "latest": self._latest, **self._ledger.values(row, self._layout)}

@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
+from bridge.database.connection_state import is_silent
 from bridge.database.driver_errors import first_line
-from bridge.database.liveness import is_silent
 from bridge.errors import LockLost, LockNotObtained, UsageError
 from bridge.locking.holder import (
     APPLICATION_NAME,
