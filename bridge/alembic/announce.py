@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bridge.alembic.run import CommandRun
     from bridge.errors import BridgeError
-    from bridge.ledger.findings import Finding
+    from bridge.findings import Finding
     from bridge.ledger.history import Entry
     from bridge.ledger.state import State
     from bridge.reporting.events import Direction

@@ -27,11 +27,11 @@ from bridge.execution.session import Watcher
 from bridge.files.plain_file import PlainFile
 from bridge.ledger import messages as say
 from bridge.ledger.drift import NO_FILE, row_of
-from bridge.ledger.findings import refused
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
 from bridge.ledger.limits import read_only, rights
 from bridge.ledger.preflight import BOOKS, Command, Preflight, preflight
+from bridge.ledger.refused import refused
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
 from bridge.reporting import events

@@ -12,7 +12,7 @@ from typing import Final
 
 from bridge.database.quoting import quote, readable_constant
 from bridge.errors import FilesError
-from bridge.ledger.findings import Finding, refusal, warning
+from bridge.findings import Finding, refusal, warning
 from bridge.ledger.history import Entry
 from bridge.ledger.layout import ADDED_COLUMNS, Layout
 from bridge.ledger.messages import hidden_rows

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bridge.errors import LedgerError
 from bridge.files.plain_file import revision_id
-from bridge.ledger.findings import Finding, refusal, warning
+from bridge.findings import Finding, refusal, warning
 from bridge.ledger.history import Entry, in_applied_order
 from bridge.ledger.names import canonical, number_of, readings
 from bridge.ledger.state import Elsewhere, State, samples

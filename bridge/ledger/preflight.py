@@ -14,12 +14,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
+from bridge.findings import Finding, Severity
 from bridge.ledger import messages as say
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
-from bridge.ledger.findings import Finding, Severity, refused
 from bridge.ledger.history import Entry, History
 from bridge.ledger.limits import drift_unrecorded, limits, read_only, something_to_run
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
+from bridge.ledger.refused import refused
 from bridge.ledger.state import named
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.files.plain_file import PlainFile
+from bridge.findings import Finding
 from bridge.ledger import messages as say
 from bridge.ledger.drift import respelled
-from bridge.ledger.findings import Finding, refused
 from bridge.ledger.history import Entry, History, build_history, in_applied_order
+from bridge.ledger.refused import refused
 from bridge.ledger.state import State, named
 
 #: What may be looked at without row level security hiding any of it.

@@ -15,10 +15,10 @@ from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.errors import UsageError
 from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
-from bridge.ledger.findings import refused
 from bridge.ledger.history import Entry, History, build_history
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
+from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
 
 if TYPE_CHECKING:

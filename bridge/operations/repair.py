@@ -14,10 +14,10 @@ from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.run import CommandRun
 from bridge.database.request import Request
-from bridge.ledger.findings import refused
 from bridge.ledger.limits import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.reconcile import history_of
+from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
 from bridge.operations.repair_plan import Change, planned, repaired
 

@@ -20,8 +20,8 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
+from bridge.findings import Finding
 from bridge.ledger.configured import ledger_of
-from bridge.ledger.findings import Finding
 from bridge.ledger.history import Entry
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
