@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bridge.ledger.limits import additions
+from bridge.ledger.lacking_columns import additions
 from bridge.ledger.preflight import Command, Preflight, preflight
 from bridge.reporting import events
 

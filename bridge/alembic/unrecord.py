@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import cursor as plain_cursor
 
 from bridge.database.quoting import constant, quote
-from bridge.ledger import messages as say
+from bridge.ledger import record_messages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -161,10 +161,10 @@ class Forgetting:
         cursor.execute("; ".join([*erasure.statements, erasure.left]))
         row_is_there, pointers = cursor.fetchone()
         if row_is_there:
-            raise say.not_forgotten(erasure.ledger.name, [erasure.key])
+            raise record_messages.not_forgotten(erasure.ledger.name, [erasure.key])
         if pointers != ([] if erasure.new is None else [erasure.new]):
             name, wanted = erasure.ledger.version_name, erasure.new or "no revision"
-            raise say.not_kept(name, wanted, pointers)
+            raise record_messages.not_kept(name, wanted, pointers)
 
     def _ask(self, cursor: Any) -> _Now:
         cursor.execute(_ASK)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, String, Table, text
 
-from bridge.ledger.messages import not_moved
+from bridge.ledger.record_messages import not_moved
 from bridge.ledger.tables import VERSION_LENGTH, Ledger
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
 from bridge.execution.session import Watcher
 from bridge.files.plain_file import PlainFile
-from bridge.ledger import messages as say
+from bridge.ledger import record_messages
 from bridge.ledger.drift import NO_FILE, row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
-from bridge.ledger.limits import read_only, rights
 from bridge.ledger.preflight import BOOKS, Command, Preflight, preflight
 from bridge.ledger.refused import refused
+from bridge.ledger.rights import read_only, rights
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
 from bridge.reporting import events
@@ -362,7 +362,7 @@ class _Writing:
     def _refuse_forgetting(self, stems: set[str]) -> None:
         gone = sorted(stems - {file.stem for file in self._run.script.files})
         if gone:
-            raise say.forgetting(self._state, gone)
+            raise record_messages.forgetting(self._state, gone)
 
     def _commit(self) -> None:
         if not self._run.external:

@@ -1,8 +1,8 @@
 """Files that are not what was applied any more: changed since, or under another name.
 
 Told by the checksum that was recorded when a migration was applied. Data in, data out: what is on
-disk comes from the function that is handed in. What it says to a person is in
-`bridge.ledger.messages`.
+disk comes from the function that is handed in. What is said of it is in
+`bridge.ledger.name_messages` and `bridge.ledger.file_messages`.
 """
 
 from __future__ import annotations

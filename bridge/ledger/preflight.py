@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
 from bridge.findings import Finding, Severity
-from bridge.ledger import messages as say
+from bridge.ledger import file_messages, name_messages
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.ledger.history import Entry, History
-from bridge.ledger.limits import drift_unrecorded, limits, read_only, something_to_run
+from bridge.ledger.lacking_columns import drift_unrecorded
+from bridge.ledger.limits import limits
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.refused import refused
+from bridge.ledger.rights import read_only, something_to_run
 from bridge.ledger.state import named
 
 if TYPE_CHECKING:
@@ -179,26 +181,26 @@ def _of_files(
     drift: Sequence[Entry],
 ) -> Iterator[Finding]:
     for each in renamed(history):
-        yield say.same_text(state, each.old, each.new[0])
+        yield name_messages.same_text(state, each.old, each.new[0])
     for each in maybe_renamed(history):
-        yield say.maybe_renamed(state, each.old, each.new, same=each.same)
+        yield name_messages.maybe_renamed(state, each.old, each.new, same=each.same)
     if history.breaking:
-        yield say.breaking(state, history.breaking)
+        yield file_messages.breaking(state, history.breaking)
     if settings.drift == "refuse":
         unknown = [e for e in history.applied if e.file and not has_checksum(e.row)]
         if unknown and entries:
-            yield say.no_checksum(unknown)
+            yield file_messages.no_checksum(unknown)
         if drift:
-            yield say.changed_refusal(drift)
+            yield file_messages.changed_refusal(drift)
     elif drift:
-        yield say.changed_warning(drift)
+        yield file_messages.changed_warning(drift)
     yield from _late(history, settings, entries)
     for entry in entries if command is not Command.REPAIR else ():
         try:
             # What nobody has written yet may be recorded, and not run.
             _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
         except FilesError as error:
-            yield say.unreadable(entry, str(error))
+            yield file_messages.unreadable(entry, str(error))
 
 
 def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -207,7 +209,11 @@ def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Ite
     if late:
         last = max(entry.stem for entry in history.applied if entry.file is not None)
         refuses = settings.out_of_order == "refuse"
-        yield say.late_refusal(late, last) if refuses else say.late_warning(late, last)
+        yield (
+            file_messages.late_refusal(late, last)
+            if refuses
+            else file_messages.late_warning(late, last)
+        )
 
 
 def _of_recording(
@@ -240,7 +246,10 @@ def _of_recording(
 
 def _of_absent_files(history: History) -> Iterator[Finding]:
     shut_out = set(history.breaking)
-    for entries, sentence in ((history.holes, say.hole), (history.newer, say.newer)):
+    for entries, sentence in (
+        (history.holes, file_messages.missing),
+        (history.newer, file_messages.newer),
+    ):
         told = [entry for entry in entries if entry not in shut_out]
         if told:
             yield sentence(told)

@@ -20,7 +20,7 @@ from bridge.database.driver_errors import first_line
 from bridge.database.quoting import constant, quote, quote_for_text
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError
-from bridge.ledger import messages as say
+from bridge.ledger import record_messages
 from bridge.ledger.catalog import CATALOG
 from bridge.ledger.drift import NO_FILE
 from bridge.ledger.history import Row
@@ -210,7 +210,7 @@ class Ledger:
         statement = f"SELECT version_num::text FROM {self.quoted_version_table}"
         found = connection.execute(text(statement)).scalars().all()
         if found != ([] if revision is None else [revision]):
-            raise say.not_kept(self.version_name, revision or "no revision", found)
+            raise record_messages.not_kept(self.version_name, revision or "no revision", found)
 
     def record_applied(
         self,
@@ -235,9 +235,9 @@ class Ledger:
             return
         count, pointers = result.one()
         if count != 1:
-            raise say.not_kept(self.name, row.name, [row.name] * count)
+            raise record_messages.not_kept(self.name, row.name, [row.name] * count)
         if pointer is not None and pointers != [pointer]:
-            raise say.not_kept(self.version_name, pointer, pointers or [])
+            raise record_messages.not_kept(self.version_name, pointer, pointers or [])
 
     def _there(self, layout: Layout, *, pointed: bool) -> str:
         """Asks how often the row of :key is there, and what the version table says."""
@@ -321,7 +321,7 @@ class Ledger:
             statement = statement.replace("breaking::text = :breaking", "breaking = :breaking")
         result = connection.execute(text(statement), {**given, "version": version})
         if result.scalar() != 1:
-            raise say.not_kept(self.name, renamed or version, [])
+            raise record_messages.not_kept(self.name, renamed or version, [])
 
     def record_checksums(
         self, connection: Connection, checksums: Mapping[str, str], layout: Layout
@@ -356,7 +356,7 @@ class Ledger:
             statement += f"; SELECT {layout.quoted_key}::text {where}"
         result = connection.execute(text(statement), {"versions": list(versions)})
         if confirmed and (left := result.scalars().all()):
-            raise say.not_forgotten(self.name, left)
+            raise record_messages.not_forgotten(self.name, left)
 
     def adopt(self, connection: Connection, comment: str | None) -> None:
         """Note on the table that a person has said that it is this project's.

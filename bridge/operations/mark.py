@@ -16,7 +16,7 @@ from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.errors import UsageError
 from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
 from bridge.ledger.history import Entry, History, build_history
-from bridge.ledger.limits import no_checksums, unrecorded_checksums
+from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed

@@ -16,8 +16,8 @@ from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.configured import ledger_of
+from bridge.ledger.file_messages import unreadable
 from bridge.ledger.history import Entry
-from bridge.ledger.messages import unreadable
 from bridge.ledger.read import read_state
 from bridge.operations.lock_status import LockStatus, lock_status
 from bridge.operations.read_only import looking

@@ -7,7 +7,7 @@ from bridge.database.database import Database
 from bridge.database.request import Request
 from bridge.files.folder import scan
 from bridge.ledger.configured import ledger_of
-from bridge.ledger.limits import additions
+from bridge.ledger.lacking_columns import additions
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.operations.read_only import looking

@@ -14,7 +14,7 @@ from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.run import CommandRun
 from bridge.database.request import Request
-from bridge.ledger.limits import no_checksums, unrecorded_checksums
+from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.reconcile import history_of
 from bridge.ledger.refused import refused
