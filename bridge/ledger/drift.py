@@ -22,8 +22,6 @@ Checksum = Callable[[PlainFile], str]
 
 #: An adopted table may have a column of this name for something else.
 _OURS = re.compile(r"[0-9a-f]{64}")
-#: Recorded in place of a checksum where a person has said that no file of the folder is this one.
-NO_FILE = "none"
 
 
 @dataclass(frozen=True, slots=True)

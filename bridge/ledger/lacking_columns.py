@@ -127,6 +127,6 @@ def drift_unrecorded(state: State) -> Finding | None:
 
 
 def _says_breaking(entry: Entry) -> bool:
-    with suppress(FilesError):  # told by itself
+    with suppress(FilesError):  # a finding of its own
         return entry.file is not None and entry.file.header.breaking
     return False

@@ -1,4 +1,4 @@
-"""What the two tables can hold, told before anything runs.
+"""What the two tables can hold, found out before anything runs.
 
 Data in, data out: the facts are from the catalog. What it finds out is what would else be found out
 after the work, when it cannot be recorded any more.
@@ -134,7 +134,7 @@ def _rejected(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
         if entry is not None:
             yield refusal(
                 "refused-row",
-                f"{state.ledger} would refuse the row of {each.stem}: {each.told}. So it could "
+                f"{state.ledger} would refuse the row of {each.stem}: {each.reason}. So it could "
                 "run, but not be recorded. Nothing was run.",
                 "Change or drop that constraint of the table, or the name of the file.",
                 migration=each.stem,

@@ -40,16 +40,16 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
     is_number = canonical(file.stem) not in forms and str(number_of(file.stem)) in forms
     if len(entries) > 1:
         which = " and ".join(f"{entry.stem}.py" for entry in entries)
-        told = f"which may be either of {which}: nobody can tell which of them is applied"
+        meaning = f"which may be either of {which}: nobody can tell which of them is applied"
     elif file.row is not None:
-        told = (
+        meaning = (
             f"which is {file.stem}.py, but the other rows have another form, in which it is "
             f"'{state.new_key(file.stem)}'"
         )
     elif is_number:
-        told = f"which is the number of {file.stem}.py, but not its name"
+        meaning = f"which is the number of {file.stem}.py, but not its name"
     else:
-        told = (
+        meaning = (
             f"and the folder holds {file.stem}.py: the names differ only in "
             f"{_difference(name, file.stem)}, so the file was most likely renamed"
         )
@@ -71,7 +71,7 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
         remedy = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"
     return refusal(
         "names-differ",
-        f"{state.ledger} records '{name}' as applied, {told}. Nothing was run, because it could "
+        f"{state.ledger} records '{name}' as applied, {meaning}. Nothing was run, because it could "
         "do its work a second time.",
         remedy,
         migration=name,

@@ -3,7 +3,7 @@
 `preflight` takes what the folder and the database hold, and returns the history of the database,
 what is refused and what a person should know. It reads files, and neither asks nor changes a
 database. What a command does with a refusal is the command's matter: a run raises it, `status`
-shows it, and what is the way on (`repair`, `mark`, `stamp`) is not held up by what it mends.
+shows it, and what is the way on (`repair`, `mark`, `stamp`) is not held up by what it corrects.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ _ALSO: Final[dict[Command, tuple[frozenset[str], frozenset[str]]]] = {
     Command.MARK: (frozenset(), frozenset({"INSERT", "DELETE"})),
 }
 #: What cannot be done on a connection that only reads, where no file is to run.
-BOOKS: Final = "and its bookkeeping tables would have to be written"
+BOOKKEEPING: Final = "and its bookkeeping tables would have to be written"
 
 
 def preflight(
@@ -105,7 +105,7 @@ def preflight(
     forgets: Sequence[Entry] = (),
     looking: bool = False,
 ) -> Preflight:
-    """What is refused and what is to be told before `command`.
+    """What is refused, and what a person should know, before `command`.
 
     `steps` are the migrations that it is about to run, to revert or to record; all pending ones
     for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
@@ -137,7 +137,7 @@ def preflight(
         *(of_files if command is not Command.LOOK else ()),
         *_of_recording(command, state, settings, entries, forgets, looking=looking),
     ]
-    unheeded = _PASSES[command] | _told_better(found)
+    unheeded = _PASSES[command] | _superseded(found)
     found = [each for each in found if each.id not in unheeded]
     refusals = tuple(each for each in found if each.severity is Severity.ERROR)
     warnings = [each for each in found if each.severity is Severity.WARNING]
@@ -165,7 +165,7 @@ def _drifted(
     return changed(history) if wanted and "changed" not in _PASSES[command] else ()
 
 
-def _told_better(found: Sequence[Finding]) -> frozenset[str]:
+def _superseded(found: Sequence[Finding]) -> frozenset[str]:
     """What another finding says of the same thing, and more."""
     unrecorded = any(each.id == "drift-unrecorded" for each in found)
     return frozenset({"no-checksum"}) if unrecorded else frozenset()
@@ -232,7 +232,7 @@ def _of_recording(
     if command is Command.LOOK or not (entries or forgets):
         return
     if session.read_only and not looking:
-        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKS)
+        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKKEEPING)
         return
     recorded = entries if command in _RECORDS else ()
     forgotten = entries if command is Command.DOWNGRADE else forgets
@@ -250,9 +250,9 @@ def _of_absent_files(history: History) -> Iterator[Finding]:
         (history.holes, file_messages.missing),
         (history.newer, file_messages.newer),
     ):
-        told = [entry for entry in entries if entry not in shut_out]
-        if told:
-            yield sentence(told)
+        shown = [entry for entry in entries if entry not in shut_out]
+        if shown:
+            yield sentence(shown)
 
 
 def _after(refusals: Sequence[Finding], warnings: Sequence[Finding]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The error that findings lead to where a command stops at them."""
+"""The error of a command that stops at what was found."""
 
 from __future__ import annotations
 
