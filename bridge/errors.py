@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from bridge.ledger.findings import Finding
+    from bridge.findings import Finding
 
 
 class BridgeError(Exception):

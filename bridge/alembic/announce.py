@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bridge.ledger.limits import additions
+from bridge.ledger.lacking_columns import additions
 from bridge.ledger.preflight import Command, Preflight, preflight
 from bridge.reporting import events
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bridge.alembic.run import CommandRun
     from bridge.errors import BridgeError
-    from bridge.ledger.findings import Finding
+    from bridge.findings import Finding
     from bridge.ledger.history import Entry
     from bridge.ledger.state import State
     from bridge.reporting.events import Direction

@@ -27,6 +27,7 @@ from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.write import write
+from bridge.database.driver_errors import first_line
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
@@ -123,16 +124,15 @@ def _look(
 
 def _refused_by_database(error: DBAPIError) -> BridgeError:
     """A statement failed that is not a migration's: the bookkeeping's, or a comparison's."""
-    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
     statement = " ".join((error.statement or "").split())
     told = f"\n  statement: {statement}" if statement else ""
     if error.connection_invalidated or _could_not_connect(error):
         return TryAgain(
-            f"The connection to the database was lost: {lines[0]}{told}\n"
+            f"The connection to the database was lost: {first_line(error)}{told}\n"
             "What was committed before stays, and is recorded. Run the same command again."
         )
     return LedgerError(
-        f"A statement of bridge's own, not of a migration, failed: {lines[0]}{told}\n"
+        f"A statement of bridge's own, not of a migration, failed: {first_line(error)}{told}\n"
         "What was committed before stays, and is recorded; the rest was rolled back."
     )
 

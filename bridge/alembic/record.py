@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg2 import Error as DriverError
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from sqlalchemy.exc import DBAPIError
 
+from bridge.database.connection_state import is_in_transaction
 from bridge.database.quoting import constant
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.session_state import Baseline
+from bridge.ledger import sql
 from bridge.ledger.tables import Ledger
 
 if TYPE_CHECKING:
@@ -50,13 +51,12 @@ EXECUTE {name}_told (%(key)s, %(new)s)
 # The row comes from the pointer that has moved, so that it is there if exactly one has.
 _PREPARE = """
 PREPARE {name}_move (text, text) AS
-UPDATE {version_table} SET version_num = $1 WHERE version_num = $2 AND {fits};
+{move} AND {fits};
 PREPARE {name}_add ({types}) AS
-INSERT INTO {ledger} ({columns})
-SELECT {values} FROM {version_table} WHERE version_num = $1;
+{insert};
 PREPARE {name}_told (text, text) AS
 SELECT {told} FROM {ledger} WHERE {key}::text = $1
-   AND ARRAY(SELECT version_num::text FROM {version_table}) = ARRAY[$2];
+   AND ARRAY({pointers}) = ARRAY[$2];
 """
 
 
@@ -97,11 +97,10 @@ class Sealing:
         the driver's error for what would be no better step by step, such as a statement that a
         person has cancelled.
         """
-        in_transaction = work.dbapi.info.transaction_status == TRANSACTION_STATUS_INTRANS
-        if work.hints.changes_settings or not in_transaction:
+        if work.hints.changes_settings or not is_in_transaction(work.dbapi):
             return False
         key = (limit or baseline.lock_timeout, work.hints.about_settings)
-        values = {"new": new, "latest": self._latest, **self._ledger.values(row, self._layout)}
+        values = {"new": new, "latest": self._latest, **sql.values(row, self._layout)}
         known = self._prepared.pop(key, None)  # forgotten if it fails
         texts = known or self._texts(baseline, *key, tuple(values))
         message = texts.execute if known else texts.prepare + texts.execute
@@ -161,15 +160,16 @@ class Sealing:
         }
         places = {value: f"${place}" for place, value in enumerate(given, 1)}
         types = {"new": "text", "latest": "text", "key": layout.names[layout.key or "version"]}
-        sources = ledger.sources(layout, parameter=places.__getitem__, latest=places["latest"])
+        sources = sql.sources(ledger, layout, places, latest=places["latest"])
+        moved = f" FROM {ledger.version_name} WHERE version_num = $1"
         return _PREPARE.format(
             name=name,
             fits=fits,
             types=", ".join(types.get(v) or kinds.get(v, "text") for v in given),
-            version_table=ledger.version_name,
+            move=sql.move_pointer(ledger, "$2", "$1"),
+            insert=sql.insert(ledger, sources, moved),
+            pointers=sql.select_pointers(ledger),
             ledger=ledger.name,
-            columns=", ".join(sources),
-            values=", ".join(sources.values()),
             told="applied_at::text" if "applied_at" in sources else "NULL",
             key=layout.key_name,
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from bridge.config.settings import Settings
-from bridge.ledger.configured import ledger_of
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
@@ -52,7 +51,7 @@ class CommandRun:
             script=script,
             settings=script.settings,
             connection=connection,
-            ledger=ledger_of(script.settings),
+            ledger=Ledger.of(script.settings),
             reporter=request.reporter,
             command=request.command,
             external=connection.in_transaction(),

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as plain_cursor
 
-from bridge.database.quoting import constant, quote
-from bridge.ledger import messages as say
+from bridge.database.quoting import constant
+from bridge.ledger import record_messages, sql
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,30 +45,16 @@ class Erasure:
     @property
     def statements(self) -> tuple[str, str]:
         """What deletes the row, and what moves the pointer."""
-        table, old = self.ledger.version_name, constant(self.old)
-        moved = (
-            f"DELETE FROM {table} WHERE version_num = {old}"
-            if self.new is None
-            else f"UPDATE {table} SET version_num = {constant(self.new)} WHERE version_num = {old}"
+        new = None if self.new is None else constant(self.new)
+        return (
+            sql.delete_rows(self.ledger, self.layout, [self.key]),
+            sql.move_pointer(self.ledger, constant(self.old), new),
         )
-        return f"DELETE FROM {self.ledger.name} WHERE {self._is_the_row}", moved
-
-    @property
-    def recorded(self) -> str:
-        """Asks whether the row is there."""
-        return f"SELECT EXISTS (SELECT FROM {self.ledger.name} WHERE {self._is_the_row})"
 
     @property
     def left(self) -> str:
-        """Asks whether the row is there, and what the version table says."""
-        return (
-            f"SELECT EXISTS (SELECT FROM {self.ledger.name} WHERE {self._is_the_row}), "
-            f"ARRAY(SELECT version_num::text FROM {self.ledger.version_name})"
-        )
-
-    @property
-    def _is_the_row(self) -> str:
-        return f"{quote(self.layout.key or 'version')}::text = {constant(self.key)}"
+        """Asks how often the row is there, and what the version table says."""
+        return sql.count_row(self.ledger, self.layout, self.key)
 
 
 class Forgetting:
@@ -141,7 +127,7 @@ class Forgetting:
         if self.done or not self._sent:
             return
         with self._cursor() as cursor:
-            cursor.execute(self._erasure.recorded)
+            cursor.execute(self._erasure.left)
             self._sent = self.done = not cursor.fetchone()[0]
 
     def _write_as_at_start(self, cursor: Any, now: _Steering) -> None:
@@ -159,12 +145,12 @@ class Forgetting:
         erasure = self._erasure
         self._sent = True
         cursor.execute("; ".join([*erasure.statements, erasure.left]))
-        row_is_there, pointers = cursor.fetchone()
-        if row_is_there:
-            raise say.not_forgotten(erasure.ledger.name, [erasure.key])
+        count, pointers = cursor.fetchone()
+        if count:
+            raise record_messages.not_forgotten(erasure.ledger.name, [erasure.key])
         if pointers != ([] if erasure.new is None else [erasure.new]):
             name, wanted = erasure.ledger.version_name, erasure.new or "no revision"
-            raise say.not_kept(name, wanted, pointers)
+            raise record_messages.not_kept(name, wanted, pointers)
 
     def _ask(self, cursor: Any) -> _Now:
         cursor.execute(_ASK)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, String, Table, text
+from sqlalchemy import Connection, String, Table
 
-from bridge.ledger.messages import not_moved
-from bridge.ledger.tables import VERSION_LENGTH, Ledger
+from bridge.database.quoting import constant
+from bridge.database.sending import send
+from bridge.ledger import sql
+from bridge.ledger.layout import VERSION_LENGTH
+from bridge.ledger.record_messages import not_moved
+from bridge.ledger.tables import Ledger
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
@@ -41,12 +45,6 @@ class Pointer:
         self._confirmed = confirmed
         #: What it names now. Whoever moves it together with a record says so here.
         self.now = revision
-        table = ledger.quoted_version_table
-        self._insert = text(f"INSERT INTO {table} (version_num) VALUES (:new)")  # noqa: S608
-        self._delete = text(f"DELETE FROM {table} WHERE version_num = :old")  # noqa: S608
-        self._update = text(
-            f"UPDATE {table} SET version_num = :new WHERE version_num = :old"  # noqa: S608
-        )
 
     def found_at(self, heads: tuple[str, ...]) -> None:
         """Begin where the table says, which a stamp may not believe: at none, one or several."""
@@ -67,11 +65,10 @@ class Pointer:
         self.now = new
 
     def _move(self, old: str | None, new: str | None) -> None:
-        if old is None:
-            self._connection.execute(self._insert, {"new": new})
-            return
-        statement = self._delete if new is None else self._update
-        values = {"old": old} if new is None else {"old": old, "new": new}
-        result = self._connection.execute(statement, values)
-        if self._confirmed and result.rowcount != 1:
-            raise not_moved(self._ledger.version_name, result.rowcount)
+        if old is not None:
+            to = None if new is None else constant(new)
+            result = send(self._connection, sql.move_pointer(self._ledger, constant(old), to))
+            if self._confirmed and result.rowcount != 1:
+                raise not_moved(self._ledger.version_name, result.rowcount)
+        elif new is not None:
+            send(self._connection, sql.insert_pointer(self._ledger, new))

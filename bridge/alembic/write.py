@@ -18,6 +18,7 @@ from bridge.alembic.run import CommandRun
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.unrecord import Erasure, Forgetting
 from bridge.alembic.version_table import Pointer, widened_version_table
+from bridge.database.sending import send
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.execution.attempt import Attempt
@@ -25,13 +26,22 @@ from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
 from bridge.execution.session import Watcher
 from bridge.files.plain_file import PlainFile
-from bridge.ledger import messages as say
-from bridge.ledger.drift import NO_FILE, row_of
-from bridge.ledger.findings import refused
+from bridge.ledger import record_messages, sql
+from bridge.ledger.access import creating
+from bridge.ledger.definition import ensure_ledger, widen_version_table
+from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
-from bridge.ledger.limits import read_only, rights
-from bridge.ledger.preflight import BOOKS, Command, Preflight, preflight
+from bridge.ledger.preflight import BOOKKEEPING, Command, Preflight, preflight
+from bridge.ledger.records import (
+    confirm_pointer,
+    record_applied,
+    record_checksums,
+    record_unapplied,
+    set_pointer,
+)
+from bridge.ledger.refused import refused
+from bridge.ledger.rights import read_only, rights
 from bridge.ledger.state import State
 from bridge.locking.exclusive import exclusively
 from bridge.reporting import events
@@ -161,7 +171,7 @@ class _Writing:
             self._pointer.found_at(heads)
             return heads
         if self._hindrance is None:
-            self._run.ledger.point(self._run.connection, None, confirmed=False)
+            send(self._run.connection, *sql.replace_pointers(self._run.ledger, None))
         self._pointer.now = None
         return ()
 
@@ -172,7 +182,7 @@ class _Writing:
             there = state.exists and state.pointer_table is not None
             if there and not (found.moves_pointer or self._stamping):
                 return None
-            return refused([read_only(state, BOOKS)])
+            return refused([read_only(state, BOOKKEEPING)])
         if found.moves_pointer and (lacking := [*rights(state, set(), {"INSERT", "DELETE"})]):
             return refused(lacking)
         self._layout = state.layout
@@ -183,14 +193,14 @@ class _Writing:
             with run.connection.begin_nested():
                 self._complete()
                 longest = max((len(e.revision) for e in found.history.entries), default=0)
-                run.ledger.widen_version_table(run.connection, longest=longest)
-                with run.ledger.creating():
+                widen_version_table(run.connection, run.ledger, longest=longest)
+                with creating(run.ledger):
                     table = widened_version_table(self._ctx)
                     table.create(run.connection, checkfirst=True)
                 if found.moves_pointer:
-                    run.ledger.point(run.connection, found.pointer)
+                    set_pointer(run.connection, run.ledger, found.pointer)
                 if checksums and "checksum" in self._layout.columns:
-                    run.ledger.record_checksums(run.connection, checksums, self._layout)
+                    record_checksums(run.connection, run.ledger, self._layout, checksums)
                     rows = tuple(
                         replace(row, checksum=checksums.get(row.name, row.checksum))
                         for row in self._state.rows
@@ -203,7 +213,7 @@ class _Writing:
     def _complete(self) -> None:
         """Make the ledger, or add what it lacks, and go by what it has then."""
         state = self._state
-        now = self._run.ledger.ensure(self._run.connection)
+        now = ensure_ledger(self._run.connection, self._run.ledger)
         known = state.layout
         self._layout = replace(now, fillings=known.fillings, codec=known.codec)
         if now.lacking and state.table is not None:
@@ -225,7 +235,7 @@ class _Writing:
         for entry in found.history.applied:
             file, row = entry.file, entry.row
             # A file of its own name is what no other file was said to be.
-            if file is not None and row is not None and row.checksum in {None, "", NO_FILE}:
+            if file is not None and row is not None and row.lacks_checksum:
                 with suppress(FilesError):
                     checksums[row.name] = file.checksum()
         return checksums
@@ -330,7 +340,7 @@ class _Writing:
     def _record(self, row: Row, *, pointer: str | None = None) -> None:
         run, recorded = self._run, self._recorded(row)
         try:
-            run.ledger.record_applied(run.connection, recorded, self._layout, pointer=pointer)
+            record_applied(run.connection, run.ledger, self._layout, recorded, pointer=pointer)
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
                 raise
@@ -342,14 +352,14 @@ class _Writing:
     def _forget(self, stems: Collection[str]) -> None:
         if stems:
             keys = {self._state.key(stem) for stem in stems}
-            self._run.ledger.record_unapplied(self._run.connection, keys, self._layout)
+            record_unapplied(self._run.connection, self._run.ledger, self._layout, keys)
 
     def _mirror(self) -> None:
         """Make the ledger hold exactly the stamped revision and its ancestors in the history."""
         run = self._run
         heads = self._ctx.get_current_heads()
         if self._stamped is not _NOTHING_YET:
-            run.ledger.confirm_pointer(run.connection, self._stamped)
+            confirm_pointer(run.connection, run.ledger, self._stamped)
         wanted = self._line.up_to(heads[0] if heads else None)
         state = run.read()
         recorded = {row.version for row in state.rows}
@@ -364,7 +374,7 @@ class _Writing:
     def _refuse_forgetting(self, stems: set[str]) -> None:
         gone = sorted(stems - {file.stem for file in self._run.script.files})
         if gone:
-            raise say.forgetting(self._state, gone)
+            raise record_messages.forgetting(self._state, gone)
 
     def _commit(self) -> None:
         if not self._run.external:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.checks.rules import Problem, Severity, problem
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.findings import Finding
-from bridge.ledger.findings import Severity as FindingSeverity
+from bridge.findings import Finding
+from bridge.findings import Severity as FindingSeverity
 from bridge.operations.status import Migration, MigrationState, Status, status_for
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.options import options_of
-from bridge.ledger.findings import Severity
+from bridge.findings import Severity
 from bridge.reporting import events
 from bridge.reporting.output import as_long_as_it_is_read, result
 from bridge.reporting.screen import Screen

@@ -15,8 +15,8 @@ import sys
 from functools import cache
 from typing import Any
 
-#: PQTRANS_ACTIVE of libpq: a statement was sent and has not been answered.
-ACTIVE = 1
+from bridge.database.connection_state import is_active
+
 #: Bytes that libpq asks for its message.
 MESSAGE_SIZE = 256
 
@@ -47,7 +47,7 @@ class Watched:
     def busy(self) -> bool:
         """Say whether it waits for the server to finish a statement."""
         with contextlib.suppress(Exception):
-            return bool(self._refresh()[0].get_transaction_status() == ACTIVE)
+            return is_active(self._refresh()[0])
         return False
 
     def cut(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.liveness import is_silent
+from bridge.database.connection_state import is_silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

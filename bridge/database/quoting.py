@@ -21,11 +21,6 @@ def _preparer() -> Any:
     return postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
-def quote_for_text(name: str) -> str:
-    """A name for SQLAlchemy's `text()`, in which a colon would begin a parameter."""
-    return quote(name).replace(":", "\\:")
-
-
 def always_quote(name: str) -> str:
     """A name in quotes, whether it needs them or not."""
     return '"' + name.replace('"', '""') + '"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bridge.database.driver_errors import first_line
 from bridge.database.sqlstate import sqlstate
 
 
@@ -26,11 +27,6 @@ def lost(cause: BaseException | None) -> str:
         "away everything since the last commit. Use db.begin_nested() around a statement that "
         "may fail, or db.rollback() after it."
     )
-
-
-def first_line(error: BaseException) -> str:
-    """The database's own words, without position, detail and hint."""
-    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
 
 
 _ADVICE = {

@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from bridge.database.connection_state import is_idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ class LockTimeout:
 
     def _outside(self, change: Callable[[], None]) -> None:
         """Change it outside of a transaction; does nothing where the connection is in one."""
-        if self._dbapi.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        if not is_idle(self._dbapi):
             return
         before = self._dbapi.autocommit
         self._dbapi.autocommit = True

@@ -14,8 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
-
+from bridge.database.connection_state import is_active
 from bridge.execution.lock_errors import is_lock_timeout, one_line, why_final
 from bridge.execution.lock_timeout import LockTimeout
 from bridge.locking.blockers import Blocker, blockers_of, ending, told
@@ -53,7 +52,7 @@ class _Sent:
         return time.monotonic() - self.since
 
     def runs(self) -> bool:
-        return bool(self.dbapi.info.transaction_status == TRANSACTION_STATUS_ACTIVE)
+        return is_active(self.dbapi)
 
 
 class LockWaits:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from bridge.database.connection_state import is_idle
+from bridge.database.driver_errors import first_line
 from bridge.errors import MigrationError
 from bridge.execution import time_limits
-from bridge.execution.advice import first_line
 from bridge.execution.attempt import Attempt, Phase
 from bridge.execution.failure import Failure, looks_like_success
 from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from bridge.alembic.unrecord import Forgetting
     from bridge.execution.lock_waits import LockWaits
     from bridge.locking.pooled_liveness import PooledClaim
-
-#: libpq's PQTRANS_IDLE: the server is in no transaction.
-_STATUS_IDLE = 0
 
 
 @dataclass(kw_only=True)
@@ -227,7 +225,7 @@ class Runner:
         except BaseException as error:
             if looks_like_success(error, attempt.file.path):
                 raise self._explained(attempt, error) from error
-            committed = attempt.phase is Phase.COMMIT and _is_idle(attempt.work.dbapi)
+            committed = attempt.phase is Phase.COMMIT and is_idle(attempt.work.dbapi)
             self._roll_back(attempt, error)
             error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
             raise
@@ -327,7 +325,3 @@ def _swallowed(statement: str, error: BaseException) -> str:
         f"The file caught an error after which work is missing, and went on: {first_line(error)} "
         f"(in: {' '.join(statement.split())[:200]})."
     )
-
-
-def _is_idle(dbapi: Any) -> bool:
-    return int(dbapi.info.transaction_status) == _STATUS_IDLE

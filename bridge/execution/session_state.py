@@ -15,10 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from bridge.database.connection_state import is_idle
 from bridge.database.quoting import constant
-
-#: libpq's PQTRANS_IDLE: the server is in no transaction.
-_STATUS_IDLE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class Baseline:
             if connection.in_transaction():
                 connection.rollback()
             dbapi.autocommit = False
-        elif int(dbapi.info.transaction_status) == _STATUS_IDLE:
+        elif is_idle(dbapi):
             # After a COMMIT sent as text the driver still believes in the transaction that it
             # began, and would not begin another one.
             dbapi.commit()

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from bridge.database.driver_errors import first_line
 from bridge.database.sqlstate import sqlstate
-from bridge.execution.advice import first_line
 from bridge.reporting.events import Direction
 from bridge.reporting.numbers import duration
 

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from psycopg2.extensions import STATUS_READY
 
+from bridge.database.connection_state import is_idle, is_in_failed_transaction
+from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import ends_transaction, rolls_back
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
-from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, first_line, lost
+from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, lost
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.self_deadlock import OwnLocks
@@ -54,9 +56,6 @@ PAY_EVERY = 0.1
 
 #: What asks for the checks of a COMMIT without the COMMIT.
 CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
-
-#: libpq's PQTRANS_IDLE and PQTRANS_INERROR.
-_IDLE, _IN_ERROR = 0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +218,11 @@ class Work:
 
     def in_failed_transaction(self) -> bool:
         """Whether PostgreSQL refuses every statement until a rollback (SQLSTATE 25P02)."""
-        return self._status() == _IN_ERROR
+        return is_in_failed_transaction(self.dbapi)
 
     def look(self) -> None:
         """Notice what happened behind SQLAlchemy's back since the last statement."""
-        idle = self._status() == _IDLE
+        idle = is_idle(self.dbapi)
         if self._open and idle and self._owed is None:
             self.unseen_end = True
         self._open = self._open and not idle
@@ -284,7 +283,7 @@ class Work:
             self.hints.lets_go = False
             with self.quietly():
                 self._keep_claim()
-        self._open = self._status() != _IDLE
+        self._open = not is_idle(self.dbapi)
         if self._open or self.mode is Mode.AUTOCOMMIT:
             self._loose = False
             return
@@ -321,7 +320,7 @@ class Work:
             raise MigrationError(self._no_commit_inside())
         self.refuse_lost()
         self.keep_commit()
-        if (forgetting := self._to_forget) and self._status() != _IDLE:
+        if (forgetting := self._to_forget) and not is_idle(self.dbapi):
             self._forget(forgetting.join)
         self._open = False
         self._committing = True
@@ -369,7 +368,7 @@ class Work:
 
     def _each_is_final(self) -> bool:
         """Whether a statement that is sent now is a transaction of its own."""
-        if self._status() != _IDLE:
+        if not is_idle(self.dbapi):
             return False
         # After a COMMIT as text the driver still believes in the transaction that it began, and
         # begins no other one.
@@ -384,9 +383,6 @@ class Work:
                 self._pooled.cover(statement)
         finally:
             self._covering = False
-
-    def _status(self) -> int:
-        return int(self.dbapi.get_transaction_status())
 
     def _is_ours(self, connection: Connection) -> bool:
         return connection is self.connection or (

@@ -1,8 +1,76 @@
-"""What PostgreSQL's catalog is asked about the two bookkeeping tables, whole."""
+"""What PostgreSQL's catalog says about the two tables and this session, asked in one statement."""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from bridge.database.literals import literal
+from bridge.database.quoting import quote
+from bridge.database.sending import send
+from bridge.ledger.layout import KEYS, Layout
+from bridge.ledger.state import Elsewhere, Session
+from bridge.ledger.table_facts import Table
+from bridge.ledger.tables import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What the catalog says; a table that is not there is None."""
+
+    ledger: Table | None
+    version_table: Table | None
+    elsewhere: tuple[Elsewhere, ...]
+    session: Session
+
+
+def look_up(connection: Connection, ledger: Ledger) -> Catalog:
+    """What the catalog says about these tables."""
+    asked = {
+        "ledger": ledger.name,
+        "version_table": ledger.version_name,
+        "name": ledger.table,
+        "schema": ledger.schema,
+        "keys": [*KEYS, *([ledger.key] if ledger.key else [])],
+    }
+    question = _CATALOG.format_map({name: literal(value) for name, value in asked.items()})
+    found = send(connection, question).one()
+    return Catalog(
+        ledger=Table.of(found.ledger),
+        version_table=Table.of(found.version_table),
+        elsewhere=tuple(Elsewhere(**each) for each in found.elsewhere or ()),
+        session=Session(
+            here=found.here,
+            role=quote(found.acting),
+            usual=_usual_schema(found),
+            may_create=bool(found.may_create),
+            standby=found.standby,
+            read_only=found.read_only,
+            reads_by_default=found.reads_by_default,
+            encoding=found.encoding,
+        ),
+    )
+
+
+def look_up_layout(connection: Connection, ledger: Ledger) -> Layout:
+    """Which columns the ledger has now, and which of them bridge can use."""
+    table = look_up(connection, ledger).ledger
+    return Layout.of(table, ledger.key if table else None)
+
+
+def _usual_schema(found: Any) -> str | None:
+    """The first schema of the search_path that a session of this database has by itself."""
+    for part in re.findall(r'"([^"]*)"|([^\s,]+)', found.usual_path):
+        name = "".join(part)
+        if name != "$user":
+            return name
+        if found.own_schema:
+            return str(found.role)
+    return None
+
 
 # Whether a policy is for this role, and lets it do with all rows what it is about.
 _FOR_THIS_ROLE: Final = """
@@ -92,13 +160,13 @@ _FACTS: Final = f"""
   WHERE t.oid = to_regclass({{name}}))
 """  # noqa: S608 - constants
 
-#: One look at the catalog: both tables as they are, where a ledger of that name is besides, and
-#: what this session is. Its parameters: both tables as SQL names them; the bare name and the
-#: schema of the ledger; and the columns of which a ledger has one.
-#: That a database says nothing of a search_path leaves the one that PostgreSQL begins with.
-CATALOG: Final = f"""
-SELECT {_FACTS.format(name=":ledger")} AS ledger,
-       {_FACTS.format(name=":version_table")} AS version_table,
+# Both tables as they are, where a ledger of that name is besides, and what this session is: for
+# both tables as SQL names them, the bare name and the schema of the ledger, and the columns of
+# which a ledger has one. That a database says nothing of a search_path leaves the one that
+# PostgreSQL begins with.
+_CATALOG: Final = f"""
+SELECT {_FACTS.format(name="{ledger}")} AS ledger,
+       {_FACTS.format(name="{version_table}")} AS version_table,
        CAST(current_schema() AS text) AS here,
        CAST(session_user AS text) AS role, CAST(current_user AS text) AS acting,
        EXISTS (SELECT FROM pg_namespace WHERE nspname = session_user) AS own_schema,
@@ -109,7 +177,7 @@ SELECT {_FACTS.format(name=":ledger")} AS ledger,
                                              WHERE datname = current_database()))
                   ORDER BY setdatabase DESC LIMIT 1), '"$user", public') AS usual_path,
        has_schema_privilege((SELECT oid FROM pg_namespace
-                              WHERE nspname = COALESCE(:schema, current_schema())), 'CREATE')
+                              WHERE nspname = COALESCE({{schema}}, current_schema())), 'CREATE')
            AS may_create,
        pg_is_in_recovery() AS standby,
        CAST(current_setting('transaction_read_only') AS boolean) AS read_only,
@@ -119,8 +187,8 @@ SELECT {_FACTS.format(name=":ledger")} AS ledger,
                    'schema', nspname, 'usable', has_schema_privilege(n.oid, 'USAGE'),
                    'filled', relkind = 'p' OR pg_relation_size(c.oid) > 0) ORDER BY nspname)
           FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
-         WHERE CAST(:schema AS text) IS NULL AND relname = :name AND relkind IN ('r', 'p')
-           AND relpersistence <> 't' AND c.oid IS DISTINCT FROM to_regclass(:ledger)
+         WHERE CAST({{schema}} AS text) IS NULL AND relname = {{name}} AND relkind IN ('r', 'p')
+           AND relpersistence <> 't' AND c.oid IS DISTINCT FROM to_regclass({{ledger}})
            AND EXISTS (SELECT FROM pg_attribute
-                        WHERE attrelid = c.oid AND attname = ANY(:keys))) AS elsewhere
+                        WHERE attrelid = c.oid AND attname = ANY({{keys}}))) AS elsewhere
 """  # noqa: S608 - constants

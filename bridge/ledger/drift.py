@@ -1,8 +1,8 @@
 """Files that are not what was applied any more: changed since, or under another name.
 
 Told by the checksum that was recorded when a migration was applied. Data in, data out: what is on
-disk comes from the function that is handed in. What it says to a person is in
-`bridge.ledger.messages`.
+disk comes from the function that is handed in. What is said of it is in
+`bridge.ledger.name_messages` and `bridge.ledger.file_messages`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ Checksum = Callable[[PlainFile], str]
 
 #: An adopted table may have a column of this name for something else.
 _OURS = re.compile(r"[0-9a-f]{64}")
-#: Recorded in place of a checksum where a person has said that no file of the folder is this one.
-NO_FILE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Final
 
 from bridge.files.plain_file import PlainFile, revision_id
+
+#: Recorded in place of a checksum where a person has said that no file of the folder is this one.
+NO_FILE: Final = "none"
+#: What stands in a row of which nobody knows what was applied, as NULL does.
+UNKNOWN_CHECKSUMS: Final = ("", NO_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class Row:
     def revision(self) -> str:
         """The Alembic revision id of this migration."""
         return revision_id(self.version)
+
+    @property
+    def lacks_checksum(self) -> bool:
+        """Whether nobody knows what was applied, and no team has put something else there."""
+        return (self.checksum or "") in UNKNOWN_CHECKSUMS
 
 
 @dataclass(frozen=True, slots=True)

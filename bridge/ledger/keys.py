@@ -62,7 +62,7 @@ class Keys:
         return best
 
     @classmethod
-    def told(
+    def in_form(
         cls,
         form: Form,
         keys: Collection[str],
@@ -71,7 +71,7 @@ class Keys:
         numeric: bool = False,
     ) -> Keys:
         """As the settings say; raises ValueError, with the key, for one that has another form."""
-        keyed = cls._as_told(form, keys, files, numeric=numeric)
+        keyed = cls._of_form(form, keys, files, numeric=numeric)
         only_numbers = numeric and form is not Form.NUMBER
         wrong = next((key for key in keys if only_numbers or not keyed.fits(key)), None)
         if wrong is not None:
@@ -79,7 +79,7 @@ class Keys:
         return keyed
 
     @classmethod
-    def _as_told(
+    def _of_form(
         cls, form: Form, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool
     ) -> Keys:
         if form is Form.NUMBER:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from bridge.database.quoting import quote, quote_for_text
+from bridge.database.quoting import quote
 from bridge.errors import LedgerError
 from bridge.ledger.history import Row
 
@@ -61,7 +61,7 @@ class Layout:
     #: The column that numbers the rows by itself, if there is one.
     serial: str | None = None
     #: The column of names that the settings, or the rows, say; None for one of a usual name.
-    told: str | None = None
+    chosen_key: str | None = None
     #: Columns of which nobody but the server says what they hold.
     always: frozenset[str] = frozenset()
     #: Columns that take no NULL.
@@ -76,14 +76,14 @@ class Layout:
     codec: str | None = None
 
     @classmethod
-    def of(cls, table: Table | None, told: str | None = None) -> Layout:
+    def of(cls, table: Table | None, chosen_key: str | None = None) -> Layout:
         """The layout of a table as the catalog tells of it."""
         columns = list(table.columns.values()) if table else []
         serial = sorted(column.name for column in columns if column.numbers_rows)
         return cls(
             {column.name: column.type for column in columns},
             serial[0] if serial else None,
-            told,
+            chosen_key,
             frozenset(column.name for column in columns if column.always),
             frozenset(column.name for column in columns if column.not_null),
             {column.name: column.default for column in columns if column.default},
@@ -93,26 +93,21 @@ class Layout:
     @cached_property
     def key(self) -> str | None:
         """The column with the names of migrations; None if none is known for that."""
-        if self.told is not None:
-            return self.told if self.told in self._keylike else None
+        if self.chosen_key is not None:
+            return self.chosen_key if self.chosen_key in self._keylike else None
         if "dirty" in self.names:
             return None  # golang-migrate's: its one row is not a set
         return next((name for name in KEYS if name in self._keylike), None)
 
     @property
-    def quoted_key(self) -> str:
-        """The name of that column for SQLAlchemy's `text()`."""
-        return quote_for_text(self.key or KEYS[0])
-
-    @property
     def key_name(self) -> str:
-        """The same as SQL has it."""
+        """The name of that column as SQL has it."""
         return quote(self.key or KEYS[0])
 
     @cached_property
     def candidates(self) -> tuple[str, ...]:
         """The columns of which one may hold the names of migrations, if `key` does not."""
-        if self.told is not None or "dirty" in self.names:
+        if self.chosen_key is not None or "dirty" in self.names:
             return ()
         # A checksum of a team's own names no migration either.
         own = self._fitting | {self.serial, OWN_CHECKSUM}
@@ -180,13 +175,13 @@ class Layout:
     def selected(self) -> str:
         """What to select to get the fields of a Row, and last what the candidates hold, if any."""
         # A padded CHAR loses its blanks as text.
-        key = f"{self.quoted_key}::text" if self.key else "''"
+        key = f"{self.key_name}::text" if self.key else "''"
         found = dict(self.columns)
         found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
-        found |= {"serial": quote_for_text(self.serial)} if self.serial else {}
+        found |= {"serial": quote(self.serial)} if self.serial else {}
         columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:-1])]
         if self.candidates:
-            texts = ", ".join(f"{quote_for_text(name)}::text" for name in self.candidates)
+            texts = ", ".join(f"{quote(name)}::text" for name in self.candidates)
             columns.append(f"ARRAY[{texts}]")
         return ", ".join(columns)
 
@@ -199,10 +194,10 @@ class Layout:
 
     def check(self, table: str) -> None:
         """Raise LedgerError if this cannot be a ledger of migrations."""
-        if self.told is not None and self.key is None:
+        if self.chosen_key is not None and self.key is None:
             raise LedgerError(
-                f"ledger_key is {self.told}, and the table {table} has no such column of text or "
-                f"of whole numbers: its columns are {self.described}. It was left alone."
+                f"ledger_key is {self.chosen_key}, and the table {table} has no such column of "
+                f"text or of whole numbers: its columns are {self.described}. It was left alone."
             )
         if self.key is None and not self.candidates:
             raise LedgerError(
@@ -231,8 +226,8 @@ class Layout:
         if description is None:
             return None
         width = re.search(r"\((\d+)\)", self.names.get("description", ""))
-        told = description[: int(width[1])] if width else description
-        return told if self.codec is None else told.encode(self.codec, "replace").decode(self.codec)
+        text = description[: int(width[1])] if width else description
+        return text if self.codec is None else text.encode(self.codec, "replace").decode(self.codec)
 
     def filled(self, stem: str) -> dict[str, str]:
         """What the fillings make of the name of a migration, by the names of their parameters."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.quoting import quote_for_text
+from bridge.database.quoting import quote
+from bridge.database.sending import send
 from bridge.ledger.names import Names, number_of
 
 if TYPE_CHECKING:
@@ -110,17 +111,17 @@ def undone(connection: Connection) -> Iterator[None]:
 def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
     """The first of these tables that holds such a name."""
     parts = [
-        f"(SELECT {place}, {str(numeric).lower()}, {quote_for_text(column)}::text AS value FROM "  # noqa: S608
-        f"{quote_for_text(table.schema)}.{quote_for_text(table.name)} "
+        f"(SELECT {place}, {str(numeric).lower()}, {quote(column)}::text AS value FROM "  # noqa: S608
+        f"{quote(table.schema)}.{quote(table.name)} "
         f"WHERE (SELECT pg_relation_size(CAST({table.oid} AS regclass))) <= {_BYTES} "
-        f"AND {quote_for_text(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
+        f"AND {quote(column)}::text ~ '[0-9]' LIMIT {_ROWS})"
         for place, table in enumerate(tables)
         for column, numeric in zip(table.columns, table.numeric, strict=True)
         if not numeric or _CERTAIN.search(table.name)
     ]
     if not parts:
         return None
-    for place, numeric, value in connection.execute(text(" UNION ALL ".join(parts))):
+    for place, numeric, value in send(connection, " UNION ALL ".join(parts)):
         name = str(tables[place].name)
         telling = (_CERTAIN if numeric else _TELLING).search(name) or _says_more(value)
         if telling and names.meant_by(value):

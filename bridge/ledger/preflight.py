@@ -3,7 +3,7 @@
 `preflight` takes what the folder and the database hold, and returns the history of the database,
 what is refused and what a person should know. It reads files, and neither asks nor changes a
 database. What a command does with a refusal is the command's matter: a run raises it, `status`
-shows it, and what is the way on (`repair`, `mark`, `stamp`) is not held up by what it mends.
+shows it, and what is the way on (`repair`, `mark`, `stamp`) is not held up by what it corrects.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
-from bridge.ledger import messages as say
+from bridge.findings import Finding, Severity
+from bridge.ledger import file_messages, name_messages
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
-from bridge.ledger.findings import Finding, Severity, refused
 from bridge.ledger.history import Entry, History
-from bridge.ledger.limits import drift_unrecorded, limits, read_only, something_to_run
+from bridge.ledger.lacking_columns import drift_unrecorded
+from bridge.ledger.limits import limits
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
+from bridge.ledger.refused import refused
+from bridge.ledger.rights import read_only, something_to_run
 from bridge.ledger.state import named
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ _ALSO: Final[dict[Command, tuple[frozenset[str], frozenset[str]]]] = {
     Command.MARK: (frozenset(), frozenset({"INSERT", "DELETE"})),
 }
 #: What cannot be done on a connection that only reads, where no file is to run.
-BOOKS: Final = "and its bookkeeping tables would have to be written"
+BOOKKEEPING: Final = "and its bookkeeping tables would have to be written"
 
 
 def preflight(
@@ -102,7 +105,7 @@ def preflight(
     forgets: Sequence[Entry] = (),
     looking: bool = False,
 ) -> Preflight:
-    """What is refused and what is to be told before `command`.
+    """What is refused, and what a person should know, before `command`.
 
     `steps` are the migrations that it is about to run, to revert or to record; all pending ones
     for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
@@ -134,7 +137,7 @@ def preflight(
         *(of_files if command is not Command.LOOK else ()),
         *_of_recording(command, state, settings, entries, forgets, looking=looking),
     ]
-    unheeded = _PASSES[command] | _told_better(found)
+    unheeded = _PASSES[command] | _superseded(found)
     found = [each for each in found if each.id not in unheeded]
     refusals = tuple(each for each in found if each.severity is Severity.ERROR)
     warnings = [each for each in found if each.severity is Severity.WARNING]
@@ -162,7 +165,7 @@ def _drifted(
     return changed(history) if wanted and "changed" not in _PASSES[command] else ()
 
 
-def _told_better(found: Sequence[Finding]) -> frozenset[str]:
+def _superseded(found: Sequence[Finding]) -> frozenset[str]:
     """What another finding says of the same thing, and more."""
     unrecorded = any(each.id == "drift-unrecorded" for each in found)
     return frozenset({"no-checksum"}) if unrecorded else frozenset()
@@ -178,26 +181,26 @@ def _of_files(
     drift: Sequence[Entry],
 ) -> Iterator[Finding]:
     for each in renamed(history):
-        yield say.same_text(state, each.old, each.new[0])
+        yield name_messages.same_text(state, each.old, each.new[0])
     for each in maybe_renamed(history):
-        yield say.maybe_renamed(state, each.old, each.new, same=each.same)
+        yield name_messages.maybe_renamed(state, each.old, each.new, same=each.same)
     if history.breaking:
-        yield say.breaking(state, history.breaking)
+        yield file_messages.breaking(state, history.breaking)
     if settings.drift == "refuse":
         unknown = [e for e in history.applied if e.file and not has_checksum(e.row)]
         if unknown and entries:
-            yield say.no_checksum(unknown)
+            yield file_messages.no_checksum(unknown)
         if drift:
-            yield say.changed_refusal(drift)
+            yield file_messages.changed_refusal(drift)
     elif drift:
-        yield say.changed_warning(drift)
+        yield file_messages.changed_warning(drift)
     yield from _late(history, settings, entries)
     for entry in entries if command is not Command.REPAIR else ():
         try:
             # What nobody has written yet may be recorded, and not run.
             _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
         except FilesError as error:
-            yield say.unreadable(entry, str(error))
+            yield file_messages.unreadable(entry, str(error))
 
 
 def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -206,7 +209,11 @@ def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Ite
     if late:
         last = max(entry.stem for entry in history.applied if entry.file is not None)
         refuses = settings.out_of_order == "refuse"
-        yield say.late_refusal(late, last) if refuses else say.late_warning(late, last)
+        yield (
+            file_messages.late_refusal(late, last)
+            if refuses
+            else file_messages.late_warning(late, last)
+        )
 
 
 def _of_recording(
@@ -225,7 +232,7 @@ def _of_recording(
     if command is Command.LOOK or not (entries or forgets):
         return
     if session.read_only and not looking:
-        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKS)
+        yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKKEEPING)
         return
     recorded = entries if command in _RECORDS else ()
     forgotten = entries if command is Command.DOWNGRADE else forgets
@@ -239,10 +246,13 @@ def _of_recording(
 
 def _of_absent_files(history: History) -> Iterator[Finding]:
     shut_out = set(history.breaking)
-    for entries, sentence in ((history.holes, say.hole), (history.newer, say.newer)):
-        told = [entry for entry in entries if entry not in shut_out]
-        if told:
-            yield sentence(told)
+    for entries, sentence in (
+        (history.holes, file_messages.missing),
+        (history.newer, file_messages.newer),
+    ):
+        shown = [entry for entry in entries if entry not in shut_out]
+        if shown:
+            yield sentence(shown)
 
 
 def _after(refusals: Sequence[Finding], warnings: Sequence[Finding]) -> Iterator[Finding]:

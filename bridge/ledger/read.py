@@ -10,24 +10,28 @@ import codecs
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from psycopg2.extensions import encodings
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.quoting import quote_for_text
+from bridge.database.quoting import quote
+from bridge.database.sending import send
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.drift import row_of
+from bridge.ledger import sql
+from bridge.ledger.access import reading
+from bridge.ledger.catalog import look_up
+from bridge.ledger.definition import ADOPTED
 from bridge.ledger.filling import filling
 from bridge.ledger.history import Row, in_applied_order
-from bridge.ledger.other_tables import find_other_table, undone
-from bridge.ledger.state import Rejected, State, named
+from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
+from bridge.ledger.other_tables import find_other_table
+from bridge.ledger.row_checks import rejected_rows
+from bridge.ledger.state import Candidate, State, named
+from bridge.ledger.table_facts import Column, Table
 from bridge.ledger.tables import Ledger
-
-if TYPE_CHECKING:
-    from bridge.ledger.table_facts import Column
 
 
 def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile]) -> State:
@@ -36,7 +40,7 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
     The connection is in a transaction. Raises LedgerError if nobody can tell what the ledger calls
     the migrations, or if this role may not read it.
     """
-    state = named(files, ledger.read(connection))
+    state = named(files, read_tables(connection, ledger))
     ledger = ledger.keyed_by(state)
     pending = [file for file in files if file.stem not in state.recorded]
     codec = _codec(state.session.encoding)
@@ -44,15 +48,84 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
         codec = "ascii"
     layout = replace(state.layout, codec=codec)
     if layout.names and layout.key != state.key_column:
-        layout = replace(layout, told=state.key_column)
+        layout = replace(layout, chosen_key=state.key_column)
     state = _with_fillings(connection, ledger, replace(state, layout=layout))
     if state.table is not None and state.table.judges and pending:
-        rows = [_row(file, state) for file in pending]
-        state = replace(state, rejected=_rejected(connection, ledger, state, rows))
+        state = replace(state, rejected=rejected_rows(connection, ledger, state, pending))
     # Where bridge has been before, this is its ledger, emptied.
-    if pending and not (state.rows or state.ours or ledger.is_told):
+    if pending and not (state.rows or state.ours or ledger.is_named):
         state = replace(state, other_table=find_other_table(connection, ledger, files[0].stem))
     return state
+
+
+def read_tables(connection: Connection, ledger: Ledger) -> State:
+    """Read everything that both tables say, as it is recorded; neither needs to exist.
+
+    Raises LedgerError if a table of that name cannot be the ledger, or may not be read.
+    """
+    rows: tuple[Row, ...] = ()
+    candidates: dict[str, Candidate] = {}
+    pointers: Sequence[str | None] = ()
+    with reading(ledger):
+        catalog = look_up(connection, ledger)
+        table, version_table = catalog.ledger, catalog.version_table
+        layout = Layout.of(table, ledger.key if table else None)
+        if table is not None and table.other_kind is None:
+            layout.check(ledger.name)
+            rows, candidates = _rows(connection, ledger, layout)
+        if version_table is not None and version_table.other_kind is None:
+            question = f"{sql.select_pointers(ledger)} ORDER BY 1"
+            pointers = send(connection, question).scalars().all()
+    return State(
+        ledger=ledger.name,
+        version_table=ledger.version_name,
+        exists=table is not None,
+        ours=layout.is_ours,
+        rows=rows,
+        certain=layout.tells_order_of(rows),
+        # A NULL, which nothing of Alembic's writes, points nowhere.
+        pointers=tuple(pointer for pointer in pointers if pointer),
+        blank_pointer=not all(pointers),
+        elsewhere=catalog.elsewhere,
+        key_column=layout.key if layout.names else ledger.key or KEYS[0],
+        numeric=layout.numeric(layout.key),
+        key_is_set=ledger.key is not None,
+        form=ledger.form,
+        candidates=candidates,
+        columns=layout.described,
+        layout=layout,
+        schema=ledger.schema,
+        table=table,
+        pointer_table=version_table,
+        adopted=table is not None and ADOPTED in (table.comment or ""),
+        session=catalog.session,
+        complete=bool(
+            table is not None
+            and version_table is not None
+            and _room_in(version_table) >= VERSION_LENGTH
+            and not layout.lacking
+            and all(pointers)
+        ),
+    )
+
+
+def _rows(
+    connection: Connection, ledger: Ledger, layout: Layout
+) -> tuple[tuple[Row, ...], dict[str, Candidate]]:
+    found: Sequence[Any] = send(connection, sql.select_rows(ledger, layout)).all()
+    candidates = {
+        name: Candidate([row[-1][place] for row in found], layout.numeric(name))
+        for place, name in enumerate(layout.candidates)
+    }
+    if candidates:
+        found = [row[:-1] for row in found]
+    return tuple([Row(*row) for row in found]), candidates
+
+
+def _room_in(version_table: Table) -> int:
+    """How many characters of an id it holds."""
+    column = version_table.columns.get("version_num")
+    return (column and column.width) or VERSION_LENGTH
 
 
 def _codec(encoding: str) -> str | None:
@@ -111,9 +184,8 @@ def _values(
 ) -> dict[str, list[tuple[str, str]]]:
     """What the rows hold in these columns, each with the stem of its migration."""
     ordered = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-    wanted = ", ".join(f"{quote_for_text(column.name)}::text" for column in columns)
-    statement = f"SELECT {state.layout.quoted_key}::text, {wanted} FROM {ledger.quoted}"  # noqa: S608
-    rows = {row[0]: row for row in connection.execute(text(statement))}
+    names = [state.layout.key_name, *(quote(column.name) for column in columns)]
+    rows = {row[0]: row for row in send(connection, sql.select_texts(ledger, names))}
     return {
         column.name: [
             (row.version, rows[row.name][place])
@@ -122,32 +194,3 @@ def _values(
         ]
         for place, column in enumerate(columns, start=1)
     }
-
-
-def _row(file: PlainFile, state: State) -> Row:
-    """What would be recorded of a file; of one that cannot be read, its name."""
-    row = Row(version=file.stem)
-    with suppress(FilesError):
-        row = row_of(file, 0)
-    return replace(row, key=state.new_key(file.stem))
-
-
-def _rejected(
-    connection: Connection, ledger: Ledger, state: State, rows: Sequence[Row]
-) -> tuple[Rejected, ...]:
-    """Which of these rows a CHECK, or a domain, of the ledger would refuse, by asking the server.
-
-    What the constraint cannot be evaluated on, it refuses as well.
-    """
-    assert state.table is not None  # noqa: S101 - only where there are constraints
-    try:
-        with undone(connection):
-            found = ledger.refused_by_checks(connection, state.table, state.layout, rows)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        told = str(error.orig).strip().split("\n", 1)[0]
-        if len(rows) == 1:
-            return (Rejected(rows[0].version, told),)
-        return tuple(each for row in rows for each in _rejected(connection, ledger, state, [row]))
-    return tuple(Rejected(rows[place].version, told) for place, told in found)

@@ -2,7 +2,7 @@
 
 `schema_migrations` records the set of applied migrations, `alembic_version` points at one
 revision. They can disagree: a person changed rows, the old runner was here, a table was lost.
-This module decides; it reads and writes nothing. What it says is in `bridge.ledger.messages`.
+This module decides; it reads and writes nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.files.plain_file import PlainFile
-from bridge.ledger import messages as say
+from bridge.findings import Finding
+from bridge.ledger import file_messages, name_messages, pointer_messages, table_messages
 from bridge.ledger.drift import respelled
-from bridge.ledger.findings import Finding, refused
 from bridge.ledger.history import Entry, History, build_history, in_applied_order
+from bridge.ledger.refused import refused
 from bridge.ledger.state import State, named
 
 #: What may be looked at without row level security hiding any of it.
@@ -57,20 +58,20 @@ def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
 def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     refuse_unbelievable(state)
     if not files and (state.rows or (state.ours and state.pointers)):
-        raise refused([say.empty_folder(state)])
+        raise refused([file_messages.empty_folder(state)])
     _refuse_twins(files, state)
     history = history_of(files, state)
     if spelled := misspelled(history, state):
         raise refused(spelled)
     unknown = tuple(pointer for pointer in state.pointers if pointer not in history.by_revision)
     if _is_foreign(history, state):
-        raise refused([say.foreign_ledger(state)])
+        raise refused([table_messages.foreign_ledger(state)])
     if unknown and not state.ours:
-        raise refused([say.foreign_version_table(state, unknown)])
+        raise refused([pointer_messages.foreign_version_table(state, unknown)])
     if unknown and not state.rows:
-        raise refused([say.lost_without_trace(state, unknown)])
+        raise refused([pointer_messages.lost_without_trace(state, unknown)])
     if unknown:
-        return _rows_win(history, say.drifted(state, unknown, history.pointer))
+        return _rows_win(history, pointer_messages.unknown(state, unknown, history.pointer))
     if state.rows:
         return _with_rows(history, state)
     if state.pointers:
@@ -89,21 +90,21 @@ def refuse_unbelievable(state: State) -> None:
         if table is None:
             continue
         if table.other_kind is not None:
-            raise refused([say.not_a_table(name, table, setting)])
+            raise refused([table_messages.not_a_table(name, table, setting)])
         if state.schema is None and state.session.here not in {None, table.schema}:
-            raise refused([say.other_schema(state, table, name)])
+            raise refused([table_messages.other_schema(state, table, name)])
     hiding = [(name, table) for name, table, _ in tables if table and table.hides(*_READ)]
     if hiding:
-        raise refused([say.hidden_rows(state, name, _READ) for name, _ in hiding])
+        raise refused([table_messages.hidden_rows(state, name, _READ) for name, _ in hiding])
 
 
 def _refuse_other_ledgers(state: State) -> None:
     """Nothing is recorded here; refuse where something is recorded at another place."""
     others = [each for each in state.elsewhere if each.filled or not state.exists]
     if others:
-        raise refused([say.elsewhere(state, others)])
+        raise refused([table_messages.in_other_schemas(state, others)])
     if state.other_table is not None:
-        raise refused([say.other_table(state)])
+        raise refused([table_messages.other_table(state)])
 
 
 def _is_foreign(history: History, state: State) -> bool:
@@ -125,7 +126,7 @@ def misspelled(history: History, state: State) -> list[Finding]:
     others, so that the runner that made it would run the file again.
     """
     found = [
-        say.names_differ(state, each.old.row.name, each.new)
+        name_messages.names_differ(state, each.old.row.name, each.new)
         for each in respelled(history)
         if each.old.row is not None
     ]
@@ -133,7 +134,7 @@ def misspelled(history: History, state: State) -> list[Finding]:
     in_form = {row.version for row in state.rows if keys is None or keys.fits(row.name)}
     files: dict[str, Entry] = {entry.stem: entry for entry in history.applied if entry.file}
     return found + [
-        say.names_differ(state, row.name, [files[row.version]])
+        name_messages.names_differ(state, row.name, [files[row.version]])
         for row in state.rows
         if row.version in files and row.version not in in_form
     ]
@@ -165,15 +166,15 @@ def _with_rows(history: History, state: State) -> Agreement:
         return Agreement(history=history, pointer=history.pointer, moves_pointer=False)
     if not state.pointers:
         return _rows_win(history)
-    return _rows_win(history, say.moved(state, history.pointer))
+    return _rows_win(history, pointer_messages.moved(state, history.pointer))
 
 
 def _without_rows(history: History, state: State) -> Agreement:
     """The pointer says that something was applied, and no row says what."""
     first = history.entries[0].revision
     if state.exists and state.pointers == (first,):
-        return _rows_win(history, say.removed(state, first))
-    raise refused([say.lost(state, _furthest(history, state.pointers))])
+        return _rows_win(history, pointer_messages.removed(state, first))
+    raise refused([pointer_messages.lost(state, _furthest(history, state.pointers))])
 
 
 def _rows_win(history: History, *warnings: Finding) -> Agreement:
@@ -194,4 +195,4 @@ def _refuse_twins(files: Sequence[PlainFile], state: State) -> None:
         other = seen.setdefault(row.revision, row.version)
         if other != row.version:
             gone = row.version if other in stems else other
-            raise refused([say.twins(state, other, row.version, gone)])
+            raise refused([name_messages.twins(state, other, row.version, gone)])

@@ -66,7 +66,7 @@ class Rejected:
 
     stem: str
     #: The constraint with its expression, or the database's own words.
-    told: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class State:
     #: The ledger's column for the names of migrations; None if its name does not tell.
     key_column: str | None = "version"
     #: Whether the settings say so.
-    key_is_told: bool = False
+    key_is_set: bool = False
     #: Whether that column holds numbers.
     numeric: bool = False
     #: What the settings say about the form of those names.
@@ -151,10 +151,10 @@ class State:
 
     @property
     def recognised(self) -> str | None:
-        """What was made of an unusual ledger without being told, as a sentence."""
+        """What was made of an unusual ledger that the settings do not describe, as a sentence."""
         if self.keys is None or not self.rows:
             return None
-        column = self.key_column == "version" or self.key_is_told
+        column = self.key_column == "version" or self.key_is_set
         form = self.keys.form is Form.STEM or self.form is not None
         if column and form:
             return None
@@ -194,7 +194,7 @@ def named(files: Sequence[PlainFile], state: State) -> State:
 
 
 def _recognised(files: Sequence[PlainFile], state: State) -> tuple[State, Keys]:
-    """Which column names migrations, and how: as told, by its name, or by what it holds."""
+    """Which column names migrations, and how: by the settings, its name, or what it holds."""
     recorded = [row.version for row in state.rows]
     if state.key_column is not None:
         keys = _form(recorded, files, state)
@@ -221,7 +221,7 @@ def _form(recorded: Sequence[str], files: Sequence[PlainFile], state: State) -> 
     if state.form is None:
         return Keys.recognise(recorded, files, numeric=state.numeric)
     try:
-        return Keys.told(state.form, recorded, files, numeric=state.numeric)
+        return Keys.in_form(state.form, recorded, files, numeric=state.numeric)
     except ValueError as error:
         raise LedgerError(
             f"ledger_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "

@@ -86,9 +86,9 @@ class Check:
     columns: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Check:
+    def of(cls, facts: Mapping[str, Any]) -> Check:
         """The constraint that `bridge.ledger.catalog` tells of."""
-        return cls(**{**told, "columns": frozenset(told["columns"])})
+        return cls(**{**facts, "columns": frozenset(facts["columns"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +118,20 @@ class Table:
     view_of: str | None = None
 
     @classmethod
-    def of(cls, told: Mapping[str, Any] | None) -> Table | None:
+    def of(cls, facts: Mapping[str, Any] | None) -> Table | None:
         """The table that `bridge.ledger.catalog` tells of; None if there is none."""
-        if told is None:
+        if facts is None:
             return None
-        columns = [Column(**column) for column in told["columns"] or ()]
-        checks = [*told["checks"], *([told["partitions"]] if told["partitions"] else [])]
+        columns = [Column(**column) for column in facts["columns"] or ()]
+        checks = [*facts["checks"], *([facts["partitions"]] if facts["partitions"] else [])]
         given = {
-            **{name: fact for name, fact in told.items() if name != "partitions"},
-            "rights": frozenset(told["rights"]),
+            **{name: fact for name, fact in facts.items() if name != "partitions"},
+            "rights": frozenset(facts["rights"]),
             "columns": {column.name: column for column in columns},
             "checks": tuple(map(Check.of, checks)),
-            "triggers": tuple(told["triggers"]),
-            "covered": frozenset(told["covered"]),
-            "published": frozenset(told["published"]),
+            "triggers": tuple(facts["triggers"]),
+            "covered": frozenset(facts["covered"]),
+            "published": frozenset(facts["published"]),
         }
         return cls(**given)
 

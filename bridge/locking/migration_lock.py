@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
-from bridge.database.liveness import is_silent
+from bridge.database.connection_state import is_silent
+from bridge.database.driver_errors import first_line
 from bridge.errors import LockLost, LockNotObtained, UsageError
 from bridge.locking.holder import (
     APPLICATION_NAME,
@@ -180,12 +181,11 @@ class MigrationLock:
         try:
             return self._engine.connect()
         except (DBAPIError, PoolTimeout) as exc:
-            cause = str(getattr(exc, "orig", None) or exc).strip().splitlines()[0]
             raise LockNotObtained(
                 "The migration lock is held on a connection of its own, and that could not be "
-                f"made: {cause.rstrip('.')}. Nothing was started. Run the same command again. If "
-                "it stays so, let the server, the role and the pool give two connections to one "
-                "run."
+                f"made: {first_line(exc).rstrip('.')}. Nothing was started. Run the same command "
+                "again. If it stays so, let the server, the role and the pool give two connections "
+                "to one run."
             ) from exc
 
     def _try(self) -> bool:
@@ -257,7 +257,7 @@ def _lost(connection: Connection, name: str) -> LockLost | None:
 
 
 def _cut(error: DBAPIError) -> LockLost:
-    lost = LockLost(_lock_lost(str(error.orig)))
+    lost = LockLost(_lock_lost(first_line(error).rstrip(".")))
     lost.__cause__ = error
     return lost
 
@@ -282,8 +282,7 @@ def terminate(*backends: int) -> str:
 
 
 def _lock_lost(cause: str) -> str:
-    first_line = cause.strip().splitlines()[0].rstrip(".") if cause.strip() else "no reason given"
     return (
-        f"The connection that held the migration lock was cut ({first_line}). No further "
+        f"The connection that held the migration lock was cut ({cause}). No further "
         "migration was started; those already applied stay applied. Run the same command again."
     )

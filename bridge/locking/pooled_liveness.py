@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from bridge.database.connection_state import is_idle
 from bridge.errors import LockLost
 from bridge.locking.holder import (
     CHECK_INTERVAL_CAN_BE_SET,
@@ -23,8 +24,6 @@ from bridge.locking.holder import (
     UNLOCKED_NAME,
 )
 
-#: libpq's PQTRANS_IDLE: the server is in no transaction.
-_STATUS_IDLE = 0
 #: What has to be the first statement of its transaction.
 _MUST_BE_FIRST = re.compile(r"\s*SET\s+TRANSACTION\b", re.IGNORECASE)
 
@@ -81,7 +80,7 @@ class PooledClaim:
             # Else a successor could begin between two of these statements.
             self._mark(self._stem)
             return
-        if int(dbapi.info.transaction_status) == _STATUS_IDLE:
+        if is_idle(dbapi):
             self._claimed = False
         if not (self._claimed or _MUST_BE_FIRST.match(statement)):
             self._claim()

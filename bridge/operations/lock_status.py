@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.database.connected import connected
+from bridge.database.driver_errors import first_line
 from bridge.database.request import Request
 from bridge.database.sql_text import spans
 from bridge.database.sqlstate import sqlstate
@@ -212,8 +213,7 @@ def watching(request: Request) -> Iterator[Connection]:
         with connected(request, request.settings()) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
     except DBAPIError as error:
-        lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-        raise LedgerError(f"The lock could not be looked at: {lines[0]}") from error
+        raise LedgerError(f"The lock could not be looked at: {first_line(error)}") from error
 
 
 def may_hang(worker: Worker) -> str:

@@ -14,11 +14,14 @@ from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.errors import UsageError
-from bridge.ledger.drift import NO_FILE, maybe_renamed, row_of
-from bridge.ledger.findings import refused
-from bridge.ledger.history import Entry, History, build_history
-from bridge.ledger.limits import no_checksums, unrecorded_checksums
+from bridge.ledger.catalog import look_up_layout
+from bridge.ledger.definition import ensure_ledger, widen_version_table
+from bridge.ledger.drift import maybe_renamed, row_of
+from bridge.ledger.history import NO_FILE, Entry, History, build_history
+from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
+from bridge.ledger.records import amend, record_applied, record_unapplied, set_pointer
+from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
 
 if TYPE_CHECKING:
@@ -126,7 +129,7 @@ def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
     connection, ledger, state = run.connection, run.ledger, run.read()
     history = preflight(Command.MARK, run.script.files, state, run.settings, steps=()).history
     known = state.layout
-    layout = ledger.ensure(connection)
+    layout = ensure_ledger(connection, ledger)
     layout = replace(layout, fillings=known.fillings, codec=known.codec)
     entry = next(each for each in history.entries if each.stem == marking.stem)
     if marking.others:
@@ -134,18 +137,18 @@ def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
         return
     if applied and entry.file is not None:
         row = replace(row_of(entry.file), key=state.key(entry.stem))
-        ledger.record_applied(connection, row, layout)
+        record_applied(connection, ledger, layout, row)
     else:
-        ledger.record_unapplied(connection, [state.key(entry.stem)], layout)
+        record_unapplied(connection, ledger, layout, [state.key(entry.stem)])
     if state.pointer_table is not None:  # else the next run makes it
-        ledger.widen_version_table(connection, longest=len(marking.pointer or ""))
-        ledger.point(connection, marking.pointer)
+        widen_version_table(connection, ledger, longest=len(marking.pointer or ""))
+        set_pointer(connection, ledger, marking.pointer)
 
 
 def _set_apart(run: CommandRun, state: State, stems: tuple[str, ...]) -> None:
     """Note of these rows that a person knows them: no file of the folder is one of them."""
-    layout = run.ledger.layout(run.connection)
+    layout = look_up_layout(run.connection, run.ledger)
     if "checksum" not in layout.columns:
         raise refused([no_checksums(state, layout)])  # somebody holds the table
     for stem in stems:
-        run.ledger.amend(run.connection, state.key(stem), layout, checksum=NO_FILE)
+        amend(run.connection, run.ledger, layout, state.key(stem), checksum=NO_FILE)

@@ -15,10 +15,10 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.configured import ledger_of
+from bridge.ledger.file_messages import unreadable
 from bridge.ledger.history import Entry
-from bridge.ledger.messages import unreadable
 from bridge.ledger.read import read_state
+from bridge.ledger.tables import Ledger
 from bridge.operations.lock_status import LockStatus, lock_status
 from bridge.operations.read_only import looking
 from bridge.operations.status import Migration, MigrationState, Status, status_of
@@ -60,7 +60,7 @@ def overview(request: Request) -> Overview:
     files = scan(settings.folder).files
     with opened(request, settings) as here:
         with looking(here, settings) as connection:
-            state = read_state(connection, ledger_of(settings), files)
+            state = read_state(connection, Ledger.of(settings), files)
             lock = lock_status(connection, verbatim=settings.show_parameters)
         # Read and compared with the transaction closed: the files can be many.
         found = status_of(files, state, settings)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bridge.config.settings import Settings
 from bridge.database.connected import connected
+from bridge.database.driver_errors import first_line
 from bridge.database.request import Request
 from bridge.errors import LedgerError, TryAgain
 
@@ -40,11 +41,12 @@ def looking(request: Request, settings: Settings) -> Iterator[Connection]:
 
 
 def _unreadable(error: DBAPIError) -> LedgerError | TryAgain:
-    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
     if error.connection_invalidated:
         return TryAgain(
-            f"The connection to the database was lost: {lines[0]}. Nothing was changed. Ask again."
+            f"The connection to the database was lost: {first_line(error)}. Nothing was changed. "
+            "Ask again."
         )
     return LedgerError(
-        f"The bookkeeping tables could not be read: {lines[0].rstrip('.')}. Nothing was changed."
+        f"The bookkeeping tables could not be read: {first_line(error).rstrip('.')}. "
+        "Nothing was changed."
     )

@@ -6,10 +6,10 @@ from bridge.database.connected import named
 from bridge.database.database import Database
 from bridge.database.request import Request
 from bridge.files.folder import scan
-from bridge.ledger.configured import ledger_of
-from bridge.ledger.limits import additions
+from bridge.ledger.lacking_columns import additions
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
+from bridge.ledger.tables import Ledger
 from bridge.operations.read_only import looking
 from bridge.operations.status import MigrationState, Status, status_of
 from bridge.reporting.numbers import counted, listed
@@ -27,7 +27,7 @@ def recognise(request: Request) -> list[str]:
     files = scan(settings.folder).files
     with named(request, settings) as here:
         with looking(here, settings) as connection:
-            state = read_state(connection, ledger_of(settings), files)
+            state = read_state(connection, Ledger.of(settings), files)
         status = status_of(files, state, settings)
         where = here.database.describe() if isinstance(here.database, Database) else "database"
     return [f"In the {where}:", *(f"  {line}" for line in _told(state, status))]

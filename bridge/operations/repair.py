@@ -14,10 +14,12 @@ from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.run import CommandRun
 from bridge.database.request import Request
-from bridge.ledger.findings import refused
-from bridge.ledger.limits import no_checksums, unrecorded_checksums
+from bridge.ledger.definition import adopt, ensure_ledger, widen_version_table
+from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.reconcile import history_of
+from bridge.ledger.records import amend, set_pointer
+from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
 from bridge.operations.repair_plan import Change, planned, repaired
 
@@ -89,27 +91,28 @@ def _record(run: CommandRun, changes: Sequence[Change]) -> None:
     connection, ledger = run.connection, run.ledger
     state = run.read()
     if changes[0].what == _ADOPTED:
-        ledger.adopt(connection, state.table.comment if state.table else None)
+        adopt(connection, ledger, state.table.comment if state.table else None)
         return
     pointer = history_of(run.script.files, repaired(state, changes)).pointer
-    layout = ledger.ensure(connection)
+    layout = ensure_ledger(connection, ledger)
     if "checksum" not in layout.columns and any(change.checksum for change in changes):
         raise refused([no_checksums(state, layout)])  # somebody holds the table
     for change in _in_order(changes):
         key = change.new_key
         if key is None and change.new_stem != change.stem:
             key = state.new_key(change.new_stem)
-        ledger.amend(
+        amend(
             connection,
-            change.key or state.key(change.stem),
+            ledger,
             layout,
-            renamed=key,
+            change.key or state.key(change.stem),
+            new_key=key,
             checksum=change.checksum,
             breaking=change.breaking if "breaking" in layout.columns else None,
         )
     if state.pointers and state.pointers != (pointer,):
-        ledger.widen_version_table(connection, longest=len(pointer or ""))
-        ledger.point(connection, pointer)
+        widen_version_table(connection, ledger, longest=len(pointer or ""))
+        set_pointer(connection, ledger, pointer)
 
 
 def _in_order(changes: Sequence[Change]) -> list[Change]:

@@ -18,9 +18,9 @@ from bridge.database.address import URL_VARIABLES
 from bridge.database.connected import opened
 from bridge.database.request import Request
 from bridge.files.folder import scan
-from bridge.ledger.configured import ledger_of
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
+from bridge.ledger.tables import Ledger
 from bridge.operations.read_only import looking
 from bridge.reporting import events
 
@@ -45,7 +45,7 @@ def _look(request: Request) -> Found | None:
         return None
     files = scan(settings.folder).files
     with opened(request, settings) as here, looking(here, settings) as connection:
-        state = read_state(connection, ledger_of(settings), files)
+        state = read_state(connection, Ledger.of(settings), files)
     # The script runs on a connection of its own, and not on this one, which only reads.
     state = replace(state, session=replace(state.session, read_only=False))
     if state.recognised:

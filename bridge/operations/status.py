@@ -20,12 +20,12 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.configured import ledger_of
-from bridge.ledger.findings import Finding
+from bridge.findings import Finding
 from bridge.ledger.history import Entry
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
+from bridge.ledger.tables import Ledger
 from bridge.operations.read_only import looking
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def status_for(request: Request) -> Status:
     # Before anything is connected to: what is wrong with the folder needs no database.
     files = scan(settings.folder).files
     with looking(request, settings) as connection:
-        state = read_state(connection, ledger_of(settings), files)
+        state = read_state(connection, Ledger.of(settings), files)
     return status_of(files, state, settings)
 
 

@@ -15,7 +15,8 @@ from bridge.config.settings import AT_START, Settings
 from bridge.database.interrupt import interruptible
 from bridge.database.request import Request
 from bridge.errors import Interrupted, Pending
-from bridge.ledger.findings import Severity, refused
+from bridge.findings import Severity
+from bridge.ledger.refused import refused
 from bridge.operations.report import Report
 from bridge.operations.upgrade import run_upgrade
 from bridge.reporting import events

@@ -11,7 +11,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError
+from bridge.ledger.definition import ensure_ledger, widen_version_table
 from bridge.ledger.history import Row, in_applied_order
+from bridge.ledger.read import read_tables
+from bridge.ledger.records import record_applied, record_unapplied, set_pointer
 from bridge.ledger.state import Elsewhere
 from bridge.ledger.tables import Ledger
 
@@ -53,13 +56,13 @@ def columns(connection: Connection, table: str = "schema_migrations") -> list[tu
 
 
 def record(connection: Connection, *stems: str, ledger: Ledger = LEDGER) -> None:
-    layout = ledger.ensure(connection)
+    layout = ensure_ledger(connection, ledger)
     for stem in stems:
-        ledger.record_applied(connection, Row(version=stem, description=f"About {stem}"), layout)
+        record_applied(connection, ledger, layout, Row(version=stem, description=f"About {stem}"))
 
 
 def order(connection: Connection, ledger: Ledger = LEDGER) -> list[str]:
-    state = ledger.read(connection)
+    state = read_tables(connection, ledger)
     rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
     return [row.version for row in rows]
 
@@ -82,7 +85,7 @@ def role(connection: Connection, *grants: str) -> Iterator[str]:
 
 
 def test_the_table_that_bridge_creates(connection: Connection) -> None:
-    LEDGER.ensure(connection)
+    ensure_ledger(connection, LEDGER)
     text_type = "character varying"
     assert columns(connection) == [
         ("version", text_type, 255, "NO", None),
@@ -105,20 +108,20 @@ def test_creating_it_again_changes_nothing(connection: Connection) -> None:
     record(connection, "001_a")
     before = connection.execute(text("SELECT xmin, * FROM schema_migrations")).all()
     connection.commit()
-    LEDGER.ensure(connection)
+    ensure_ledger(connection, LEDGER)
     connection.commit()
     assert connection.execute(text("SELECT xmin, * FROM schema_migrations")).all() == before
 
 
 def test_reading_writes_nothing_and_needs_neither_table(connection: Connection) -> None:
     run(connection, "SET TRANSACTION READ ONLY")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     assert (state.exists, state.ours, state.rows, state.pointers) == (False, False, (), ())
     assert connection.scalar(text("SELECT txid_current_if_assigned()")) is None
 
 
 def test_what_was_recorded_is_read_back(connection: Connection) -> None:
-    layout = LEDGER.ensure(connection)
+    layout = ensure_ledger(connection, LEDGER)
     row = Row(
         version="001_a",
         description="It's 100% :odd",
@@ -126,12 +129,12 @@ def test_what_was_recorded_is_read_back(connection: Connection) -> None:
         execution_ms=17,
         breaking=True,
     )
-    LEDGER.record_applied(connection, row, layout)
+    record_applied(connection, LEDGER, layout, row)
     run(connection, "CREATE TABLE alembic_version (version_num VARCHAR(255) PRIMARY KEY)")
-    LEDGER.point(connection, "001_a")
+    set_pointer(connection, LEDGER, "001_a")
     connection.commit()
     run(connection, "SET TRANSACTION READ ONLY")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     (read,) = state.rows
     assert read == Row(
         version="001_a",
@@ -150,9 +153,10 @@ def test_what_was_recorded_is_read_back(connection: Connection) -> None:
 
 def test_unapplied_rows_are_removed_and_no_others(connection: Connection) -> None:
     record(connection, "001_a", "002_b", "003_c")
-    LEDGER.record_unapplied(connection, {"001_a", "003_c", "009_z"}, LEDGER.ensure(connection))
+    layout = ensure_ledger(connection, LEDGER)
+    record_unapplied(connection, LEDGER, layout, {"001_a", "003_c", "009_z"})
     assert order(connection) == ["002_b"]
-    LEDGER.record_unapplied(connection, [], LEDGER.ensure(connection))
+    record_unapplied(connection, LEDGER, layout, [])
     assert order(connection) == ["002_b"]
 
 
@@ -166,11 +170,11 @@ def test_a_migration_cannot_be_recorded_twice(connection: Connection) -> None:
 def test_the_pointer_is_one_or_none(connection: Connection) -> None:
     run(connection, "CREATE TABLE alembic_version (version_num VARCHAR(255) PRIMARY KEY)")
     run(connection, "INSERT INTO alembic_version VALUES ('b'), ('a')")
-    assert LEDGER.read(connection).pointers == ("a", "b")
-    LEDGER.point(connection, "c")
-    assert LEDGER.read(connection).pointers == ("c",)
-    LEDGER.point(connection, None)
-    assert LEDGER.read(connection).pointers == ()
+    assert read_tables(connection, LEDGER).pointers == ("a", "b")
+    set_pointer(connection, LEDGER, "c")
+    assert read_tables(connection, LEDGER).pointers == ("c",)
+    set_pointer(connection, LEDGER, None)
+    assert read_tables(connection, LEDGER).pointers == ()
 
 
 # Later than every other row
@@ -206,7 +210,7 @@ def test_rows_of_one_transaction_keep_their_order(connection: Connection) -> Non
     stems = ["003_c", "001_a", "002_b"]
     record(connection, *stems)
     assert order(connection) == stems
-    assert LEDGER.read(connection).certain
+    assert read_tables(connection, LEDGER).certain
 
 
 def test_a_timestamp_without_time_zone_is_that_of_the_session(connection: Connection) -> None:
@@ -227,7 +231,7 @@ def test_a_timestamp_without_time_zone_is_that_of_the_session(connection: Connec
 def test_the_old_runners_table_gets_the_other_columns(connection: Connection) -> None:
     run(connection, OLD_RUNNERS, "INSERT INTO schema_migrations VALUES ('001_a', now(), 'A')")
     connection.commit()
-    before = LEDGER.read(connection)
+    before = read_tables(connection, LEDGER)
     assert (before.exists, before.ours, before.certain) == (True, False, True)
     record(connection, "002_b")
     assert [(name, kind, null) for name, kind, _, null, _ in columns(connection)] == [
@@ -238,7 +242,7 @@ def test_the_old_runners_table_gets_the_other_columns(connection: Connection) ->
         ("execution_ms", "integer", "YES"),
         ("breaking", "boolean", "YES"),
     ]
-    after = LEDGER.read(connection)
+    after = read_tables(connection, LEDGER)
     assert after.ours
     first, second = in_applied_order(after.rows, certain=True)
     assert (first.version, first.description, first.checksum) == ("001_a", "A", None)
@@ -248,7 +252,7 @@ def test_the_old_runners_table_gets_the_other_columns(connection: Connection) ->
 def test_a_column_that_is_there_already_is_not_added_again(connection: Connection) -> None:
     run(connection, OLD_RUNNERS, "ALTER TABLE schema_migrations ADD checksum TEXT")
     record(connection, "001_a")
-    assert LEDGER.read(connection).ours
+    assert read_tables(connection, LEDGER).ours
     assert ("checksum", "text", None, "YES", None) in columns(connection)
 
 
@@ -270,7 +274,7 @@ def test_only_exact_times_tell_the_order(
     when = f", applied_at {kind}" if kind else ""
     run(connection, f"CREATE TABLE schema_migrations (version VARCHAR(255) PRIMARY KEY{when})")
     record(connection, "002_b", "001_a")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     assert state.certain is certain
     assert order(connection) == (["002_b", "001_a"] if certain else ["001_a", "002_b"])
     assert all((row.applied_at is None) == (kind in {None, "BIGINT", "TEXT"}) for row in state.rows)
@@ -279,14 +283,14 @@ def test_only_exact_times_tell_the_order(
 def test_a_row_without_a_time_makes_the_order_uncertain(connection: Connection) -> None:
     run(connection, OLD_RUNNERS, "INSERT INTO schema_migrations VALUES ('009_z', NULL, NULL)")
     record(connection, "001_a")
-    assert not LEDGER.read(connection).certain
+    assert not read_tables(connection, LEDGER).certain
     assert order(connection) == ["009_z", "001_a"]
 
 
 def test_a_day_is_read_as_a_day(connection: Connection) -> None:
     run(connection, "CREATE TABLE schema_migrations (version TEXT, applied_at DATE)")
     run(connection, "INSERT INTO schema_migrations VALUES ('001_a', '2024-02-03')")
-    (row,) = LEDGER.read(connection).rows
+    (row,) = read_tables(connection, LEDGER).rows
     assert row.applied_at == date(2024, 2, 3)
     assert not isinstance(row.applied_at, datetime)
 
@@ -304,7 +308,7 @@ def test_a_number_that_the_table_gives_tells_the_order(
         f"applied_at {when})",
     )
     record(connection, "002_b", "003_c", "001_a")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     assert state.certain
     assert order(connection) == ["002_b", "003_c", "001_a"]
 
@@ -317,7 +321,7 @@ def test_columns_of_our_names_with_other_types_are_left_alone(connection: Connec
         "INSERT INTO schema_migrations VALUES ('001_a', 'today', 1, 'abc', '1 second', 'no')",
     )
     record(connection, "002_b")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     assert not state.ours
     assert state.rows == (Row(version="001_a"), Row(version="002_b"))
 
@@ -326,7 +330,7 @@ def test_a_padded_key_is_read_and_removed_without_its_blanks(connection: Connect
     run(connection, "CREATE TABLE schema_migrations (version CHAR(40) PRIMARY KEY)")
     record(connection, "001_a", "002_b")
     assert order(connection) == ["001_a", "002_b"]
-    LEDGER.record_unapplied(connection, ["001_a"], LEDGER.ensure(connection))
+    record_unapplied(connection, LEDGER, ensure_ledger(connection, LEDGER), ["001_a"])
     assert order(connection) == ["002_b"]
 
 
@@ -349,7 +353,7 @@ def test_a_table_that_cannot_be_a_ledger_is_left_alone(
 ) -> None:
     run(connection, f"CREATE TABLE schema_migrations ({definition})")
     with pytest.raises(LedgerError) as caught:
-        LEDGER.read(connection)
+        read_tables(connection, LEDGER)
     assert str(caught.value) == (
         "The table schema_migrations is not a ledger that bridge knows: its columns are "
         f"{found}, and the names of migrations would be in a column named version, name, filename, "
@@ -374,10 +378,10 @@ def test_the_column_of_names_is_recognised(
 ) -> None:
     run(connection, f"CREATE TABLE schema_migrations ({definition})")
     record(connection, "1", "2")
-    state = LEDGER.read(connection)
+    state = read_tables(connection, LEDGER)
     assert (state.key_column, state.numeric) == (key, numeric)
     assert order(connection) == ["1", "2"]
-    LEDGER.record_unapplied(connection, ["1"], LEDGER.ensure(connection))
+    record_unapplied(connection, LEDGER, ensure_ledger(connection, LEDGER), ["1"])
     assert order(connection) == ["2"]
     assert connection.scalar(text(f"SELECT {key}::text FROM schema_migrations")) == "2"
 
@@ -388,7 +392,7 @@ def test_an_adopted_table_that_may_not_be_altered_is_used_as_it_is(connection: C
         run(connection, f"SET ROLE {name}")
         record(connection, "001_a")
         connection.commit()
-        state = LEDGER.read(connection)
+        state = read_tables(connection, LEDGER)
         assert [row.version for row in state.rows] == ["001_a"]
         assert state.rows[0].description == "About 001_a"
         assert not state.ours
@@ -409,10 +413,10 @@ def test_an_adopted_table_that_somebody_reads_for_long_is_used_as_it_is(
     assert connection.scalar(text("SELECT current_setting('lock_timeout')")) == "7s"
     connection.commit()
     assert connection.scalar(text("SELECT current_setting('lock_timeout')")) == "7s"
-    assert not LEDGER.read(connection).ours
+    assert not read_tables(connection, LEDGER).ours
     record(connection, "002_b")
     assert connection.scalar(text("SELECT current_setting('lock_timeout')")) == "7s"
-    assert LEDGER.read(connection).ours
+    assert read_tables(connection, LEDGER).ours
 
 
 # Names and schemas
@@ -431,17 +435,17 @@ NAMES = [
 def test_tables_of_any_name_in_any_schema(connection: Connection, ledger: Ledger) -> None:
     if ledger.schema:
         run(connection, f'CREATE SCHEMA "{ledger.schema}"')
-    assert not ledger.read(connection).exists
+    assert not read_tables(connection, ledger).exists
     record(connection, "001_a", "002_b", ledger=ledger)
     schema = f'"{ledger.schema}".' if ledger.schema else ""
     table = f'{schema}"{ledger.version_table}"'.replace("%", "%%")
     run(connection, f"CREATE TABLE {table} (version_num VARCHAR(32))")
-    ledger.widen_version_table(connection, longest=100)
-    ledger.point(connection, "002_b")
-    state = ledger.read(connection)
+    widen_version_table(connection, ledger, longest=100)
+    set_pointer(connection, ledger, "002_b")
+    state = read_tables(connection, ledger)
     assert (state.exists, state.ours, state.pointers) == (True, True, ("002_b",))
     assert order(connection, ledger) == ["001_a", "002_b"]
-    ledger.record_unapplied(connection, ["002_b"], ledger.ensure(connection))
+    record_unapplied(connection, ledger, ensure_ledger(connection, ledger), ["002_b"])
     assert order(connection, ledger) == ["001_a"]
     # The name in a message can be typed as it stands.
     run(connection, f"SELECT * FROM {state.ledger}, {state.version_table}".replace("%", "%%"))
@@ -449,9 +453,9 @@ def test_tables_of_any_name_in_any_schema(connection: Connection, ledger: Ledger
 
 def test_a_schema_that_does_not_exist_is_named(connection: Connection) -> None:
     ledger = Ledger(schema="nowhere")
-    assert not ledger.read(connection).exists
+    assert not read_tables(connection, ledger).exists
     with pytest.raises(LedgerError) as caught:
-        ledger.ensure(connection)
+        ensure_ledger(connection, ledger)
     assert str(caught.value) == (
         "The tables nowhere.schema_migrations and nowhere.alembic_version cannot be created by "
         'this role: schema "nowhere" does not exist. Nothing was run. Create the schema, or '
@@ -464,7 +468,7 @@ def test_a_role_that_may_not_create_is_told_what_it_needs(connection: Connection
     with role(connection) as name:
         run(connection, f"GRANT USAGE ON SCHEMA app TO {name}", f"SET ROLE {name}")
         with pytest.raises(LedgerError) as caught:
-            Ledger(schema="app").ensure(connection)
+            ensure_ledger(connection, Ledger(schema="app"))
     assert str(caught.value) == (
         "The tables app.schema_migrations and app.alembic_version cannot be created by this role: "
         "permission denied for schema app. Nothing was run. Grant it USAGE and CREATE on the "
@@ -473,11 +477,11 @@ def test_a_role_that_may_not_create_is_told_what_it_needs(connection: Connection
 
 
 def test_a_role_that_may_not_read_is_told_what_it_needs(connection: Connection) -> None:
-    LEDGER.ensure(connection)
+    ensure_ledger(connection, LEDGER)
     with role(connection) as name:
         run(connection, f"SET ROLE {name}")
         with pytest.raises(LedgerError) as caught:
-            LEDGER.read(connection)
+            read_tables(connection, LEDGER)
     assert str(caught.value) == (
         "The tables schema_migrations and alembic_version cannot be read by this role: permission "
         "denied for table schema_migrations. Nothing was run. Grant it USAGE on the schema, and "
@@ -489,7 +493,7 @@ def test_a_role_that_may_not_read_is_told_what_it_needs(connection: Connection) 
 def test_a_server_that_takes_no_writes_is_told(connection: Connection) -> None:
     run(connection, "SET TRANSACTION READ ONLY")
     with pytest.raises(LedgerError) as caught:
-        LEDGER.ensure(connection)
+        ensure_ledger(connection, LEDGER)
     assert str(caught.value) == (
         "The tables schema_migrations and alembic_version cannot be created by this role: cannot "
         "execute CREATE TABLE in a read-only transaction. Nothing was run. Connect to a server, "
@@ -504,14 +508,14 @@ def test_a_ledger_in_another_schema_is_seen_where_none_is_found(connection: Conn
     run(connection, "CREATE TABLE two.schema_migrations (version TEXT)")
     run(connection, "CREATE TABLE three.schema_migrations (id INT)")
     run(connection, "INSERT INTO two.schema_migrations VALUES ('001_a')")
-    assert LEDGER.read(connection).elsewhere == (
+    assert read_tables(connection, LEDGER).elsewhere == (
         Elsewhere("one", filled=False),
         Elsewhere("two", filled=True),
     )
-    assert Ledger(schema="public").read(connection).elsewhere == ()
-    assert Ledger(table="others").read(connection).elsewhere == ()
+    assert read_tables(connection, Ledger(schema="public")).elsewhere == ()
+    assert read_tables(connection, Ledger(table="others")).elsewhere == ()
     run(connection, "SET search_path = two")
-    assert [each.schema for each in LEDGER.read(connection).elsewhere] == ["one"]
+    assert [each.schema for each in read_tables(connection, LEDGER).elsewhere] == ["one"]
 
 
 def test_a_temporary_table_of_another_session_is_not_a_ledger(
@@ -520,7 +524,7 @@ def test_a_temporary_table_of_another_session_is_not_a_ledger(
     with engine.connect() as other:
         run(other, "CREATE TEMPORARY TABLE schema_migrations (version TEXT)")
         other.commit()
-        assert LEDGER.read(connection).elsewhere == ()
+        assert read_tables(connection, LEDGER).elsewhere == ()
 
 
 # The width of the pointer
@@ -533,17 +537,17 @@ def widths(connection: Connection) -> int:
 
 def test_a_narrow_version_table_is_widened(connection: Connection) -> None:
     run(connection, "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
-    LEDGER.widen_version_table(connection, longest=1)
+    widen_version_table(connection, LEDGER, longest=1)
     assert widths(connection) == 255
 
 
 def test_a_wide_version_table_stays_as_it_is(connection: Connection) -> None:
-    LEDGER.widen_version_table(connection, longest=255)
+    widen_version_table(connection, LEDGER, longest=255)
     run(connection, "CREATE TABLE alembic_version (version_num VARCHAR(300) PRIMARY KEY)")
-    LEDGER.widen_version_table(connection, longest=255)
+    widen_version_table(connection, LEDGER, longest=255)
     assert widths(connection) == 300
     run(connection, "ALTER TABLE alembic_version ALTER version_num TYPE TEXT")
-    LEDGER.widen_version_table(connection, longest=255)
+    widen_version_table(connection, LEDGER, longest=255)
 
 
 def test_a_narrow_version_table_that_may_not_be_widened_is_refused_if_it_is_too_narrow(
@@ -551,13 +555,13 @@ def test_a_narrow_version_table_that_may_not_be_widened_is_refused_if_it_is_too_
 ) -> None:
     run(connection, "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
     run(connection, "CREATE VIEW dashboard AS SELECT version_num FROM alembic_version")
-    LEDGER.widen_version_table(connection, longest=32)
+    widen_version_table(connection, LEDGER, longest=32)
     with role(connection, "ALL ON alembic_version") as name:
         for who in ("NONE", name):
             run(connection, f"SET ROLE {who}")
-            LEDGER.widen_version_table(connection, longest=32)
+            widen_version_table(connection, LEDGER, longest=32)
             with pytest.raises(LedgerError) as caught:
-                LEDGER.widen_version_table(connection, longest=33)
+                widen_version_table(connection, LEDGER, longest=33)
             assert str(caught.value) == (
                 "alembic_version.version_num holds 32 characters, too few for the names of "
                 "migrations (the longest has 33), and this role may not widen it, a view uses it, "

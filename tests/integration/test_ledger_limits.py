@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 import bridge
 from bridge.alembic.record import Sealing
 from bridge.errors import LedgerError, MigrationError
-from bridge.ledger.findings import Severity
+from bridge.findings import Severity
 from bridge.operations.sql_script import write_sql
 from support.adopted import Adopted
 

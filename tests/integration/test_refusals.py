@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.ledger.findings import MEANINGS
+from bridge.findings import MEANINGS
 from support.books import Books
 from support.every_command import COMMANDS, Told
 from support.project import Project

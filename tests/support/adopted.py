@@ -11,7 +11,7 @@ import bridge
 from bridge.checks.check import run_check
 from bridge.database.request import Request
 from bridge.errors import BridgeError, LedgerError
-from bridge.ledger.findings import Finding, Severity
+from bridge.findings import Finding, Severity
 from bridge.operations.mark import run_mark
 from bridge.operations.repair import run_repair
 from bridge.operations.status import Status

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import bridge
 from bridge.errors import BridgeError, UsageError
-from bridge.ledger.findings import MEANINGS
+from bridge.findings import MEANINGS
 
 SOURCE = Path(str(bridge.__file__)).parent
 FILE = Path(__file__).parent.parent / "catalogue" / "errors.txt"

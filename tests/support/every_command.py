@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-    from bridge.ledger.findings import Finding
+    from bridge.findings import Finding
     from support.project import Project
 
 

@@ -21,7 +21,7 @@ from bridge.alembic.invocation import KEY, Invocation
 from bridge.database.request import Request
 from bridge.errors import BridgeError
 from bridge.files.plain_file import text_checksum
-from bridge.ledger.drift import NO_FILE
+from bridge.ledger.history import NO_FILE
 from bridge.operations.mark import run_mark
 from bridge.operations.repair import run_repair
 from support.model import Recorded, Text, World

@@ -8,8 +8,8 @@ import pytest
 
 from bridge.errors import PlainFileError
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.drift import NO_FILE, changed, maybe_renamed, renamed, respelled
-from bridge.ledger.history import Row, build_history
+from bridge.ledger.drift import changed, maybe_renamed, renamed, respelled
+from bridge.ledger.history import NO_FILE, Row, build_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import bridge
-from bridge.ledger.findings import MEANINGS, refusal, refused, warning
+from bridge.findings import MEANINGS, refusal, warning
+from bridge.ledger.refused import refused
 from support.pages import page
 
 SOURCE = Path(str(bridge.__file__)).parent

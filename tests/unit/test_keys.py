@@ -51,7 +51,7 @@ def test_a_form_is_recognised_and_a_new_row_has_it_too(name: str) -> None:
 @pytest.mark.parametrize("name", list(TABLE))
 def test_a_form_told_is_the_one_that_would_be_recognised(name: str) -> None:
     form, names, new = TABLE[name]
-    keys = Keys.told(form, names, FILES)
+    keys = Keys.in_form(form, names, FILES)
     assert [keys.stem(each) for each in (*names, new)] == [A, B, C]
     assert keys.key(C) == new
 
@@ -67,15 +67,15 @@ def test_a_form_told_is_the_one_that_would_be_recognised(name: str) -> None:
     ],
 )
 def test_a_form_told_without_rows_is_that_of_the_files(form: Form, numeric: bool, new: str) -> None:
-    keys = Keys.told(form, (), FILES, numeric=numeric)
+    keys = Keys.in_form(form, (), FILES, numeric=numeric)
     assert keys.key(C) == new
     assert keys.stem(new) == C
 
 
 def test_a_path_told_without_rows_or_files_is_in_the_usual_folder() -> None:
-    assert Keys.told(Form.PATH, (), ()).key(A) == "migrations/001_a.py"
-    assert Keys.told(Form.PATH, (), (PlainFile("", A),)).key(A) == "migrations/001_a.py"
-    assert Keys.told(Form.PATH, (), (PlainFile("app/db/", A),)).key(A) == "db/001_a.py"
+    assert Keys.in_form(Form.PATH, (), ()).key(A) == "migrations/001_a.py"
+    assert Keys.in_form(Form.PATH, (), (PlainFile("", A),)).key(A) == "migrations/001_a.py"
+    assert Keys.in_form(Form.PATH, (), (PlainFile("app/db/", A),)).key(A) == "db/001_a.py"
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_a_row_of_another_form_than_the_one_told_is_named(
     form: Form, names: tuple[str, ...], wrong: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
-        Keys.told(form, names, FILES)
+        Keys.in_form(form, names, FILES)
     assert str(caught.value) == wrong
 
 
 @pytest.mark.parametrize("form", [Form.STEM, Form.FILE, Form.PATH])
 def test_a_column_of_numbers_has_no_other_form(form: Form) -> None:
     with pytest.raises(ValueError, match=r"^1$"):
-        Keys.told(form, ("1",), FILES, numeric=True)
+        Keys.in_form(form, ("1",), FILES, numeric=True)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ TABLE = {
         applied=TWO,
         pointer=B,
         moves=True,
-        warning=MOVED.format("001_a, 002_b, 003_c"),
+        warning=MOVED.format("001_a, 002_b and 003_c"),
     ),
     "drift": Specimen(
         state(*TWO, at="002_old"),
@@ -228,7 +228,7 @@ TABLE = {
     ),
     "several other schemas": Specimen(
         replace(ABSENT, elsewhere=tuple(map(Elsewhere, ("app", "b", "c"))), session=ACME),
-        ELSEWHERE.format("no", "each of the schemas app, b, c", "") + USUAL,
+        ELSEWHERE.format("no", "each of the schemas app, b and c", "") + USUAL,
     ),
     "an empty ledger before a full one": Specimen(
         replace(EMPTY, elsewhere=(Elsewhere("app"),), session=ACME),

@@ -20,11 +20,11 @@ from bridge.alembic.offline.session import OfflineConnection
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script import entry_of
 from bridge.alembic.unrecord import Erasure
-from bridge.database.literals import do_block, literal, quoted
-from bridge.database.quoting import quote
+from bridge.database.literals import do_block, quoted
+from bridge.ledger import sql
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
-from bridge.ledger.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, VERSION_LENGTH, Layout
+from bridge.ledger.layout import ADDED_COLUMNS, KEYS, VERSION_LENGTH, Layout
 from bridge.ledger.state import State, named
 from bridge.ledger.tables import Ledger
 
@@ -37,7 +37,7 @@ _FILLED = {
 }
 
 
-class Books:
+class Bookkeeping:
     """Writes what concerns the ledger and the version table."""
 
     def __init__(self, run: CommandRun, version_table: Table, found: Found | None) -> None:
@@ -69,11 +69,10 @@ class Books:
         self.create()
         self._check(start, steps)
         if self._found is not None and self._found.agreement.moves_pointer:
-            pointer = self._found.agreement.pointer
-            self._ledger.point(self._connection, pointer, confirmed=False)
+            self._send(*sql.replace_pointers(self._ledger, self._found.agreement.pointer))
         elif start is not None:
             # A database of the old runner has rows, and no pointer yet.
-            self._send(_POINT.format(pointer=self._pointer, start=quoted(start)))
+            self._send(sql.insert_pointer(self._ledger, start, if_absent=True))
 
     def create(self, *_arguments: object, **_options: object) -> None:
         """Create both tables, or give existing ones what they lack; called by Alembic as well."""
@@ -81,29 +80,18 @@ class Books:
             return
         self._created = True
         self._connection.execute(CreateTable(self._version_table, if_not_exists=True))
-        # As `Ledger.ensure` creates it.
-        columns = [
-            f"{quote(self._ledger.key or 'version')} VARCHAR({VERSION_LENGTH}) PRIMARY KEY",
-            "applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP",
-            "description TEXT",
-            *(f"{name} {kind}" for name, kind in ADDED_COLUMNS.items()),
-        ]
         # What a database lacks that was looked at may have another name: a team's own checksum.
         added_columns = self._found.layout.lacking if self._found else ADDED_COLUMNS
         wanted = {**ADDED_COLUMNS, **added_columns}
-        lacking = ", ".join(f"ADD COLUMN IF NOT EXISTS {n} {kind}" for n, kind in wanted.items())
         self._send(
             do_block(
                 _ADOPT.format(
-                    pointer=self._pointer,
-                    pointer_name=quoted(self._pointer),
-                    ledger=self._ledger.name,
-                    ledger_name=quoted(self._ledger.name),
-                    width=VERSION_LENGTH,
-                    narrow=VERSION_LENGTH + 3,  # PostgreSQL counts four more than the length
-                    lacking=lacking,
-                    columns=",\n            ".join(columns),
-                    mark=quoted(CHECKSUM_COMMENT),
+                    name=quoted(self._ledger.name),
+                    create=sql.create_ledger(self._ledger).replace("\n", "\n        "),
+                    mark=sql.mark_column(self._ledger, "checksum"),
+                    narrow=sql.narrow_column(self._ledger),
+                    widen=sql.widen_version_table(self._ledger),
+                    add=sql.add_columns(self._ledger, wanted),
                     names=", ".join(quoted(name) for name in wanted),
                     count=len(wanted),
                 )
@@ -112,13 +100,12 @@ class Books:
 
     def record_applied(self, row: Row) -> None:
         """Write the row of a migration that this script applies."""
-        row = replace(row, key=self._key(row.version))
-        self._ledger.record_applied(self._connection, row, self._layout, confirmed=False)
+        self._send(sql.insert_row(self._ledger, self._layout, self._recorded(row)))
 
     def record_unapplied(self, stems: Collection[str]) -> None:
         """Remove the rows of migrations."""
         keys = [self._key(stem) for stem in stems]
-        self._ledger.record_unapplied(self._connection, keys, self._layout, confirmed=False)
+        self._send(sql.delete_rows(self._ledger, self._layout, keys))
 
     def forgetting(self, entry: Entry, before: Entry | None) -> tuple[str, ...]:
         """What records that this migration is taken back, and `before` it is then the last one."""
@@ -141,38 +128,26 @@ class Books:
             self.record_unapplied(others)
         for entry in wanted:
             row = row_of(entry.file) if entry.file else Row(version=entry.stem)
-            values = (self._key(entry.stem), row.description, row.checksum, row.breaking or None)
-            constants = [literal(value) for value in values]
-            self._send(
-                _RECORD.format(
-                    ledger=self._ledger.name,
-                    key=self._key_column,
-                    values=", ".join(constants),
-                    name=constants[0],
-                )
-            )
+            row = self._recorded(row)
+            self._send(sql.insert_row(self._ledger, self._layout, row, if_absent=True))
+
+    def _recorded(self, row: Row) -> Row:
+        """The row as the ledger has it."""
+        return replace(row, key=self._key(row.version))
 
     def _key(self, stem: str) -> str:
         return self.state.key(stem)
 
-    @property
-    def _key_column(self) -> str:
-        return str(quote(self._layout.key or "version"))
-
-    @property
-    def _pointer(self) -> str:
-        return self._ledger.quoted_version_table.replace("\\:", ":")  # which `text()` wants
-
-    def _send(self, statement: str) -> None:
-        self._connection.script.send(statement)
+    def _send(self, *statements: str) -> None:
+        for statement in statements:
+            self._connection.script.send(statement)
 
     def _check(self, start: str | None, steps: Sequence[MigrationStep]) -> None:
         """Stop the script where it would run a migration twice, or on the wrong ones."""
         asked = []
         if self._found is None or not self._found.agreement.moves_pointer:
-            asked.append(
-                (_ASKS_OTHER.format(pointer=self._pointer, start=quoted(start or "")), _OTHER)
-            )
+            table = self._ledger.version_name
+            asked.append((_ASKS_OTHER.format(pointer=table, start=quoted(start or "")), _OTHER))
         absent, present = self._expected(start, steps)
         for stems, question, problem in (
             (absent, _ASKS_TWICE, _TWICE),
@@ -180,14 +155,14 @@ class Books:
         ):
             if stems:
                 names = ", ".join(quoted(self._key(stem)) for stem in stems)
-                ledger, key = self._ledger.name, self._key_column
+                ledger, key = self._ledger.name, self._layout.key_name
                 asked.append((question.format(ledger=ledger, key=key, names=names), problem))
         checks = "".join(
             _CHECK.format(
                 question=question,
                 begins=quoted(_BEGINS.format(start or "base")),
                 problem=quoted(problem),
-                mend=quoted(_MEND),
+                remedy=quoted(_REMEDY),
             )
             for question, problem in asked
         )
@@ -200,7 +175,7 @@ class Books:
         moved = [step for step in steps if isinstance(step, RevisionStep)]
         stems = [entry_of(step).stem for step in moved]
         if not moved:
-            return [], []  # a stamp is there to mend what is recorded
+            return [], []  # a stamp corrects what is recorded
         if not moved[0].is_upgrade:
             return [], stems
         return stems, [self._run.script.history.by_revision[start].stem] if start else []
@@ -217,7 +192,7 @@ def _unseen(run: CommandRun) -> State:
         rows=(),
         certain=True,
         pointers=(),
-        key_column=ledger.key or "version",
+        key_column=ledger.key or KEYS[0],
         form=ledger.form,
     )
     return named(run.script.files, state)
@@ -226,8 +201,8 @@ def _unseen(run: CommandRun) -> State:
 def _filled(layout: Layout, ledger: Ledger) -> Layout:
     """The columns that the script fills, once it has added what is lacking."""
     if not layout.names:
-        key = ledger.key or "version"
-        return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, told=key)
+        key = ledger.key or KEYS[0]
+        return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, chosen_key=key)
     added = {name: _FILLED.get(name, _FILLED["checksum"]) for name in layout.lacking}
     names = {**added, **layout.names}
     if "execution_ms" not in layout.not_null:
@@ -251,17 +226,6 @@ _HEADER = """\
 
 """
 
-_POINT = """\
-INSERT INTO {pointer} (version_num) SELECT {start}
- WHERE NOT EXISTS (SELECT FROM {pointer})"""
-
-# An aggregate without GROUP BY has one row, also over an empty table.
-_RECORD = """\
-INSERT INTO {ledger} ({key}, description, checksum, breaking, applied_at)
-SELECT {values},
-       GREATEST(clock_timestamp(), max(applied_at) + interval '1 microsecond')
-  FROM {ledger} HAVING bool_or({key}::text = {name}) IS NOT TRUE"""
-
 _ASKS_OTHER = """\
 string_agg(version_num, ', ') INTO found FROM {pointer}
      WHERE version_num <> {start}"""
@@ -275,7 +239,7 @@ _CHECK = """\
     SELECT {question};
     IF found IS NOT NULL THEN
         RAISE EXCEPTION '%', {begins}
-            || {problem} || found || {mend};
+            || {problem} || found || {remedy};
     END IF;
 """
 
@@ -283,25 +247,22 @@ _BEGINS = "This script begins at {}, which is not where this database is: "
 _OTHER = "the version table says "
 _TWICE = "applied already: "
 _MISSING = "not recorded as applied: "
-_MEND = (
+_REMEDY = (
     ". Nothing was done. Write it again for this database: eai migrate --sql, "
     "or alembic upgrade FROM:TO --sql"
 )
 
 _ADOPT = """\
 BEGIN
-    IF to_regclass({ledger_name}) IS NULL THEN
-        CREATE TABLE {ledger} (
-            {columns}
-        );
-        COMMENT ON COLUMN {ledger}.checksum IS {mark};
+    IF to_regclass({name}) IS NULL THEN
+        {create};
+        {mark};
     END IF;
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({pointer_name})
-                AND attname = 'version_num' AND atttypmod BETWEEN 5 AND {narrow}) THEN
-        ALTER TABLE {pointer} ALTER COLUMN version_num TYPE VARCHAR({width});
+    IF EXISTS (SELECT {narrow}) THEN
+        {widen};
     END IF;
-    IF (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass({ledger_name})
+    IF (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass({name})
            AND attname IN ({names}) AND NOT attisdropped) < {count} THEN
-        ALTER TABLE {ledger} {lacking};
+        {add};
     END IF;
 END"""

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure
 from bridge.alembic.logs import reporter_for
-from bridge.alembic.offline.bookkeeping import Books
+from bridge.alembic.offline.bookkeeping import Bookkeeping
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.alembic.offline.found import Found
 from bridge.alembic.offline.session import OfflineConnection, open_script_session
@@ -91,7 +91,7 @@ class _Writing:
         self._found = found
         self._connection = cast("OfflineConnection", run.connection)
         self._version_table = widened_version_table(ctx)
-        self._books = Books(run, self._version_table, found)
+        self._books = Bookkeeping(run, self._version_table, found)
 
     def run(self, buffer: TextIO) -> None:
         run, script, ctx = self._run, self._run.script, self._ctx

@@ -1,19 +1,15 @@
 """What is known to be wrong before anything runs: each a stable id, sentences, a file and a row.
 
 Refusals and warnings are data until a command has decided what to do with them. The ids are
-documented and stay as they are: people write them into scripts.
+documented and stay as they are: people write them into scripts. Nothing of bridge is imported
+here, so that an error can carry them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
-
-from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Any, Final
 
 #: Every id, and what it means.
 MEANINGS: Final = {
@@ -104,21 +100,3 @@ def refusal(id_: str, message: str, next_: str = "", **about: str | None) -> Fin
 def warning(id_: str, message: str, next_: str = "", **about: str | None) -> Finding:
     """A finding that a person should know, although the run goes on; `about` as above."""
     return Finding(id=id_, severity=Severity.WARNING, message=message, next=next_, **about)
-
-
-_KINDS: Final[dict[str, type[BridgeError]]] = {
-    "read-only": UsageError,
-    "unreadable-file": FilesError,
-}
-
-
-def refused(findings: Sequence[Finding]) -> BridgeError:
-    """The error for these refusals, one or more of them, in their own words.
-
-    A connection that cannot write is a matter of how it was configured, and a file that cannot be
-    run one of the files; neither is one of the ledger.
-    """
-    kind = _KINDS.get(findings[0].id, LedgerError)
-    error = kind("\n".join(map(str, findings)))
-    error.findings = tuple(findings)
-    return error

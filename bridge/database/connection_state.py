@@ -1,0 +1,46 @@
+"""The state of a driver's connection, as libpq knows it; the server is not asked."""
+
+from __future__ import annotations
+
+import select
+from typing import Any, Final
+
+#: libpq's PQTRANS_IDLE, PQTRANS_ACTIVE, PQTRANS_INTRANS and PQTRANS_INERROR.
+_IDLE: Final = 0
+_ACTIVE: Final = 1
+_IN_TRANSACTION: Final = 2
+_IN_FAILED_TRANSACTION: Final = 3
+
+
+def is_idle(connection: Any) -> bool:
+    """Whether the server is in no transaction, whatever the driver believes."""
+    return bool(connection.get_transaction_status() == _IDLE)
+
+
+def is_active(connection: Any) -> bool:
+    """Whether a statement was sent and has not been answered."""
+    return bool(connection.get_transaction_status() == _ACTIVE)
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Whether the server is in a transaction that has not failed, and waits for a statement."""
+    return bool(connection.get_transaction_status() == _IN_TRANSACTION)
+
+
+def is_in_failed_transaction(connection: Any) -> bool:
+    """Whether the server refuses every statement until a rollback (SQLSTATE 25P02)."""
+    return bool(connection.get_transaction_status() == _IN_FAILED_TRANSACTION)
+
+
+def is_silent(connection: Any) -> bool:
+    """Whether the server has sent nothing since it was last asked, and has not hung up.
+
+    It says nothing unasked but that it ends the connection: it is restarted, an administrator or a
+    timeout for idle sessions has ended it, or a pooler has. False where that cannot be told:
+    without `poll`, as on Windows.
+    """
+    if connection.closed or not hasattr(select, "poll"):
+        return False
+    poller = select.poll()
+    poller.register(connection.fileno(), select.POLLIN)
+    return not poller.poll(0)

@@ -1,0 +1,51 @@
+"""Errors of the server for which a person needs GRANT or CREATE SCHEMA, not in a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+from bridge.database.driver_errors import first_line
+from bridge.database.sqlstate import sqlstate
+from bridge.errors import LedgerError
+from bridge.ledger.tables import Ledger
+
+_ANOTHER_ROLE: Final = "or set MIGRATION_DATABASE_URL to a role that has them."
+_ALL: Final = "SELECT, INSERT, UPDATE and DELETE"
+_REMEDIES: Final = {
+    ("42501", "read"): f"Grant it USAGE on the schema, and {_ALL} on both, {_ANOTHER_ROLE}",
+    ("42501", "created"): "Grant it USAGE and CREATE on the schema, " + _ANOTHER_ROLE,
+    ("3F000", "created"): "Create the schema, or correct version_table_schema or the search_path.",
+    ("25006", "created"): "Connect to a server, and as a role, that may write.",
+}
+
+
+@contextmanager
+def reading(ledger: Ledger) -> Iterator[None]:
+    """Inside this block, tables that may not be read are explained by a LedgerError."""
+    with _explaining(ledger, "read"):
+        yield
+
+
+@contextmanager
+def creating(ledger: Ledger) -> Iterator[None]:
+    """Inside this block, a table that cannot be created is explained by a LedgerError."""
+    with _explaining(ledger, "created"):
+        yield
+
+
+@contextmanager
+def _explaining(ledger: Ledger, done: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        remedy = _REMEDIES.get((sqlstate(error) or "", done))
+        if remedy is None:
+            raise
+        raise LedgerError(
+            f"The tables {ledger.name} and {ledger.version_name} cannot be {done} "
+            f"by this role: {first_line(error)}. Nothing was run. {remedy}"
+        ) from error

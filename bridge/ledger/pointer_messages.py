@@ -1,0 +1,88 @@
+"""The sentences about a version table that says something else than the rows or the folder.
+
+Each refusal names the ways on, as commands that can be typed as they stand.
+"""
+
+from __future__ import annotations
+
+from bridge.findings import Finding, refusal, warning
+from bridge.ledger.state import State
+from bridge.ledger.wording import joined
+
+
+def foreign_version_table(state: State, unknown: tuple[str, ...]) -> Finding:
+    """Pointers that mean nothing here, and no column of bridge's."""
+    return refusal(
+        "foreign-version-table",
+        f"{state.version_table} holds {joined(unknown)}, which is neither a file of this folder "
+        f"nor a row of {state.ledger}: it looks like the version table of another Alembic "
+        "environment. Nothing was changed.",
+        "Give this application a table of its own with "
+        "version_table = NAME in alembic.ini, or correct version_locations if the folder is the "
+        "wrong one.",
+    )
+
+
+def lost(state: State, pointer: str) -> Finding:
+    """A pointer whose rows are gone."""
+    at = f"{state.version_table} says that this database is at {pointer}, but {state.ledger}"
+    ran = f"If every migration up to {pointer} did run, type: alembic stamp {pointer}."
+    if not state.exists:
+        return refusal(
+            "lost-ledger",
+            f"{at}, which tells which migrations ran, does not exist. Nothing was changed, because "
+            "a file that came late would be taken for applied.",
+            f"{ran} Otherwise restore {state.ledger} from a backup.",
+        )
+    return refusal(
+        "lost-ledger",
+        f"{at} is empty, and nobody can tell whether its rows were lost or removed on purpose. "
+        "Nothing was changed.",
+        f"{ran} If they are all to run again, type: alembic stamp base.",
+    )
+
+
+def lost_without_trace(state: State, unknown: tuple[str, ...]) -> Finding:
+    """No row in a ledger of bridge's, and a pointer that no file explains either."""
+    return refusal(
+        "lost-ledger",
+        f"{state.ledger} is empty, and {state.version_table} holds {joined(unknown)}, which is not "
+        "a file of this folder: something was applied to this database, and nothing says what. "
+        "Nothing was changed, because every migration would run again.",
+        "If migrations did run, "
+        "type with the name of the last one that did: alembic stamp --purge REV. If they are all "
+        "to run again, type: alembic stamp --purge base.",
+    )
+
+
+def moved(state: State, last: str | None) -> Finding:
+    """A pointer that is not the migration applied last."""
+    return warning(
+        "pointer-moved",
+        f"{state.version_table} says {joined(state.pointers)}, but the migration that "
+        f"{state.ledger} records as applied last is {last}.",
+        f"The rows are believed: {state.version_table} is set to {last}.",
+        migration=last,
+    )
+
+
+def removed(state: State, first: str) -> Finding:
+    """A pointer at the first migration, and no row."""
+    return warning(
+        "rerun",
+        f"{state.version_table} says {first}, but {state.ledger} holds no row: its row was "
+        "removed.",
+        "It is run again.",
+        migration=first,
+    )
+
+
+def unknown(state: State, unknown: tuple[str, ...], last: str | None) -> Finding:
+    """A pointer that is neither a row nor a file."""
+    return warning(
+        "pointer-moved",
+        f"{state.version_table} says {joined(unknown)}, which is neither a file nor a row of "
+        f"{state.ledger}.",
+        f"The rows are believed: {state.version_table} is set to {last}.",
+        migration=last,
+    )
