@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import hypothesis
 import psycopg2
 import pytest
 from sqlalchemy import create_engine
@@ -44,9 +45,40 @@ class Dump(Protocol):
     def __call__(self, url: URL, *, exclude: Iterable[str] = ()) -> str: ...
 
 
+#: Examples of each property: of a usual run, and with --all. They are others in each run.
+for _profile, _examples in (("few", 50), ("many", 500)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        derandomize=False,
+        # What measures the machine is off.
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all", action="store_true", help="run long tests too, and many examples of each property"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[RUN] = secrets.token_hex(4)
+    hypothesis.settings.load_profile("many" if config.getoption("--all") else "few")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long, unless all is asked for, or its file is named."""
+    if config.getoption("--all"):
+        return
+    named = {Path(argument.partition("::")[0]).absolute() for argument in config.args}
+    runs: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        runs[item.get_closest_marker("long") is None or item.path in named].append(item)
+    items[:] = runs[True]
+    config.hook.pytest_deselected(items=runs[False])
 
 
 def pytest_report_header() -> str:

@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.checks.check import Checked, run_check
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-quick = settings(max_examples=100, deadline=None)
 
 DESCRIPTION = 'description = "Add widgets"\n'
 GOOD = DESCRIPTION + "def upgrade(db):\n    pass\n"
@@ -627,7 +626,6 @@ def sort_key(stem: str) -> int:
     return int(stem.partition("_")[0])
 
 
-@quick
 @given(stems)
 def test_the_orders_disagree_just_where_it_is_told(found: list[str]) -> None:
     told = any(each.id == "number-order" for each in names(*found))
@@ -635,7 +633,6 @@ def test_the_orders_disagree_just_where_it_is_told(found: list[str]) -> None:
     assert told == ([*map(sort_key, by_name)] != sorted(map(sort_key, found)))
 
 
-@quick
 @given(stems)
 def test_each_number_that_is_shared_is_told_once(found: list[str]) -> None:
     told = [each.path for each in names(*found) if each.id == "shared-number"]
@@ -727,7 +724,6 @@ numbered = st.dictionaries(
 )
 
 
-@quick
 @given(numbered, numbered)
 def test_a_folder_that_only_grows_at_its_end_is_never_told(
     old: dict[str, str], more: dict[str, str]
@@ -736,7 +732,6 @@ def test_a_folder_that_only_grows_at_its_end_is_never_told(
     assert against(old | new, old) == []
 
 
-@quick
 @given(numbered, numbered)
 def test_every_change_of_a_branch_is_told(old: dict[str, str], now: dict[str, str]) -> None:
     changed = {stem for stem in now if stem in old and now[stem] != old[stem]}
