@@ -17,9 +17,7 @@ from support.scenes import Scene
 from support.snapshot import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy.engine import URL
+    from support.databases import Databases
 
 #: What `check` calls what has a rule of its own; a bad file by what is bad about it.
 RULES = {
@@ -43,9 +41,9 @@ PROMISES = (
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, create_database: Callable[[], URL]) -> Scene:
+def scene(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Scene:
     path = tmp_path_factory.mktemp("refusals") / "project"
-    return Scene(Books(Project.create(path, create_database())))
+    return Scene(Books(Project.create(path, databases.take())))
 
 
 @dataclass

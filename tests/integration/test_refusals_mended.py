@@ -18,15 +18,15 @@ from support.scenes import A, B, C, Scene
 from support.snapshot import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from sqlalchemy.engine import URL
+    from support.databases import Databases
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, create_database: Callable[[], URL]) -> Scene:
+def kept(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Scene:
     path = tmp_path_factory.mktemp("mended") / "project"
-    return Scene(Books(Project.create(path, create_database())))
+    return Scene(Books(Project.create(path, databases.take())))
 
 
 @pytest.fixture
