@@ -68,7 +68,7 @@ class Databases:
 
     def take(self) -> URL:
         """Give an empty database."""
-        return self._free.pop() if self._free else self._create()
+        return self._free.pop() if self._free else self.create()
 
     def give_back(self, url: URL) -> None:
         """Empty a database, or drop it if that is not enough."""
@@ -81,32 +81,36 @@ class Databases:
         else:
             self._do(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
 
-    def close(self) -> None:
-        self._admin.close()
-
-    def _create(self) -> URL:
+    def create(self) -> URL:
+        """Give a new database, as `take` does where none is free."""
         name = f"{self._prefix}{next(self._numbers)}"
         self._do(f'CREATE DATABASE "{name}" TEMPLATE template0')
         url = self._server.set(database=name)
         if self._state is None:
-            with closing(connect(url)) as connection, connection.cursor() as cursor:
-                cursor.execute(_COUNTS)
-                self._counts = str(cursor.fetchone()[0])
-                self._state = self._read(cursor)
+            with closing(connect(url)) as connection:
+                with connection.cursor() as cursor:
+                    cursor.execute(_COUNTS)
+                    self._counts = str(cursor.fetchone()[0])
+                self._state = self.looks(connection)
         return url
 
-    def _is_emptied(self, url: URL) -> bool:
-        with closing(connect(url)) as connection, connection.cursor() as cursor:
-            cursor.execute(_EMPTY)
-            return bool(self._read(cursor) == self._state)
+    def close(self) -> None:
+        self._admin.close()
 
-    def _read(self, cursor: Any) -> Any:
-        cursor.execute(self._counts)
-        # The schema public is a new one once it was made anew.
-        made = {name: count for name, count in cursor.fetchall() if count}
-        made.pop("pg_namespace", None)
-        cursor.execute(_STATE)
-        return made, cursor.fetchone()
+    def looks(self, connection: Any) -> tuple[dict[str, int], tuple[Any, ...]]:
+        """Tell what is in this database that did not come from template0, and how it is set."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._counts)
+            made = {name: count for name, count in cursor.fetchall() if count}
+            # The schema public is a new one once it was made anew.
+            made.pop("pg_namespace", None)
+            cursor.execute(_STATE)
+            return made, cursor.fetchone()
+
+    def _is_emptied(self, url: URL) -> bool:
+        with closing(connect(url)) as connection:
+            connection.cursor().execute(_EMPTY)
+            return bool(self.looks(connection) == self._state)
 
     def _do(self, statement: str) -> None:
         with self._admin.cursor() as cursor:
