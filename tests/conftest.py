@@ -7,15 +7,14 @@ a run of unit tests starts none, and all workers of pytest-xdist share it.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import psycopg2
+import hypothesis
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
@@ -23,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from bridge.database.embedded.programs import find_programs, major_version
 from bridge.database.embedded.server import EmbeddedServer
+from support.databases import Databases, connect
 from support.dump import dump_schema
 from support.pgbouncer import NOT_INSTALLED, find_pgbouncer, pooling
 from support.project import Project
@@ -44,15 +44,46 @@ class Dump(Protocol):
     def __call__(self, url: URL, *, exclude: Iterable[str] = ()) -> str: ...
 
 
+#: Examples of each property: of a usual run, and with --all. They are others in each run.
+for _profile, _examples in (("few", 50), ("many", 500)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        derandomize=False,
+        # What measures the machine is off.
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all", action="store_true", help="run long tests too, and many examples of each property"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[RUN] = secrets.token_hex(4)
+    hypothesis.settings.load_profile("many" if config.getoption("--all") else "few")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long, unless all is asked for, or its file is named."""
+    if config.getoption("--all"):
+        return
+    named = {Path(argument.partition("::")[0]).absolute() for argument in config.args}
+    runs: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        runs[item.get_closest_marker("long") is None or item.path in named].append(item)
+    items[:] = runs[True]
+    config.hook.pytest_deselected(items=runs[False])
 
 
 def pytest_report_header() -> str:
     if (url := _external_url()) is None:
         return f"postgresql: embedded, version {major_version(find_programs())}"
-    admin = _connect(url)
+    admin = connect(url)
     version = str(admin.get_parameter_status("server_version"))
     admin.close()
     return f"postgresql: {url.render_as_string()}, version {version}"
@@ -65,7 +96,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (url := _external_url()) is None:
         _embedded().destroy()
     else:
-        admin = _connect(url)
+        admin = connect(url)
         with admin.cursor() as cursor:
             cursor.execute(
                 "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"{_prefix()}%",)
@@ -87,30 +118,31 @@ def server_url() -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
-def create_database(server_url: URL, worker_id: str) -> Iterator[Callable[[], URL]]:
-    """Create an empty database of its own at each call; `database_url` also removes it."""
-    admin = _connect(server_url)
-    numbers = itertools.count(1)
-
-    def create() -> URL:
-        name = f"{_prefix()}{worker_id}_{next(numbers)}"
-        with admin.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        return server_url.set(database=name)
-
-    yield create
-    admin.close()
+def databases(server_url: URL, worker_id: str) -> Iterator[Databases]:
+    """Empty databases; whoever takes one for longer than a test need not give it back."""
+    databases = Databases(server_url, f"{_prefix()}{worker_id}_")
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
-def database_url(server_url: URL, create_database: Callable[[], URL]) -> Iterator[URL]:
+def create_database(databases: Databases) -> Iterator[Callable[[], URL]]:
+    """Give an empty database of its own at each call."""
+    taken: list[URL] = []
+
+    def create() -> URL:
+        taken.append(databases.take())
+        return taken[-1]
+
+    yield create
+    for url in taken:
+        databases.give_back(url)
+
+
+@pytest.fixture
+def database_url(create_database: Callable[[], URL]) -> URL:
     """An empty database for one test."""
-    url = create_database()
-    yield url
-    admin = _connect(server_url)
-    with admin.cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
-    admin.close()
+    return create_database()
 
 
 @pytest.fixture
@@ -171,10 +203,3 @@ def _embedded() -> EmbeddedServer:
 
 def _prefix() -> str:
     return f"bridge_test_{os.environ[RUN]}_"
-
-
-def _connect(url: URL) -> Any:
-    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    return connection

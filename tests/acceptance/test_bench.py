@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from benchmark.calls import Job
 
+pytestmark = pytest.mark.long
+
 
 @contextmanager
 def half(job: Job) -> Iterator[Callable[[], object]]:

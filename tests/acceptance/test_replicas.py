@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from support.project import Project
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "replicas"
 
 N = 24

@@ -27,7 +27,7 @@ case $1 in
   pip)
     [ -z "$SLOW" ] || sleep "$SLOW"
     [ -z "$FAIL" ] || exit 1
-    for name in eai pytest ruff mypy; do
+    for name in eai pytest ruff mypy lint-imports; do
       printf '#!/bin/bash\\necho "%s $* [$ALEMBIC_CONFIG]"\\n' "$name" >"$ROOT/.venv/bin/$name"
       chmod +x "$ROOT/.venv/bin/$name"
     done
@@ -151,6 +151,7 @@ def test_all_checks_run_and_one_that_fails_fails_the_script(repository: Reposito
         "ruff check []",
         "ruff format --check []",
         "mypy --strict []",
+        "lint-imports --no-logo []",
         "pytest tests/unit -x []",
     ]
     (repository.path / ".venv" / "bin" / "mypy").write_text("#!/bin/bash\nexit 1\n")
@@ -158,6 +159,10 @@ def test_all_checks_run_and_one_that_fails_fails_the_script(repository: Reposito
     assert status == 1
     assert stderr == "\nfailed: .venv/bin/mypy --strict\n"
     assert re.search(r"^pytest -n [345] --dist worksteal \[\]$", stdout, re.MULTILINE)
+    _, stdout, _ = repository.run("test", "--all")
+    assert re.search(r"^pytest --all -n [345] --dist worksteal \[\]$", stdout, re.MULTILINE)
+    _, stdout, _ = repository.run("test", "--all", "tests/unit")
+    assert stdout.endswith("\npytest --all tests/unit []\n")
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2.extensions
+import pytest
 from sqlalchemy import Engine, event
 
 import bridge
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from support.project import Project
+
+pytestmark = pytest.mark.long
 
 STEMS = ["001_a", "002_b"]
 FILE = """\

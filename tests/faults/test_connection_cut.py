@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from support.project import Project
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND, THIRD = "001_first", "002_second", "003_third"
 
 HEAD = f"""\

@@ -10,6 +10,7 @@ import pytest
 from bridge.errors import BridgeError
 from support.books import Books
 from support.faults import DISK_FULL
+from support.selection import few
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -109,7 +110,7 @@ def write(books: Books, case: Case) -> None:
     books.project.write(B, f"{case.head}{HEAD}\ndef upgrade(db):\n    {case.body}\n{revert}")
 
 
-@pytest.mark.parametrize("name", DISK_FULL.cases(list(CASES)))
+@pytest.mark.parametrize("name", few(DISK_FULL.cases(list(CASES)), count=2))
 def test_what_meets_a_full_disk_is_undone_and_the_next_run_does_it(books: Books, name: str) -> None:
     case = CASES[name]
     anew = name == "in the making of the tables"

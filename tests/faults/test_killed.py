@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from support.project import Project
 
+pytestmark = pytest.mark.long
+
 #: The kills that one database gets before it is left to come to its end.
 EACH = 5
 #: Tests that share the kills, for the workers of pytest-xdist.

@@ -14,6 +14,7 @@ from bridge.errors import MigrationError
 from support.books import Books
 from support.both import migration
 from support.faults import SECOND_ENGINE
+from support.selection import few
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -79,7 +80,7 @@ CASES = {
 MENDED = f"run(db, \"{LOG} ('three')\")"
 
 
-@pytest.mark.parametrize("waits_for", SECOND_ENGINE.cases(list(CASES)))
+@pytest.mark.parametrize("waits_for", few(SECOND_ENGINE.cases(list(CASES))))
 def test_a_second_engine_that_waits_for_its_own_migration_is_reported(
     project: Project, waits_for: str
 ) -> None:

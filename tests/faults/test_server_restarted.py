@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.breaking import EAI, Patient
 from support.eye import looking
 from support.faults import SERVER_RESTARTED, randomness
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.replicas import Result
+
+pytestmark = pytest.mark.long
 
 
 def test_the_server_is_restarted_at_any_instant_and_the_next_run_completes_the_work(

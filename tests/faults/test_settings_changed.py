@@ -9,6 +9,7 @@ import pytest
 
 from support.books import Books
 from support.faults import SETTINGS_CHANGED
+from support.selection import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ def write(books: Books, mode: str, role: str) -> list[str]:
     return stems
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", few(MODES))
 def test_neither_the_record_nor_the_next_migration_notices(
     books: Books, role: str, mode: str
 ) -> None:

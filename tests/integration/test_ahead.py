@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from bridge.database.preconnect import Ahead
 from bridge.database.url import connection_parameters
 from bridge.errors import FilesError, LockNotObtained
 from support.books import LOGGED
-from support.running import ask, do, listened, recorded
+from support.running import ask, do, listened, poll, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,16 +77,10 @@ def upgrade(project: Project, url: URL | None = None) -> list[str]:
     return [each.stem for each in report.applied]
 
 
-def all_ended(engine: Engine, pids: Iterable[int]) -> bool:
-    """Whether these backends end, for which they are given five seconds."""
+def wait_for_the_end_of(engine: Engine, pids: Iterable[int]) -> None:
+    """Return when none of these backends is there."""
     asked = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:pids)"
-    pids = list(pids)
-    deadline = time.monotonic() + 5
-    while ask(engine, asked, pids=pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    poll(lambda: ask(engine, asked, pids=list(pids)) == 0)
 
 
 def test_a_run_makes_two_connections_and_migrates_over_the_one_that_it_asked_over(
@@ -97,7 +90,7 @@ def test_a_run_makes_two_connections_and_migrates_over_the_one_that_it_asked_ove
     assert upgrade(project) == ["001_pid"]
     first, second = connected
     assert ask(engine, "SELECT pid FROM ran_on") == first
-    assert all_ended(engine, [first, second])
+    wait_for_the_end_of(engine, [first, second])
 
 
 def test_nothing_is_opened_ahead_where_nothing_is_pending(
@@ -118,7 +111,7 @@ def test_what_nobody_has_asked_for_is_closed(
         upgrade(project)
     own = tuple(connected)
     assert own
-    assert all_ended(engine, own)
+    wait_for_the_end_of(engine, own)
 
 
 def test_listeners_of_a_pool_hear_of_a_connection_that_was_open_already(
@@ -147,7 +140,7 @@ def test_a_program_that_tells_engines_how_to_connect_tells_those_of_the_run_as_w
     own = tuple(connected)
     assert ask(engine, "SELECT work_mem FROM ran_on") == "9MB"
     assert ask(engine, "SELECT pid FROM ran_on") != own[0]
-    assert all_ended(engine, own)
+    wait_for_the_end_of(engine, own)
 
 
 def test_a_role_that_may_have_one_connection_is_told_that_it_takes_two(

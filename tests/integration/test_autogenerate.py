@@ -30,7 +30,9 @@ from support.recording import Recording
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
+
+    from support.databases import Databases
 
 #: The tables in which bridge keeps its books.
 BOOKS = ("schema_migrations", "alembic_version")
@@ -109,8 +111,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared(create_database: Callable[[], URL], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    url = create_database()
+def shared(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    url = databases.take()
     project = Project.create(tmp_path_factory.mktemp("generated") / "project", url, ini=INI)
     return Bench(project, create_engine(url, poolclass=NullPool))
 

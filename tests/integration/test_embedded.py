@@ -168,6 +168,7 @@ def test_variables_of_postgresql_do_not_reach_the_server(
         assert ask(server, "SHOW port", "postgres") == "5432"
 
 
+@pytest.mark.long
 def test_two_processes_that_begin_at_once_share_one_server_and_the_last_stops_it(
     empty_home: Path, client: Callable[[], subprocess.Popen[str]]
 ) -> None:
@@ -211,6 +212,7 @@ def test_after_a_kill_the_next_user_takes_the_server_over_and_stops_it(
     assert not server.running()
 
 
+@pytest.mark.long
 def test_a_kill_during_initdb_leaves_nothing_broken(
     empty_home: Path, client: Callable[[], subprocess.Popen[str]]
 ) -> None:
@@ -407,6 +409,7 @@ def test_a_folder_that_roots_stand_in_cannot_enter_is_refused(empty_home: Path) 
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="about root only")
 def test_programs_that_roots_stand_in_cannot_read_are_copied(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

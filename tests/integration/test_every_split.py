@@ -16,6 +16,7 @@ from support.dump import dump_schema
 from support.eighty import COUNT, eighty_files
 from support.old_runner import run_old_runner
 from support.project import Project
+from support.selection import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,7 @@ def test_the_files_are_what_they_are_made_to_be(splits: Splits) -> None:
     assert "lost_" not in schema
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("begin", range(0, COUNT + 1, CHUNK))
 @pytest.mark.parametrize(("first", "then"), [(OLD, BRIDGE), (BRIDGE, OLD)])
 def test_every_split_leaves_what_the_old_runner_alone_leaves(
@@ -108,11 +110,13 @@ def test_every_split_leaves_what_the_old_runner_alone_leaves(
 
 @pytest.mark.parametrize(
     "turns",
-    [
-        [(OLD, 20), (BRIDGE, 50), (OLD, 80), (BRIDGE, 80)],
-        [(BRIDGE, 35), (OLD, 37), (BRIDGE, 80), (OLD, 80)],
-        [(OLD, 1), (BRIDGE, 2), (OLD, 3), (BRIDGE, 4), (OLD, 79), (BRIDGE, 80)],
-    ],
+    few(
+        [
+            [(OLD, 20), (BRIDGE, 50), (OLD, 80), (BRIDGE, 80)],
+            [(BRIDGE, 35), (OLD, 37), (BRIDGE, 80), (OLD, 80)],
+            [(OLD, 1), (BRIDGE, 2), (OLD, 3), (BRIDGE, 4), (OLD, 79), (BRIDGE, 80)],
+        ]
+    ),
 )
 def test_turns_leave_what_the_old_runner_alone_leaves(
     splits: Splits, turns: list[tuple[str, int]]

@@ -401,7 +401,7 @@ def test_a_session_that_the_server_has_ended(project: Project, engine: Engine) -
     said = message(project, 'import time\nrun(db, "SELECT 1")\ntime.sleep(2)\nrun(db, "SELECT 2")')
     assert re.search(
         r"""
-It had run for \d(\.\d)? s, so the server may have ended its session for idle_in_transaction_session_timeout, which is 400ms here\. If this file needs longer, begin its upgrade\(\) with: db\.execute\(text\("SET idle_in_transaction_session_timeout = 0"\)\)\. After the file it is put back\.
+It had run for \d+(\.\d)? s, so the server may have ended its session for idle_in_transaction_session_timeout, which is 400ms here\. If this file needs longer, begin its upgrade\(\) with: db\.execute\(text\("SET idle_in_transaction_session_timeout = 0"\)\)\. After the file it is put back\.
 Everything it did was rolled back\. It is not recorded as applied\.
 Type: eai migrate$""",
         said,

@@ -18,9 +18,11 @@ from support.books import Books
 from support.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import URL
+
+    from support.databases import Databases
 
 A = "001_a"
 
@@ -45,9 +47,9 @@ DRIVERS = [
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, create_database: Callable[[], URL]) -> Books:
+def shared(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Books:
     """One database for all drivers; each begins anew in it."""
-    project = Project.create(tmp_path_factory.mktemp("drivers") / "project", create_database())
+    project = Project.create(tmp_path_factory.mktemp("drivers") / "project", databases.take())
     project.write(A, SEEN)
     return Books(project)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extras import (
     DateRange,
@@ -101,8 +101,6 @@ ARRAYS = st.one_of(
     st.tuples(st.lists(ZONED), st.just("timestamptz[]")),
 )
 
-many = settings(max_examples=100, deadline=None)
-
 
 @pytest.fixture(scope="module")
 def cursor(server_url: URL) -> Iterator[Any]:
@@ -132,7 +130,6 @@ def answer(cursor: Any, expression: str) -> tuple[str, int]:
     return told, cursor.description[0].type_code
 
 
-@many
 @given(value=SCALARS)
 def test_scalars_are_what_the_driver_sends(cursor: Any, value: Any) -> None:
     if isinstance(value, dt.datetime | dt.date):
@@ -142,7 +139,6 @@ def test_scalars_are_what_the_driver_sends(cursor: Any, value: Any) -> None:
         same(cursor, value)
 
 
-@many
 @given(value=TEXT)
 def test_texts_come_back_as_they_were(cursor: Any, value: str) -> None:
     cursor.execute(f"SELECT {literal(value)}")
@@ -153,7 +149,6 @@ def test_texts_come_back_as_they_were(cursor: Any, value: str) -> None:
 DOLLARS = st.lists(st.sampled_from(["$bridge$", "$bridge0$", "$bridge1$", "$bridge", "$", "a"]))
 
 
-@many
 @given(value=st.one_of(TEXT, DOLLARS.map("".join)))
 def test_a_block_may_hold_any_text(cursor: Any, value: str) -> None:
     # Once in a constant, and once as the very end of the body.
@@ -167,14 +162,12 @@ def test_a_block_may_hold_any_text(cursor: Any, value: str) -> None:
     assert cursor.fetchone() == (value,)
 
 
-@many
 @given(value=st.binary())
 def test_bytes_come_back_as_they_were(cursor: Any, value: bytes) -> None:
     cursor.execute(f"SELECT {literal(value)}")
     assert bytes(cursor.fetchone()[0]) == value
 
 
-@many
 @given(value=JSON)
 def test_json_comes_back_as_it_was(cursor: Any, value: Any) -> None:
     same(cursor, Json(value), "json")
@@ -182,19 +175,16 @@ def test_json_comes_back_as_it_was(cursor: Any, value: Any) -> None:
     assert cursor.fetchone() == (value,)
 
 
-@many
 @given(value=RANGES)
 def test_ranges_are_what_the_driver_sends(cursor: Any, value: Any) -> None:
     same(cursor, value, "int4range::text" if isinstance(value, NumericRange) else "text")
 
 
-@many
 @given(value=ARRAYS)
 def test_arrays_are_what_the_driver_sends(cursor: Any, value: tuple[list[Any], str]) -> None:
     same(cursor, value[0], f"{value[1]}::text")
 
 
-@many
 @given(values=st.lists(st.one_of(TEXT, st.none()), min_size=1))
 def test_a_tuple_is_a_list_for_in(cursor: Any, values: list[str | None]) -> None:
     cursor.execute(f"SELECT 'a' IN {literal(tuple(values))}")

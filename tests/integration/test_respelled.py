@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import LedgerError
 from support.adopted import Adopted
+from support.selection import few
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -73,16 +74,15 @@ def told(books: Adopted, form: Form) -> None:
         books.project.ini(extra=f"ledger_key = {form.column[1:-1].replace('%', '%%')}\n")
 
 
-#: Each form with some of the spellings, and each spelling in some of the forms.
+#: Each spelling in some of the forms, and, among the first, each spelling and each form.
 SAMPLE = [
-    (form, spelling)
-    for place, form in enumerate(FORMS)
-    for other, spelling in enumerate(SPELLINGS)
-    if (place + other) % 3 == 0
+    (list(FORMS)[(place + turn) % len(FORMS)], spelling)
+    for turn in (0, 3, 6)
+    for place, spelling in enumerate(SPELLINGS)
 ]
 
 
-@pytest.mark.parametrize(("name", "spelling"), SAMPLE)
+@pytest.mark.parametrize(("name", "spelling"), few(SAMPLE, count=len(SPELLINGS)))
 def test_a_respelled_row_is_refused_everywhere_and_mended_by_the_line_to_type(
     books: Adopted, name: str, spelling: str
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_respelled_row_is_refused_everywhere_and_mended_by_the_line_to_type(
     assert books.ran == [E]
 
 
-@pytest.mark.parametrize(("name", "spelling"), SAMPLE[::2])
+@pytest.mark.parametrize(("name", "spelling"), few(SAMPLE[1::2], count=4))
 def test_repair_writes_a_respelled_row_as_the_others_are(
     books: Adopted, name: str, spelling: str
 ) -> None:
@@ -125,13 +125,11 @@ def test_the_commands_say_the_same(books: Adopted) -> None:
         "the same migration, type eai migrate repair, or correct the row: UPDATE schema_migrations "
         "SET version = '001_a' WHERE version = 'migrations/001_a.py';"
     )
-    for command in ([], ["--dry-run"], ["status", "--check"], ["downgrade", B, "--yes"]):
+    for command in ([], ["status", "--check"]):
         done = books.project.eai("migrate", *command)
         assert done.returncode == 4, command
         assert sentence in done.stdout + done.stderr, command
-    for arguments in (["current"], ["upgrade", "head"], ["stamp", "head"]):
-        done = books.project.alembic(*arguments)
-        assert sentence in done.stderr, arguments
+    assert sentence in books.project.alembic("upgrade", "head").stderr
     done = books.project.eai("migrate", "check", "--database")
     assert done.returncode == 4
     assert "[ledger]" in done.stdout

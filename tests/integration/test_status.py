@@ -14,17 +14,15 @@ from support.books import Books
 from support.project import DEFAULT_INI, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy.engine import URL
+    from support.databases import Databases
 
 A, B, C = "001_a", "002_b", "003_c"
 
 
 @pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory, create_database: Callable[[], URL]) -> Books:
+def books(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Books:
     """Two files, the first of them applied, for all that only look."""
-    return made(Project.create(tmp_path_factory.mktemp("status") / "project", create_database()))
+    return made(Project.create(tmp_path_factory.mktemp("status") / "project", databases.take()))
 
 
 def made(project: Project) -> Books:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
+pytestmark = pytest.mark.long
+
 #: Lives, and the most steps of each; some are cut short, so that there are more than the 200 of
 #: twenty steps that are wanted. Divided among tests, which pytest-xdist shares out.
 LIVES, STEPS, PARTS = 340, 22, 4

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from support.project import Project
 
-#: Seconds until something that must happen has not happened.
-PATIENCE = 20.0
+#: Seconds until what must happen hangs; no test measures how quick it is.
+PATIENCE = 60.0
 
 #: The key of the advisory lock at which a migration stops; see Gate.
 GATE = 4711
@@ -33,9 +33,6 @@ PASS_GATE = f"SELECT pg_advisory_xact_lock({GATE})"
 
 #: A table without any constraint, so that what was done twice shows.
 CREATE_LOG = "CREATE UNLOGGED TABLE log (stem text, at timestamptz DEFAULT clock_timestamp())"
-
-#: Seconds that a Python needs to start with SQLAlchemy, on the machine the bounds are meant for.
-IMPORT_TAKES = 0.4
 
 #: For the beginning of a program: `opened` has the path of each file that it opens from then on.
 NOTE_OPENED = """\
@@ -57,15 +54,6 @@ def poll(condition: Callable[[], Any], *, within: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
-
-
-def assert_took_less(seconds: float, took: float) -> None:
-    """Something took less than so many seconds, or, on a slow machine, accordingly more."""
-    if took >= seconds:
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-c", "import sqlalchemy.orm"], check=True)
-        slower = (time.monotonic() - began) / IMPORT_TAKES
-        assert took < seconds * slower, f"{took:.2f} s on a machine {slower:.1f} times slower"
 
 
 def free_port() -> int:

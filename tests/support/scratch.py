@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,12 +56,6 @@ class Scratch:
         """Start it; without `wait` return before it takes connections."""
         log = self._data / "server.log"
         self._run("pg_ctl", "start", "-w" if wait else "-W", "-D", self._data, "-l", log)
-
-    def start_after(self, seconds: float) -> threading.Timer:
-        """Start it in a while; the caller joins what is returned."""
-        timer = threading.Timer(seconds, self.start)
-        timer.start()
-        return timer
 
     def stop(self, mode: str = "fast", *, wait: bool = True) -> None:
         """Stop it; without `wait` return while it is shutting down."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.checks.check import Checked, run_check
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-quick = settings(max_examples=100, deadline=None)
 
 DESCRIPTION = 'description = "Add widgets"\n'
 GOOD = DESCRIPTION + "def upgrade(db):\n    pass\n"
@@ -627,7 +625,6 @@ def sort_key(stem: str) -> int:
     return int(stem.partition("_")[0])
 
 
-@quick
 @given(stems)
 def test_the_orders_disagree_just_where_it_is_told(found: list[str]) -> None:
     told = any(each.id == "number-order" for each in names(*found))
@@ -635,7 +632,6 @@ def test_the_orders_disagree_just_where_it_is_told(found: list[str]) -> None:
     assert told == ([*map(sort_key, by_name)] != sorted(map(sort_key, found)))
 
 
-@quick
 @given(stems)
 def test_each_number_that_is_shared_is_told_once(found: list[str]) -> None:
     told = [each.path for each in names(*found) if each.id == "shared-number"]
@@ -727,7 +723,6 @@ numbered = st.dictionaries(
 )
 
 
-@quick
 @given(numbered, numbered)
 def test_a_folder_that_only_grows_at_its_end_is_never_told(
     old: dict[str, str], more: dict[str, str]
@@ -736,7 +731,6 @@ def test_a_folder_that_only_grows_at_its_end_is_never_told(
     assert against(old | new, old) == []
 
 
-@quick
 @given(numbered, numbered)
 def test_every_change_of_a_branch_is_told(old: dict[str, str], now: dict[str, str]) -> None:
     changed = {stem for stem in now if stem in old and now[stem] != old[stem]}
@@ -762,17 +756,13 @@ def executed() -> Iterator[list[str]]:
     active = False
 
 
-def test_eighty_files_are_checked_in_no_time_and_none_is_executed(
-    tmp_path: Path, executed: list[str]
-) -> None:
+def test_eighty_files_are_checked_and_none_is_executed(tmp_path: Path, executed: list[str]) -> None:
     for stem, text in eighty_files().items():
         (tmp_path / f"{stem}.py").write_text(f"raise SystemExit('executed')\n{text}")
     for seed in (ROOT / "migrations").glob("[0-9]*.py"):
         (tmp_path / f"9{seed.name}").write_text(seed.read_text())
     modules = set(sys.modules)
-    started = time.perf_counter()
     checked = check_folder(tmp_path)
-    assert time.perf_counter() - started < 5  # 0.1 s on a quiet machine
     assert (checked.files, checked.errors) == (83, 0)
     assert not [name for name in executed if name.startswith(str(tmp_path))]
     assert not {name for name in set(sys.modules) - modules if name[:1].isdigit()}

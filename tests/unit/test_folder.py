@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
@@ -19,7 +19,6 @@ from bridge.files.plain_file import PlainFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-quick = settings(max_examples=150, deadline=None)
 
 UPGRADE = "def upgrade(db):\n    pass\n"
 
@@ -54,7 +53,6 @@ contents = st.lists(
 ).map(lambda names: sorted({name for name in names if name.strip(".")}))  # fmt: skip
 
 
-@quick
 @given(contents, st.sampled_from(["file", "folder", "dangling", "loop"]))
 def test_the_quick_listing_says_what_the_whole_one_says_or_nothing(
     names: list[str], kind: str
@@ -142,7 +140,6 @@ def test_a_link_to_a_file_is_a_migration(tmp_path: Path) -> None:
 names = st.text("abXY019_-. \u00e9", max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.sets(names, max_size=8))
 def test_a_scan_finds_every_numbered_file_in_sorted_order(endings: set[str]) -> None:
     expected = sorted(f"{i % 3}{i:02}{ending}" for i, ending in enumerate(sorted(endings)))
@@ -388,7 +385,6 @@ numbered = st.builds(
 )
 
 
-@quick
 @given(st.sets(numbered, max_size=8), st.text(max_size=8))
 def test_a_new_name_always_sorts_last_and_its_number_is_the_greatest(
     existing: set[str], message: str
@@ -403,7 +399,6 @@ def test_a_new_name_always_sorts_last_and_its_number_is_the_greatest(
     assert all(other < stem for other in existing)
 
 
-@quick
 @given(st.integers(1, 60))
 def test_a_folder_of_new_names_counts_up(count: int) -> None:
     known: tuple[PlainFile, ...] = ()
@@ -435,7 +430,6 @@ def test_a_message_becomes_a_part_of_a_file_name(message: str, slug: str) -> Non
     assert slugify(message) == slug
 
 
-@quick
 @given(st.text())
 def test_a_slug_is_a_plain_word_and_stays_what_it_is(message: str) -> None:
     slug = slugify(message)
@@ -492,7 +486,6 @@ def test_a_number_given_must_be_in_place(number: str, other: str) -> None:
     )
 
 
-@quick
 @given(st.sets(numbered, max_size=6), st.integers(0, 1200), st.integers(1, 4))
 def test_a_new_name_never_adds_a_disagreement(existing: set[str], number: int, width: int) -> None:
     known = files(*existing)
@@ -525,7 +518,6 @@ def test_where_alphabetical_and_numeric_order_disagree(
     assert order_disagreements(files(*existing)) == pairs
 
 
-@quick
 @given(st.lists(numbered, max_size=8, unique=True))
 def test_no_disagreement_means_one_order(existing: list[str]) -> None:
     numbers = [int(file.number) for file in files(*existing)]

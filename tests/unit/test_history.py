@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.files.plain_file import PlainFile
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
-quick = settings(max_examples=200, deadline=None)
 
 STEMS = [f"{number:03}_{letter}" for number in range(1, 5) for letter in "ab"]
 MOMENTS = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 4)]
@@ -99,7 +98,6 @@ def test_a_row_that_an_adopted_table_holds_twice_is_one_migration() -> None:
     assert order(at("001_a", 1), at("001_a", 2)) == ["001_a"]
 
 
-@quick
 @given(some_rows(), st.booleans(), stems)
 def test_every_row_has_one_place_in_the_order(
     rows: list[Row], certain: bool, pointers: list[str]
@@ -119,7 +117,6 @@ def test_every_row_has_one_place_in_the_order(
         assert ordered[-1].version in pointed
 
 
-@quick
 @given(some_rows(), st.booleans(), stems, st.randoms())
 def test_the_order_does_not_depend_on_how_the_database_gives_the_rows(
     rows: list[Row], certain: bool, pointers: list[str], random: Random
@@ -133,7 +130,6 @@ def test_the_order_does_not_depend_on_how_the_database_gives_the_rows(
 # The history
 
 
-@quick
 @given(stems, some_rows())
 def test_the_history_is_the_applied_ones_and_then_the_pending_by_name(
     folder: list[str], rows: list[Row]
@@ -152,7 +148,6 @@ def test_the_history_is_the_applied_ones_and_then_the_pending_by_name(
         assert entry.row is None or entry.row.version == entry.stem
 
 
-@quick
 @given(stems, some_rows())
 def test_up_to_a_revision_is_all_of_the_history_before_it_and_itself(
     folder: list[str], rows: list[Row]
@@ -164,7 +159,6 @@ def test_up_to_a_revision_is_all_of_the_history_before_it_and_itself(
     assert history.up_to(history.pointer) == history.applied
 
 
-@quick
 @given(stems, some_rows())
 def test_late_files_are_the_pending_ones_that_sort_before_an_applied_file(
     folder: list[str], rows: list[Row]
@@ -177,7 +171,6 @@ def test_late_files_are_the_pending_ones_that_sort_before_an_applied_file(
     ]
 
 
-@quick
 @given(stems, some_rows())
 def test_a_hole_is_a_row_without_a_file_between_two_files(
     folder: list[str], rows: list[Row]
@@ -190,7 +183,6 @@ def test_a_hole_is_a_row_without_a_file_between_two_files(
     assert set(history.holes) <= set(history.missing)
 
 
-@quick
 @given(stems, some_rows(), st.sets(st.sampled_from(STEMS)))
 def test_each_missing_file_is_squashed_a_hole_or_of_a_newer_release(
     folder: list[str], rows: list[Row], declared: set[str]

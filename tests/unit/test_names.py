@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from bridge.config.settings import Settings
@@ -134,7 +134,6 @@ def sharing(stem: str) -> set[str]:
     return {other for other in FOLDER if number_of(other) == number_of(stem)}
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_every_spelling_of_a_name_means_its_file_and_no_other(data: st.DataObject) -> None:
     stem = data.draw(st.sampled_from(FOLDER))
@@ -286,7 +285,6 @@ def literal(sql: str) -> str:
     return sql[1:-1].replace("''", "'")
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.data(), st.sampled_from(list(FORMS)), st.booleans())
 def test_a_file_whose_row_is_respelled_is_understood_or_refused_with_what_mends_it(
     data: st.DataObject, form: str, ours: bool
@@ -310,7 +308,6 @@ def test_a_file_whose_row_is_respelled_is_understood_or_refused_with_what_mends_
     assert all(entry.file for entry in found.history.applied)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_spelling_of_several_files_is_refused_with_all_of_them(data: st.DataObject) -> None:
     files = tuple(PlainFile("migrations", stem) for stem in FOLDER)

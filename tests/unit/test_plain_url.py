@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.database.plain_url import plain_parameters
@@ -31,14 +31,12 @@ ordinary = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(pieces | ordinary)
 def test_what_is_read_without_sqlalchemy_is_what_is_read_with_it(url: str) -> None:
     if (plain := plain_parameters(url)) is not None:
         assert plain == connection_parameters(normalise(url))
 
 
-@settings(max_examples=200, deadline=None)
 @given(pieces)
 def test_a_url_that_is_refused_with_a_sentence_is_not_read(url: str) -> None:
     try:

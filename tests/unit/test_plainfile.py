@@ -10,14 +10,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
 from bridge.files.header import OUR_NAMES, Header, meant_for
 from bridge.files.plain_file import PlainFile, name_keys, revision_id, text_checksum
-
-quick = settings(max_examples=150, deadline=None)
 
 UPGRADE = "def upgrade(db):\n    pass\n"
 
@@ -119,7 +117,6 @@ def test_characters_alembic_cannot_have_become_underscores(stem: str, revision: 
     assert revision_id(stem) == revision
 
 
-@quick
 @given(st.text())
 def test_a_revision_id_is_legal_and_mapping_it_again_changes_nothing(stem: str) -> None:
     revision = revision_id(stem)
@@ -128,7 +125,6 @@ def test_a_revision_id_is_legal_and_mapping_it_again_changes_nothing(stem: str) 
     assert len(revision) == len(stem)
 
 
-@quick
 @given(st.text(max_size=8), st.text(max_size=8))
 def test_names_with_one_revision_id_share_a_key(one: str, other: str) -> None:
     same = revision_id(one).lower() == revision_id(other).lower()
@@ -243,7 +239,6 @@ def test_a_constant_description_is_read(tmp_path: Path, code: str, description: 
     assert header(tmp_path, f"{code}\n{UPGRADE}").description == description
 
 
-@quick
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_literal_description_comes_back_as_it_was_written(written: str) -> None:
     from bridge.files.header import read_header
@@ -768,7 +763,6 @@ def test_innocent_names_are_left_alone(tmp_path: Path, code: str) -> None:
     assert header(tmp_path, text).transaction is None
 
 
-@quick
 @given(st.sampled_from(OUR_NAMES), st.data())
 def test_one_slip_of_the_pen_is_recognised(name: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(name) - 2))
@@ -778,7 +772,6 @@ def test_one_slip_of_the_pen_is_recognised(name: str, data: st.DataObject) -> No
     assert meant_for(swapped) == (name if swapped != name else None)
 
 
-@quick
 @given(st.sampled_from(OUR_NAMES), st.text("abc_", max_size=3), st.text("abc_", max_size=3))
 def test_a_name_with_one_of_ours_inside_is_a_name_of_its_own(
     name: str, before: str, after: str
@@ -801,7 +794,6 @@ lines = st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_catego
 blanks = st.sampled_from(["", " ", "\t ", "  "])
 
 
-@quick
 @given(lines, st.data())
 def test_line_endings_and_trailing_white_space_do_not_count(
     text: list[str], data: st.DataObject
@@ -812,7 +804,6 @@ def test_line_endings_and_trailing_white_space_do_not_count(
     assert text_checksum(spaced) == text_checksum("\n".join(text))
 
 
-@quick
 @given(lines, lines)
 def test_any_other_difference_counts(one: list[str], other: list[str]) -> None:
     def bare(text: list[str]) -> list[str]:
@@ -856,7 +847,6 @@ def checksum_or_none(file: PlainFile) -> str | None:
         return None
 
 
-@settings(max_examples=600, deadline=None)
 @given(texts, texts, st.lists(pieces, max_size=2))
 def test_a_file_has_a_checksum_if_that_is_its_own_however_quickly_it_was_told(
     tmp_path_factory: pytest.TempPathFactory, one: bytes, other: bytes, end: list[bytes]

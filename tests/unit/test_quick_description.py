@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import PlainFileError
@@ -141,7 +141,6 @@ def _texts(draw: st.DrawFn) -> str:
     return text + UPGRADE
 
 
-@settings(max_examples=1500, deadline=None)
 @given(_texts())
 def test_what_is_read_in_the_head_is_what_the_parser_finds(source: str) -> None:
     found = quick(source)

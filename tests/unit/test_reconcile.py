@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from bridge.errors import LedgerError
@@ -534,7 +534,6 @@ def left_by(agreed: Agreement, found: State) -> State:
     return replace(found, exists=True, ours=True, pointers=pointers, elsewhere=())
 
 
-@settings(max_examples=600, deadline=None)
 @given(databases())
 def test_a_database_is_refused_or_brought_into_agreement(
     database: tuple[tuple[PlainFile, ...], State],
@@ -556,7 +555,6 @@ def test_a_database_is_refused_or_brought_into_agreement(
     assert (again.pointer, again.moves_pointer, again.warnings) == (history.pointer, False, ())
 
 
-@settings(max_examples=300, deadline=None)
 @given(databases(), st.data())
 def test_a_stamp_leaves_agreement_behind(
     database: tuple[tuple[PlainFile, ...], State], data: st.DataObject

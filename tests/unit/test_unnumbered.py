@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
@@ -284,7 +284,6 @@ def test_where_no_name_is_free_that_is_told(tmp_path: Path) -> None:
     assert "There is no next number: " in str(fault)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.from_regex(r"[vV][-_.]?[0-9]{1,6}[-_.a-z0-9]{0,6}", fullmatch=True))
 def test_a_number_with_a_v_before_it_is_recognised(stem: str) -> None:
     parts = v_parts(stem)
