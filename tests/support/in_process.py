@@ -126,7 +126,7 @@ def _state_put_back() -> Iterator[None]:
     """Put back what a command may change in the process and not put back itself."""
     names = ("argv", "stdin", "stdout", "stderr", "excepthook")
     of_sys = {name: getattr(sys, name) for name in names}
-    path, modules = sys.path[:], set(sys.modules)
+    path, others = sys.path[:], _taken_out()
     handlers = {each: signal.getsignal(each) for each in signal.valid_signals()}
     importlib.invalidate_caches()  # the test has just written files
     # Else a command would be called `python -m pytest` where the tests are.
@@ -136,15 +136,22 @@ def _state_put_back() -> Iterator[None]:
             yield
     finally:
         sys.modules["__main__"] = pytests_main
-        for name in sys.modules.keys() - modules:
-            if not _is_kept(sys.modules[name]):
-                del sys.modules[name]
+        _taken_out()
+        sys.modules.update(others)
         sys.path[:] = path
         for name, value in of_sys.items():
             setattr(sys, name, value)
         for signum, handler in handlers.items():
             if signal.getsignal(signum) is not handler:
                 signal.signal(signum, handler)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    """Forget the modules of all projects, as a process of its own knows none; gives them."""
+    others = {name: module for name, module in sys.modules.items() if not _is_kept(module)}
+    for name in others:
+        del sys.modules[name]
+    return others
 
 
 def _is_kept(module: object) -> bool:
