@@ -59,7 +59,8 @@ class Invocation:
         if given is None:
             return invocation
         return replace(
-            invocation, request=replace(invocation.request, database=given, embedded=False)
+            invocation,
+            request=replace(invocation.request, database=given, embedded=False, opened=False),
         )
 
     @classmethod

@@ -27,10 +27,13 @@ def opened(
     block. An Engine or a Connection that was handed in needs no name. `asked_with` is how a person
     would name one. Raises UsageError if no database is named, or it cannot be used.
     """
+    if request.opened:
+        yield request
+        return
     with named(request, settings, asked_with) as here:
-        if here is not request and isinstance(here.database, Database):
+        if isinstance(here.database, Database):
             here.reporter.tell(events.DatabaseChosen(here.database.describe()))
-        yield here
+        yield replace(here, opened=True)
 
 
 @contextmanager

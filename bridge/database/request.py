@@ -36,6 +36,8 @@ class Request:
     reporter: Reporter = field(default_factory=LogReporter)
     #: Cancels the running statement on signals, for callers that have one.
     interrupter: Interrupter | None = None
+    #: Whether its database is named, and was told, for as long as whoever did that is at work.
+    opened: bool = False
     #: What a person types to go on after a failure has been mended.
     command: str = "eai migrate"
 

@@ -113,7 +113,7 @@ class _OverTheDriver:
         from bridge.database.engine import normalise
 
         database = Database(normalise(self.url, source=self.source), self.source)
-        return replace(self.asked, database=database)
+        return replace(self.asked, database=database, opened=True)
 
     def is_up_to_date(self) -> bool:
         import psycopg2

@@ -248,7 +248,7 @@ def test_files_that_cannot_be_told_apart_are_left_alone(books: Books) -> None:
 
 UNSURE = (
     "schema_migrations records 002_b as applied, without a checksum, and its file is gone; "
-    "002_x.py, 005_b.py, 006-b.py, which are not recorded, have its number or the words after "
+    "002_x.py, 005_b.py and 006-b.py, which are not recorded, have its number or the words after "
     "that. Nobody can tell whether one of them is that migration under another name. Nothing was "
     "changed, because it could do its work a second time. If one of them is that migration, type "
     "which: eai migrate repair 002_b 002_x. If all of them are new ones, type: eai migrate mark "

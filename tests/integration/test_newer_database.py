@@ -124,7 +124,7 @@ def test_several_breaking_migrations_are_all_named(books: Books) -> None:
     books.upgrade()
     forget(books, B, D, E)
     assert books.refused(books.upgrade) == refusal(
-        "002_b, 004_d, 005_e",
+        "002_b, 004_d and 005_e",
         "version = '002_b' OR version = '004_d' OR version = '005_e'",
         them="them",
     )
