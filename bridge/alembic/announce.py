@@ -1,4 +1,4 @@
-"""What is told, or refused, before the first file of a run."""
+"""Tell, or refuse, what preflight found, before the first file of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alembic's commands as bridge runs them: one thread at a time, and bridge's errors out of them."""
+"""Run Alembic's commands: one thread at a time, with bridge's own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Alembic's context is told: the team's own options, and those that bridge decides."""
+"""Configure Alembic's context: the team's own options, and those that bridge decides."""
 
 from __future__ import annotations
 

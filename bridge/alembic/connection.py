@@ -1,4 +1,4 @@
-"""The connection of an Alembic command: handed in, or made from the URL that the settings say."""
+"""Open the connection of an Alembic command: handed in, or made from the URL."""
 
 from __future__ import annotations
 

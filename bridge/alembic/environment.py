@@ -1,4 +1,4 @@
-"""What happens between Alembic and a live database: env.py's work.
+"""Run env.py's work on a live database: connect, lock, configure Alembic, run.
 
 A command that only looks reads the ledger and answers from it. A command that writes goes
 through `bridge.alembic.write`. Here both are told apart, and Alembic's context is set up for

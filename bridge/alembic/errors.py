@@ -1,4 +1,4 @@
-"""How bridge's errors reach those who called Alembic.
+"""Carry bridge's errors through Alembic to its caller.
 
 They expect a CommandError; a person at the ``alembic`` command expects a sentence and an exit
 status that tells a failed migration from a wrong option.

@@ -1,4 +1,4 @@
-"""What bridge says of an Alembic command that runs: carried along in its configuration."""
+"""Carry what bridge asks of an Alembic command in that command's configuration."""
 
 from __future__ import annotations
 

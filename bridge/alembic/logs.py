@@ -1,4 +1,4 @@
-"""Whom an Alembic command tells what it does."""
+"""The reporter of an Alembic command: bridge's own, or one that writes to a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person may type for a revision: the file's name, or its beginning, as well as the id.
+"""Resolve what a person types for a revision: a file's name, its beginning, or the id.
 
 Pure: names in, names or sentences out. Alembic's own words (head, base, +1) are left to it.
 """

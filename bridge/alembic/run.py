@@ -1,4 +1,4 @@
-"""What one command works with: a folder, a database, and whom to tell."""
+"""The context of one command: its folder, its database and its reporter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One migration as Alembic sees it: a revision whose file is not imported, only run."""
+"""One migration as Alembic's revision: its file is never imported, only run."""
 
 from __future__ import annotations
 

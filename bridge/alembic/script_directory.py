@@ -1,4 +1,4 @@
-"""Plain files as Alembic revisions: the door to Alembic's script directory.
+"""Give Alembic a script directory in which plain files are revisions.
 
 Alembic's commands ask a script directory for their steps by names that begin with an underscore
 (tests/unit/test_private_names.py lists them); what is done then is in methods without one.

@@ -1,4 +1,4 @@
-"""An upgrade, a downgrade or a stamp: with the lock held, look again, decide, do, record."""
+"""Write to the database: an upgrade, a downgrade or a stamp, while the lock is held."""
 
 from __future__ import annotations
 
