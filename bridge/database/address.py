@@ -1,4 +1,4 @@
-"""Which database is meant, who says so, and how it is reached and told, without SQLAlchemy.
+"""The address of a database and where it came from, without SQLAlchemy.
 
 It reads no URL and connects to nothing.
 """

@@ -1,4 +1,4 @@
-"""Cancelling what a connection runs, from another thread.
+"""Cancel the running statement of a connection, from another thread.
 
 psycopg2's own `cancel()` keeps the GIL for as long as the request is on its way: with a network
 that answers nothing, or a pooler that queues the request, it stops every thread of the process.

@@ -1,4 +1,4 @@
-"""The kinds of failure of a connection: what libpq or the server says, and what it means.
+"""The causes of a failed connection: what libpq or the server says, and what it means.
 
 Those that no waiting mends, and those that may pass. The texts are those of libpq 16 to 18, and
 of the server while a session starts; what servers say is known in the languages they often speak.

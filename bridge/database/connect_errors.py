@@ -1,4 +1,4 @@
-"""Why a connection could not be made, and whether trying again can help.
+"""Explain why a connection failed, and whether trying again can help.
 
 At that moment psycopg2 has no SQLSTATE, only libpq's text, which may hold several attempts
 and may be in the server's language. What is not recognised counts as "try again later".

@@ -1,4 +1,4 @@
-"""The connection to the database of a request: named once, waited for, watched for signals."""
+"""Open the connection of a request: named once, waited for, watched for signals."""
 
 from __future__ import annotations
 

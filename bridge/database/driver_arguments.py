@@ -1,4 +1,4 @@
-"""The connect arguments of asyncpg and psycopg, by the names that libpq has for them.
+"""Translate the connect arguments of asyncpg and psycopg to libpq's names.
 
 Data in, data out. An argument that only tunes the other driver is left out; one that decides
 where a connection leads, as whom or how well it is protected is kept, or refused.

@@ -1,4 +1,4 @@
-"""From a URL to an Engine and a Connection: which database, who says so, and getting in.
+"""Make an Engine and a Connection from a URL.
 
 It starts no server: that the embedded PostgreSQL was chosen is an answer like any other.
 """

@@ -1,4 +1,4 @@
-"""What a caller hands in as the database, made into what a migration can run on.
+"""Turn the database that a caller hands in into one that migrations can run on.
 
 It connects to nothing. For a URL as text it imports no SQLAlchemy, and never
 ``sqlalchemy.ext.asyncio``: what comes from there is there already. What becomes of an engine of

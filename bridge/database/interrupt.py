@@ -1,4 +1,4 @@
-"""SIGTERM, Ctrl-C and a closed terminal cancel the running statement.
+"""Cancel the running statement on SIGTERM, Ctrl-C and a closed terminal.
 
 Python runs its signal handlers between two bytecodes of the main thread, so while the driver waits
 for the server none runs: a statement of an hour would have to end first. Here a thread of its own

@@ -1,4 +1,4 @@
-"""Python values as SQL constants, without a connection.
+"""Write Python values as SQL constants, without a connection.
 
 psycopg2 does this itself when it sends a statement. Without a connection it does not know how
 the server reads a backslash, and guesses; so whatever may hold one is written here. Everything

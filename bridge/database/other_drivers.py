@@ -1,4 +1,4 @@
-"""An engine of asyncpg or psycopg, made into the address that psycopg2 can connect to.
+"""Turn an engine of asyncpg or psycopg into the URL that psycopg2 connects to.
 
 The address and the connect arguments that the engine has are put into a URL; what has no
 counterpart there is refused, never left out. It connects to nothing.

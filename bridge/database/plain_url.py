@@ -1,4 +1,4 @@
-"""The ordinary database URL, read without SQLAlchemy: most starts need no more than that.
+"""Read an ordinary database URL without SQLAlchemy: most starts need no more.
 
 It connects to nothing. Whatever is out of the ordinary is left to `bridge.database.url`, with
 which this must agree: to be told nothing costs time, to be told something else would be another

@@ -1,4 +1,4 @@
-"""Connections that are open already when an Engine wants them.
+"""Open connections before an Engine asks for them.
 
 To open one takes as long as a small migration does. So the connection over which a database was
 asked whether anything is pending goes on to run what is, and the one that will hold the migration

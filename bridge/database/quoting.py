@@ -1,4 +1,4 @@
-"""Names and constants as SQL has them: the only place that quotes either."""
+"""Quote names and constants for SQL: the only place that does."""
 
 from __future__ import annotations
 

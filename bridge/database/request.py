@@ -1,4 +1,4 @@
-"""What a caller asks for: which database, by which configuration, and whom to tell.
+"""The request of a caller: which database, which configuration, which reporter.
 
 It imports neither SQLAlchemy nor Alembic: most runs have nothing to do, and need none of them.
 """

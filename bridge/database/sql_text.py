@@ -1,4 +1,4 @@
-"""What a SQL text does to its session, as far as its words tell.
+"""Read from a SQL text what it does to its session.
 
 This is no parser: it knows constants, quoted names, bodies of functions and comments well enough
 not to look for words inside them.

@@ -1,4 +1,4 @@
-"""The SQLSTATE of an error, whichever driver raised it."""
+"""Read the SQLSTATE of an error, whichever driver raised it."""
 
 from __future__ import annotations
 

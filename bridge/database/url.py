@@ -1,4 +1,4 @@
-"""A database URL as teams write it, made into the one SQLAlchemy and psycopg2 understand.
+"""Turn a database URL as teams write it into one for SQLAlchemy and psycopg2.
 
 It connects to nothing. No message of this module quotes the URL: it may hold a password,
 and in a URL that cannot be read nobody can tell where.

@@ -1,4 +1,4 @@
-"""One PostgreSQL data directory: made whole or not at all, started, stopped.
+"""One PostgreSQL data directory: create it whole or not at all, start it, stop it.
 
 Nothing here keeps two processes apart; that is `bridge.database.embedded.server`, which holds its
 lock around every call. No signal is sent to a process before it was checked what that process is.

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: where they are, and as which user they may run.
+"""Find PostgreSQL's programs, and the user that may run them.
 
 Nothing here starts a server; that is `bridge.database.embedded.server`.
 """

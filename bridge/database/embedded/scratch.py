@@ -1,4 +1,4 @@
-"""A database on the embedded server that exists for no longer than one run."""
+"""A temporary database on the embedded server, for one run."""
 
 from __future__ import annotations
 
