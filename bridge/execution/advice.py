@@ -1,4 +1,4 @@
-"""Sentences about errors that migrations meet, and what is known to help against them."""
+"""The advice on errors that migrations meet: sentences, and what helps."""
 
 from __future__ import annotations
 

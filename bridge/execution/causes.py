@@ -1,4 +1,4 @@
-"""Whose fault an error of a migration is, as far as its SQLSTATE tells, and what helps.
+"""Tell the cause of a migration's error from its SQLSTATE, and what helps.
 
 To correct the file is no help where the disk is full, a right is missing, or a person has cancelled
 a statement.

@@ -1,4 +1,4 @@
-"""What the words of a file's statements tell of what they may do, without asking the server.
+"""Guess from the words of a file's statements what they may do, without the server.
 
 Where they tell of nothing, questions to the server can be saved. What no statement shows, such as
 the work of a trigger, is not known from here.

@@ -1,4 +1,4 @@
-"""Indexes that CREATE INDEX CONCURRENTLY could not finish: they are there, and are never used."""
+"""Find invalid indexes: CREATE INDEX CONCURRENTLY did not finish them, and nothing uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Execute a plain file, to get at its functions, and see whether they did their work."""
+"""Load a plain file's functions, call them, and check that they did their work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it means for a file that it did not get a lock in time; pure decisions."""
+"""Decide what a lock that was not obtained in time means for a file; no database."""
 
 from __future__ import annotations
 

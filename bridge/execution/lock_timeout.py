@@ -1,4 +1,4 @@
-"""The server's `lock_timeout`, while a migration runs.
+"""Set the server's `lock_timeout` while a migration runs.
 
 A statement that waits for the lock of a busy table makes everyone who comes later wait behind
 it, readers included. With a limit it gives up instead, and `bridge.execution.retry` tries it again.

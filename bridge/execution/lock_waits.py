@@ -1,4 +1,4 @@
-"""How long a migration waits for locks, and for whom.
+"""Watch how long a migration waits for locks, and who holds them.
 
 A thread beside the run looks, through a connection of its own, at a statement that lasts: the
 server can name who is in the way only as long as the statement waits. One thread serves a whole

@@ -1,4 +1,4 @@
-"""What helps where a migration ran to its end, and the database did not take its record."""
+"""The advice for a migration that ran to its end, and whose record the database refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a migration again that did not get a lock in time.
+"""Run a migration again that did not get a lock in time.
 
 A file is executed once for each attempt, so only a file of which nothing has stayed is tried
 again: what it did outside of the database, it does again.

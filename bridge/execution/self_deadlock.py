@@ -1,4 +1,4 @@
-"""Finds a migration that waits for a lock of its own process, which it would do for ever.
+"""Find a migration that waits for a lock of its own process, and so for ever.
 
 A file that opens an Engine of its own while uncommitted work of `db` holds a table stands still:
 the thread that would commit is the one that waits. PostgreSQL sees only one of the two waiting.

@@ -1,4 +1,4 @@
-"""The Session that a migration gets, and who listens to what it does.
+"""The Session that a migration gets, and the listeners to what it does.
 
 What a commit means here is told in `bridge.execution.transaction`.
 """

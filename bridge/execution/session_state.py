@@ -1,4 +1,4 @@
-"""What a migration changes on its connection for itself, put back before it is recorded.
+"""Put back what a migration changed for itself on its connection, before it is recorded.
 
 Role, search_path and settings that a file leaves behind would make the record go to another
 schema or fail; a connection left outside a transaction would make it go alone.

@@ -1,4 +1,4 @@
-"""Time limits of the server's that a migration may have run into.
+"""The time limits of the server that a migration may have run into.
 
 A role or a database has them for careless applications, and a migration runs under them like any
 other session. What the driver then says of it is little: of a session that was ended, nothing.

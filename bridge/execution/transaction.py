@@ -1,4 +1,4 @@
-"""What one migration does to its connection, and the commit that it is owed.
+"""The transactions of one migration on its connection, and its deferred commit.
 
 Files written for the home-made runner had an ordinary Session, whose ``commit()`` was real. Here
 the last commit of a file has to be made together with the record that the file was applied.
