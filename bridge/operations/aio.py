@@ -1,4 +1,4 @@
-"""`upgrade` and `status` for code in an event loop, which goes on meanwhile.
+"""`upgrade` and `status` for an event loop, which goes on meanwhile.
 
 The work is done in a thread of its own, on the same synchronous connection as ever: Alembic and
 the files know no other. What this adds is that a cancelled await ends the work and waits until it

@@ -1,4 +1,4 @@
-"""A change to the two tables that a person is asked about, while no lock is held."""
+"""Ask a person about a change to the two tables, while no lock is held."""
 
 from __future__ import annotations
 

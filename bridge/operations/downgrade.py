@@ -1,4 +1,4 @@
-"""`eai migrate downgrade`: what it would revert, and reverting just that.
+"""`eai migrate downgrade`: list what it would revert, and revert just that.
 
 The order is the reverse of the one in which this database has applied its migrations. It runs
 Alembic's own command, as `bridge.operations.upgrade` does.

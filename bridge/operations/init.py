@@ -1,4 +1,4 @@
-"""The use case: set a project up, with a configuration and a folder of migrations.
+"""`eai migrate init`: set a project up with a configuration and a folder of migrations.
 
 What is there already is never changed: where a file would have to be, it is said which lines
 belong into it. A database is only read.

@@ -1,4 +1,4 @@
-"""Who holds the migration lock, what it runs, who waits for it and who is in its way.
+"""Find who holds the migration lock, what it runs, who waits for it, who blocks it.
 
 It only looks, and cancels a statement where that is asked for; `bridge.locking.migration_lock`
 takes and releases the lock. Of a statement only its shape is told: its constants can be customers'

@@ -1,4 +1,4 @@
-"""`eai migrate new`: the next plain file, empty or from a comparison with the models.
+"""`eai migrate new`: write the next plain file, empty or from the models.
 
 It runs Alembic's own ``revision``, so that hooks and options of the project count as they do
 there. Without a comparison no database is needed.

@@ -1,4 +1,4 @@
-"""What `eai migrate status` knows: where the database stands and who migrates it, or the files.
+"""Gather what `eai migrate status` shows: the database and its lock, or the files alone.
 
 It only looks, in one transaction; how it is shown is decided in `bridge.cli.status_table`.
 """

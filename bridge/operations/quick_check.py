@@ -1,4 +1,4 @@
-"""Whom to ask whether anything is pending: the database that a request names, and how.
+"""Answer whether anything is pending in the database of a request, if it is quickly known.
 
 An ordinary URL is asked over the driver alone, without SQLAlchemy; anything else, and a server that
 the driver cannot connect to, over an Engine, with the waiting and the words that belong to that.

@@ -1,4 +1,4 @@
-"""The answer to most starts, "nothing is pending", for the price of one query.
+"""Find with one query that nothing is pending: the answer to most starts.
 
 It imports neither SQLAlchemy nor Alembic, takes no lock and, unless changed files are to be
 refused, opens no migration. It never says that something is pending: whatever is not plainly up to

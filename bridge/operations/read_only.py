@@ -1,4 +1,4 @@
-"""A connection for those who only look at a database: nothing is written, no lock is taken."""
+"""Open a connection that only reads: it writes nothing and takes no lock."""
 
 from __future__ import annotations
 

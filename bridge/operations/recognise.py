@@ -1,4 +1,4 @@
-"""What a database has recorded, told before anything is done with it; it only reads."""
+"""Describe what a database has recorded, before anything is done with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to repair in a ledger. Data in, data out: it reads files, and no database."""
+"""List what there is to repair in a ledger. Data in, data out: it reads files, no database."""
 
 from __future__ import annotations
 

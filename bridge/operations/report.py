@@ -1,4 +1,4 @@
-"""What callers learn about a run: what it has done, or would do."""
+"""The report of a run: what it has done, or would do."""
 
 from __future__ import annotations
 

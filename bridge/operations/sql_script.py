@@ -1,4 +1,4 @@
-"""`eai migrate --sql`: the pending migrations of one database, as a script.
+"""`eai migrate --sql`: write the pending migrations of one database as a script.
 
 `alembic upgrade --sql` knows no database and begins at base; this one looks first. It writes
 nothing into the database.

@@ -1,4 +1,4 @@
-"""Where a database stands: what is applied, what is pending, and what is wrong.
+"""The status of a database: what is applied, what is pending, and what is wrong.
 
 It only looks: nothing is written, no lock is taken and Alembic is not imported. An ``env.py`` of
 a team's own is not run; the tables are those that the settings name.

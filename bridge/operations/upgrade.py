@@ -1,4 +1,4 @@
-"""The use case: bring a database up to date, or say what that would take.
+"""`eai migrate`: bring a database up to date, or list what that would take.
 
 What the command line and a starting service share. It runs Alembic's own commands on the
 configuration of the project, so that everything goes through the same environment as the

@@ -1,4 +1,4 @@
-"""A connection to rehearse on: while it is guarded it cannot be committed, not even by its driver.
+"""A connection to rehearse on: while it is guarded, not even its driver can commit it.
 
 SQLAlchemy's ways to commit are refused by the mode that a rehearsed file runs in. A file can get
 at the driver's connection below it, too.

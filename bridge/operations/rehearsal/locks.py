@@ -1,4 +1,4 @@
-"""Which tables a rehearsed file has locked, so that others would have to wait for it."""
+"""List the tables that a rehearsed file has locked."""
 
 from __future__ import annotations
 

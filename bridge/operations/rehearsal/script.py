@@ -1,4 +1,4 @@
-"""The statements of a rehearsed file, as the SQL that a real run of it would send.
+"""The statements of a rehearsed file as the SQL that a real run would send.
 
 A rehearsal runs in one transaction, so that what the file commits is only a savepoint there.
 Here the outermost savepoints become BEGIN and COMMIT again. Nothing here talks to a database.
