@@ -1,4 +1,4 @@
-"""What a shell completes: the names of migrations, from the files alone.
+"""Complete the names of migrations in a shell, from the files alone.
 
 It never fails and never says anything: whoever presses the key is in the middle of a command.
 """

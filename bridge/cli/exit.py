@@ -1,4 +1,4 @@
-"""How every command of `eai` ends: with a result, or with a sentence and an exit code.
+"""End a command of `eai`: with a result, or with a sentence and an exit code.
 
 The handling is in each command and not around them all, so that it also holds where a team has
 mounted them in a command line of its own.

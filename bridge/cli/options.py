@@ -1,4 +1,4 @@
-"""What is typed between `migrate` and a sub-command, and the run that follows from it."""
+"""The options of `migrate` that its sub-commands share, and the run that they make."""
 
 from __future__ import annotations
 

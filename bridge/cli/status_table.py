@@ -1,4 +1,4 @@
-"""The migrations as a table: drawn by Rich on a terminal, else one plain line for each.
+"""Print the migrations as a table: drawn by Rich on a terminal, else one plain line for each.
 
 It decides what is shown and how wide, and asks nobody anything.
 """
