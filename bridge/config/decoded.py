@@ -1,4 +1,4 @@
-"""Texts from outside of Python: variables and arguments, whose bytes may be no text at all."""
+"""Refuse variables and arguments whose bytes are not text."""
 
 from __future__ import annotations
 

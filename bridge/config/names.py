@@ -1,4 +1,4 @@
-"""Names of options: which ones are Alembic's, and which is a slip for one of ours."""
+"""Tell which options are Alembic's, and which are a misspelling of bridge's."""
 
 from __future__ import annotations
 

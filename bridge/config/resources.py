@@ -1,4 +1,4 @@
-"""Names of Python things in a configuration: a folder in a package, an object in a module.
+"""Find what a configuration names: a folder in a package, an object in a module.
 
 A folder is located without importing its package; only an object is imported.
 """

@@ -1,4 +1,4 @@
-"""What alembic.ini, BRIDGE_* and the command line say about a run, in one place.
+"""The settings of a run, from alembic.ini, BRIDGE_* and the command line.
 
 Both ways in (a configuration found on disk, or the Config that Alembic hands over) follow
 the same rules. It opens no database, executes no file, and imports no Alembic.

@@ -1,4 +1,4 @@
-"""Where the configuration lies, and one option of it: alembic.ini and pyproject.toml.
+"""Find the configuration, alembic.ini or pyproject.toml, and read one option of it.
 
 It finds the files and reads single options as Alembic does (the ini file wins, ``%(here)s``
 is the folder of the file). It does not know what an option means, and imports no Alembic.

@@ -1,4 +1,4 @@
-"""What the values of settings may be: each function takes one as it was written and checks it.
+"""Check the values of settings: each function takes one as it was written.
 
 All of them raise UsageError, which says where the value stands and what it must be.
 """
