@@ -1,4 +1,4 @@
-"""Who keeps a statement from its lock, as far as the asking role may see it.
+"""Find who keeps a statement from its lock, as far as the asking role may see it.
 
 This module only looks, and through a connection other than the one that waits. It never shows
 what others have sent: their statements can hold customers' data.

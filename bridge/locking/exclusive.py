@@ -1,4 +1,4 @@
-"""The right to migrate, for one command: the lock, and no earlier run that still works.
+"""Let one command migrate: it gets the lock, and no earlier run still works.
 
 It puts together `bridge.locking.migration_lock` and `bridge.locking.liveness`, and tells a person
 for whom it waits.

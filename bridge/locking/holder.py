@@ -1,4 +1,4 @@
-"""Who holds one of bridge's two advisory locks, as far as the asking role may see it.
+"""Find who holds one of bridge's two advisory locks, as far as the role may see it.
 
 This module only looks; taking and releasing the locks is in bridge.locking.migration_lock.
 """

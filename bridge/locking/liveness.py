@@ -1,4 +1,4 @@
-"""The claim: a migration connection makes known that it is alive.
+"""Show that a migration connection is alive, with a second advisory lock: the claim.
 
 After `kill -9` of a migrator its migration lock (bridge.locking.migration_lock) is free at once,
 while the backend of its migration connection works on and may even commit. So that connection holds

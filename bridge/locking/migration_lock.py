@@ -1,4 +1,4 @@
-"""One migrator at a time on one database: the migration lock.
+"""The migration lock: one migrator at a time on one database.
 
 An advisory lock, in sight of everyone in `pg_locks`, held by a connection of its own that does
 nothing else. It decides which process may migrate; whoever has obtained it must look again what is

@@ -1,4 +1,4 @@
-"""A pool that has no connection left for a run: told after some seconds, and given up later.
+"""Report a pool that has no connection left for a run, and give up later.
 
 A pooler keeps a statement waiting for as long as all its server connections are taken, two minutes
 by default. One of them may be that of the run's own migration lock, and then nobody will ever give

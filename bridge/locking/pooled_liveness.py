@@ -1,4 +1,4 @@
-"""The claim behind a pooler, where nothing can be held for longer than a transaction.
+"""The claim behind a pooler, where no lock outlives a transaction.
 
 PgBouncer in transaction mode gives each transaction of a client any of its server connections, and
 what stays on one is found there by the next client. So each transaction of a migration makes the
