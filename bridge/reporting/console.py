@@ -1,4 +1,4 @@
-"""A run as a person follows it: a line for each thing that happens, on standard error.
+"""Show a run to a person: a line for each event, on standard error.
 
 The results of a command go to standard output and are not written here.
 """

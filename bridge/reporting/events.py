@@ -1,4 +1,4 @@
-"""What a run tells, one class for each event, in the order of a run.
+"""The events of a run: one class for each, in the order of a run.
 
 `--log-format json` writes them under the names and the keys that the documentation promises.
 """

@@ -1,4 +1,4 @@
-"""A run as a machine follows it: one line of JSON for each event, on standard error.
+"""Show a run to a machine: one line of JSON for each event, on standard error.
 
 The names of the events and of their fields are documented in docs/pages/events.md, and stay.
 Parameters of statements are written only where that is asked for, and passwords never.

@@ -1,4 +1,4 @@
-"""What a command was asked for, on standard output."""
+"""Write a command's result to standard output."""
 
 from __future__ import annotations
 

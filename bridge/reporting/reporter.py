@@ -1,4 +1,4 @@
-"""Whoever is told what a run does: a Reporter, and the one that writes to a log.
+"""The Reporter, which receives the events of a run, and the one that writes to a log.
 
 The command line writes lines, a service writes to its log, a test keeps a list.
 """

@@ -1,4 +1,4 @@
-"""Standard error as a person reads it: lines that stay and, on a terminal, one that moves.
+"""Write to standard error: lines that stay and, on a terminal, one that moves.
 
 The moving line is drawn by a thread of its own. Whatever else is printed meanwhile, by a
 migration say, goes through here too, so that the line makes way for it and comes back below.
