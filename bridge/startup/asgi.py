@@ -1,4 +1,4 @@
-"""Migrations around the life of an ASGI application, and what can be told of them meanwhile.
+"""Run the migrations when an ASGI application starts, and answer its probes meanwhile.
 
 A Startup is shared by the lifespan, the gate and the health endpoint of one process. It imports
 no framework, and serves nothing itself.

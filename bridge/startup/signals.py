@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while an event loop waits for a migration.
+"""Stop on SIGTERM and Ctrl-C while an event loop waits for a migration.
 
 A server's own handler only takes a note and goes on waiting for its application to start. Here
 the waiting task is cancelled as well, whose end rolls back. The handler that was there is

@@ -1,4 +1,4 @@
-"""What an application calls when it starts, under the switch of whoever operates it.
+"""Apply or check the migrations when an application starts, as the operator has set it.
 
 `upgrade` does what it is told; these ask the setting `startup` (BRIDGE_STARTUP) first. They know
 of no framework.
