@@ -1,4 +1,4 @@
-"""Databases for tests: empty ones, and copies of a template to which all migrations were applied.
+"""Databases for tests: empty ones, and copies of a migrated template.
 
 The server is that of TEST_DATABASE_URL, whose role must be allowed to create databases, or else an
 embedded one for tests only. Workers of pytest-xdist agree through advisory locks in the database

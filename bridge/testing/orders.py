@@ -1,4 +1,4 @@
-"""The orders in which databases may meet a branch's new migrations, and what they come to.
+"""The orders in which databases may meet a branch's new migrations, and their results.
 
 A database that is made anew runs all files by their names. One that had the base's files already
 runs the new ones after them, wherever they sort. And one that had the branch before the base went

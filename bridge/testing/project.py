@@ -1,4 +1,4 @@
-"""The migrations under test: where they are, and running them in a database made for it."""
+"""The migrations under test: find them, and run them in a database made for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database's schema as text, to compare two, as pg_dump tells it.
+"""Write a database's schema as text, with pg_dump, to compare two.
 
 Two things do not count. The bookkeeping tables are left out, for they are there after the first
 run and not before it. And the columns of a table are sorted: PostgreSQL puts a new column last,

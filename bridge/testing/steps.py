@@ -1,4 +1,4 @@
-"""Each migration up, down and up again, in one database that goes through all of them."""
+"""Run each migration up, down and up again, in one database."""
 
 from __future__ import annotations
 
