@@ -1,4 +1,4 @@
-"""Find why the functions of a migration cannot be called, or are not to be called yet.
+"""Find why the functions of a migration cannot be called, or not yet.
 
 A new file has the statement PLACEHOLDER in both functions. It is SQL that no database takes, so
 that such a file can never be recorded as applied; it is looked for, so that the file is refused
