@@ -1,4 +1,4 @@
-"""Waiting: for so long, for a lock, or until a try succeeds; another thread can end it.
+"""Wait for a time, for a lock, or until a try succeeds; another thread can end it.
 
 Whoever waits for a thread of ours may give up, and that thread may be asleep between two tries.
 It runs `stoppable`; everything in it that waits does so with `sleep` or `acquire`. In a thread
