@@ -54,6 +54,6 @@ def announce(
 
 
 def tell(reporter: Reporter, warnings: Iterable[Finding]) -> None:
-    """Tell of each, with its id for those who read it as data."""
+    """Tell each finding, with its id for those who read it as data."""
     for each in warnings:
         reporter.tell(events.Warned(str(each), id=each.id))

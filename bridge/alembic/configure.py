@@ -96,7 +96,7 @@ def _autogenerate_switches(config: Config) -> dict[str, bool]:
 def without_ledger(
     settings: Settings, default_schema: str | None, own: Callable[..., bool] | None
 ) -> Callable[..., bool]:
-    """An ``include_object`` that leaves the ledger out, and asks `own` about everything else.
+    """Return an ``include_object`` that leaves the ledger out, and asks `own` about the rest.
 
     The ledger is in nobody's models, so autogenerate would drop it; and in a project that does
     have a model of it, it would drop the columns that bridge adds.

@@ -138,6 +138,6 @@ def _refused_by_database(error: DBAPIError) -> BridgeError:
 
 
 def _could_not_connect(error: DBAPIError) -> bool:
-    """Whether a connection that was cut could not be made anew: no server has answered."""
+    """Return whether a cut connection could not be made anew: no server has answered."""
     answered = error.statement is not None or sqlstate(error) is not None
     return isinstance(error, OperationalError) and not answered

@@ -33,13 +33,13 @@ class IrreversiblePlainFilesError(PlainFilesError, NotImplementedError):
 
 
 def under_command_line(config: Config) -> bool:
-    """Whether the ``alembic`` command runs; a program may set `cmd_opts` too, to pass -x on."""
+    """Return whether the ``alembic`` command runs; programs set `cmd_opts` too, to pass -x on."""
     return getattr(config.cmd_opts, "cmd", None) is not None
 
 
 @contextmanager
 def told_to_alembic(config: Config) -> Iterator[None]:
-    """Inside this block, bridge's errors become what the caller of Alembic expects.
+    """Turn bridge's errors into what the caller of Alembic expects, inside this block.
 
     Under the ``alembic`` command that is a message and bridge's exit status (Alembic itself
     knows only one, 255); for everybody else it is a CommandError caused by the BridgeError.

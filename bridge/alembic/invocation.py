@@ -46,7 +46,7 @@ class Invocation:
 
     @classmethod
     def of(cls, config: Config) -> Invocation:
-        """What stands in this configuration; for an ``alembic`` command, what was typed there.
+        """Return the invocation in this configuration; for an ``alembic`` command, what was typed.
 
         ``config.attributes["connection"]`` may be an Engine or a Connection, as Alembic's own
         cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. Raises
@@ -65,12 +65,12 @@ class Invocation:
 
     @classmethod
     def in_(cls, config: Config) -> Invocation | None:
-        """What bridge's own code has put there; None where ``alembic`` or a program calls."""
+        """Return what bridge's own code has put there; None where others call Alembic."""
         found = config.attributes.get(KEY)
         return found if isinstance(found, cls) else None
 
     def config(self) -> Config:
-        """The project's configuration, as Alembic reads it, with this attached."""
+        """Return the project's configuration, as Alembic reads it, with this attached."""
         request = self.request
         files = find_config(request.config, environ=os.environ)
         config = Config(files.ini, toml_file=files.toml)
@@ -81,7 +81,7 @@ class Invocation:
 
 
 def _typed(config: Config) -> Invocation:
-    """What to type to go on after a failure of an ``alembic`` command is like what was typed."""
+    """Return what to type to go on after a failure of an ``alembic`` command."""
     if not under_command_line(config):
         return Invocation()
     function, *_ = config.cmd_opts.cmd if config.cmd_opts else (None,)
@@ -92,7 +92,7 @@ def _typed(config: Config) -> Invocation:
 
 
 def _url_of(config: Config) -> str | None:
-    """The URL of ``alembic -x database_url=URL``."""
+    """Return the URL of ``alembic -x database_url=URL``."""
     arguments: Any = getattr(config.cmd_opts, "x", None) or ()
     for argument in arguments:
         name, _, value = argument.partition("=")

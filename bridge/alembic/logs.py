@@ -12,7 +12,7 @@ from bridge.reporting.reporter import LogReporter, Reporter
 
 
 def reporter_for(config: Config) -> Reporter:
-    """The reporter handed in; under the ``alembic`` command one that writes to standard error.
+    """Return the reporter handed in; under ``alembic`` one that writes to standard error.
 
     An alembic.ini with sections for logging decides for itself how the command tells, as it does
     with Alembic's own templates; loggers that exist already are left as they are.

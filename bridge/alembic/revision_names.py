@@ -17,7 +17,7 @@ _SHOWN = 8
 
 
 def as_revision(given: str, stems: Collection[str]) -> str:
-    """What Alembic understands for `given`: a stem becomes its id, anything else stays.
+    """Return what Alembic understands for `given`: a stem becomes its id, the rest stays.
 
     A stem may hold characters that an id cannot, so `004_add-index`, `004_add-i` and
     `004_add-index+1` are translated. A whole stem is taken before a relative one.
@@ -36,7 +36,7 @@ def as_revision(given: str, stems: Collection[str]) -> str:
 
 
 def unknown_revision(given: str, stems: Collection[str], folder: str) -> str:
-    """The sentence for a name that means no migration, or more than one."""
+    """Return the sentence for a name that means no migration, or more than one."""
     fitting = sorted(stem for stem in stems if revision_id(stem).startswith(revision_id(given)))
     if len(fitting) < 2:  # noqa: PLR2004 - one that fits would have been found
         return (

@@ -43,7 +43,7 @@ class CommandRun:
     def of(
         cls, script: PlainScriptDirectory, connection: Connection, request: Request
     ) -> CommandRun:
-        """The run of this script directory; to be asked before the first statement is sent.
+        """Return the run of this script directory; call it before the first statement is sent.
 
         The first statement would begin a transaction, which would then look like the caller's.
         """
@@ -58,7 +58,7 @@ class CommandRun:
         )
 
     def read(self) -> State:
-        """What the database holds, by the stems of the migrations; writes nothing.
+        """Read what the database holds, by the stems of the migrations; writes nothing.
 
         Says what was made of a ledger that another runner has made, the first time. Raises
         LedgerError if nothing can be made of it.
@@ -72,6 +72,6 @@ class CommandRun:
         return state
 
     def step_taken(self, **told: Any) -> None:
-        """Alembic's ``on_version_apply`` callback."""
+        """Serve as Alembic's ``on_version_apply`` callback."""
         if self.on_step is not None:
             self.on_step(**told)

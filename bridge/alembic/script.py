@@ -26,7 +26,7 @@ class Runs(Protocol):
     execute: Callable[[PlainFile, Direction], None] | None
 
     def told_to_alembic(self) -> AbstractContextManager[None]:
-        """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
+        """Turn bridge's errors into what Alembic's caller expects, inside this block."""
 
 
 #: What is shown in place of a path.
@@ -56,7 +56,7 @@ class PlainScript(Script):
 
 
 class PlainModule:
-    """Stands where Alembic expects the imported file; executes it only when it has to run."""
+    """A stand-in for the imported file, which Alembic expects; it runs the file when asked."""
 
     def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
         self.down_revision = down
@@ -100,7 +100,7 @@ class PlainModule:
 
 
 def entry_of(step: RevisionStep) -> Entry:
-    """The migration that a step of Alembic's runs."""
+    """Return the migration that a step of Alembic's runs."""
     return cast("PlainScript", step.revision).entry
 
 

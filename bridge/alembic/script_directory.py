@@ -102,7 +102,7 @@ class PlainScriptDirectory(ScriptDirectory):
         self.revision_map = RevisionMap(self._scripts)
 
     def told_to_alembic(self) -> AbstractContextManager[None]:
-        """Inside this block, bridge's errors reach Alembic's caller as it expects them."""
+        """Turn bridge's errors into what Alembic's caller expects, inside this block."""
         return told_to_alembic(self.config)
 
     def _scripts(self) -> Iterator[Script]:
@@ -176,7 +176,7 @@ class PlainScriptDirectory(ScriptDirectory):
         return steps
 
     def _announced(self, direction: Direction, entries: Sequence[Entry]) -> None:
-        """See to it that a bad file is refused before any is run, with all else that is."""
+        """Refuse a bad file, and all else that preflight refuses, before any file is run."""
         error = None
         for entry in entries:
             try:
@@ -192,7 +192,7 @@ class PlainScriptDirectory(ScriptDirectory):
             raise error
 
     def _steps_to_head(self, destination: str, current_rev: Any) -> list[RevisionStep] | None:
-        """What is pending, straight from the history; None where it takes Alembic's map to tell.
+        """Return what is pending, from the history alone; None where Alembic's map is needed.
 
         To map a thousand revisions takes longer than to run one of them.
         """
@@ -260,11 +260,11 @@ class PlainScriptDirectory(ScriptDirectory):
 
     @property
     def quiet(self) -> bool:
-        """Whether somebody else tells what was written."""
+        """Return whether somebody else reports what was written."""
         return self.invocation.writes_file
 
     def _writes_a_file(self) -> bool:
-        """Whether this is `eai migrate new` or `alembic revision`; others run what is there.
+        """Return whether this is `eai migrate new` or `alembic revision`; others run what is there.
 
         Alembic tells its own commands apart by their options only.
         """
@@ -278,7 +278,7 @@ class PlainScriptDirectory(ScriptDirectory):
 
 
 def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:
-    """Revert nothing but what a person has agreed to, who may have thought for a while."""
+    """Refuse to revert anything but what a person has agreed to."""
     if agreed is not None and [entry.stem for entry in entries] != list(agreed):
         raise TryAgain(
             "Meanwhile another process has changed what is applied to this database, so that this "
@@ -288,7 +288,7 @@ def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> No
 
 
 def _environment_folder(config: Config, settings: Settings) -> str:
-    """Where env.py lies: bridge's own, or that of the team."""
+    """Return the folder of env.py: bridge's own, or that of the team."""
     location = config.get_alembic_option("script_location")
     if location in {None, ENVIRONMENT}:
         return str(Path(__file__).parent.parent / "environment")

@@ -222,7 +222,7 @@ class _Writing:
         self._state = replace(state, layout=self._layout)
 
     def _checksums(self, found: Preflight) -> dict[str, str]:
-        """The present texts of applied files of which no checksum is recorded, if it can be.
+        """Return the checksums to record: of applied files that have none, where a column is there.
 
         Nothing else is known of them, and a later change or another name is noticed from then on.
         """
@@ -243,13 +243,13 @@ class _Writing:
     def _announce(
         self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
     ) -> None:
-        """What is to be known, or refused, before the first of these migrations is run."""
+        """Tell, or refuse, what preflight found before the first of these migrations runs."""
         announce(self._run, self._state, direction, entries, otherwise)
         if entries and self._hindrance is not None:
             raise self._hindrance
 
     def _announce_stamp(self, revision: str | None) -> None:
-        """What is refused before this revision is stamped: what could not be recorded of it."""
+        """Refuse a stamp of this revision if it could not be recorded."""
         wanted = self._line.up_to(revision)
         preflight(
             self._command,
@@ -334,7 +334,7 @@ class _Writing:
             self._record(row, pointer=attempt.file.revision)
 
     def _recorded(self, row: Row) -> Row:
-        """The row as the ledger has it."""
+        """Return the row as the ledger has it."""
         return replace(row, key=self._state.key(row.version))
 
     def _record(self, row: Row, *, pointer: str | None = None) -> None:
@@ -391,7 +391,7 @@ def _finish_forgetting(attempt: Attempt) -> None:
 
 
 def _is_about(error: IntegrityError, layout: Layout) -> bool:
-    """Whether it is the name of the migration that is there twice, and no other column."""
+    """Return whether it is the name of the migration that is there twice, and no other column."""
     detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None) or "")
     columns = re.search(r"\(([^()]*)\)=\(", detail)
     return columns is None or columns[1] == layout.key_name
