@@ -116,7 +116,7 @@ class ArgumentUse:
                 self._add(call, expects or "connection", "passed", called, name)
 
     def _look_at_begin(self, item: ast.withitem, block: ast.With, names: frozenset[str]) -> None:
-        """`with engine.begin() as connection` gives a Connection; a Session's gives nothing."""
+        """Look at `with x.begin() as y`: an Engine gives a Connection, a Session gives nothing."""
         match item:
             case ast.withitem(
                 context_expr=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="begin")),
@@ -147,7 +147,7 @@ def _parameters(arguments: ast.arguments) -> set[str]:
 
 
 def _inspects_or_rebinds(node: ast.AST, parameter: str) -> bool:
-    """Whether this asks what the parameter is, or makes something else of its name."""
+    """Return whether this asks what the parameter is, or makes something else of its name."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             return name == parameter

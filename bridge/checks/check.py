@@ -50,12 +50,12 @@ class Checked:
 
     @property
     def errors(self) -> int:
-        """How many problems there are that should stop a merge."""
+        """The number of problems that should stop a merge."""
         return self._count(Severity.ERROR)
 
     @property
     def warnings(self) -> int:
-        """How many problems there are that a person should know."""
+        """The number of problems that a person should know."""
         return self._count(Severity.WARNING)
 
     @property

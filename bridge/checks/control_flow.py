@@ -181,7 +181,7 @@ class _BackwardWalk:
         return isinstance(node, ast.Name) and node.id in self._sessions
 
     def _is_of_session(self, call: ast.Call) -> bool:
-        """Whether this is a method of the Session, in a function that sees the names around it."""
+        """Return whether this is a method of the Session, where names from outside are seen."""
         return isinstance(call.func, ast.Attribute) and self._is_session(call.func.value)
 
     def _helper(self, call: ast.Call) -> Function | None:

@@ -37,7 +37,7 @@ def base_problems(folder: str, now: Mapping[str, str], base: GitBase) -> list[Pr
 
 
 def _is_squashed(stem: str, now: Mapping[str, str], base: GitBase) -> bool:
-    """Whether it went with all that came before it, and something is left."""
+    """Return whether it went with all that came before it, and something is left."""
     return any(each > stem for each in now) and not any(
         each < stem for each in base.fork if each in now
     )

@@ -44,7 +44,7 @@ class Ignored:
         return cls(everywhere, by_line)
 
     def silences(self, rule: str, line: int | None) -> bool:
-        """Whether a comment silences this rule at this line."""
+        """Return whether a comment silences this rule at this line."""
         return rule in self.everywhere or (line is not None and rule in self.by_line.get(line, ()))
 
 

@@ -41,15 +41,15 @@ class _Parsed:
     bindings: tuple[Binding, ...]
 
     def fault(self, name: str) -> PlainFileError | None:
-        """Why the function of this name cannot be called."""
+        """Return why the function of this name cannot be called."""
         return function_fault(self.path, name, self.bindings, self.source)
 
     def unwritten(self, name: str) -> PlainFileError | None:
-        """Why the function of this name still has to be written."""
+        """Return why the function of this name is not written yet."""
         return unwritten(self.path, name, self.bindings, self.source)
 
     def error_of(self, read: Callable[[str, Sequence[Binding]], object]) -> PlainFileError | None:
-        """Why this cannot be read from the header."""
+        """Return why this cannot be read from the header."""
         try:
             read(self.path, self.bindings)
         except PlainFileError as error:

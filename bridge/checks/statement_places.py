@@ -36,7 +36,7 @@ class StatementPlaces:
         return min(first + within, last) if same_lines else first
 
     def silences(self, rule: str, captured: CapturedStatement, line: int | None) -> bool:
-        """Whether a comment silences this rule for this statement."""
+        """Return whether a comment silences this rule for this statement."""
         lines: set[int | None] = {line}
         for each in captured.lines:
             lines.update(self._around(each))

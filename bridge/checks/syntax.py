@@ -90,7 +90,7 @@ class Constants:
         return None
 
     def is_string(self, node: ast.expr) -> bool:
-        """Whether this is a string, and not the `text()` that a Session wants."""
+        """Return whether this is a string, and not the `text()` that a Session wants."""
         return self._text(node, frozenset({"dedent"})) is not None
 
     def _text(self, node: ast.expr, wrappers: frozenset[str], depth: int = 0) -> str | None:

@@ -126,6 +126,6 @@ def _other_work(path: str, calls: Sequence[DatabaseCall]) -> Iterator[Problem]:
 
 
 def _sends_only(pattern: re.Pattern[str], call: DatabaseCall) -> bool:
-    """Whether it is known that every statement of this call is of this kind."""
+    """Return whether it is known that every statement of this call is of this kind."""
     found = [piece for piece in pieces(call.sql or "") if piece]
     return bool(found) and all(map(pattern.match, found))
