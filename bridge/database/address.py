@@ -46,7 +46,7 @@ def named(
     asked_with: str = ASKED_WITH,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[str, str | URL] | None:
-    """The place that names the database, and the URL as it is written there; None for nowhere.
+    """Return the place that names the database, and its URL as written; None for nowhere.
 
     The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``. An empty variable
     counts as unset. Raises UsageError for bytes that are no text.
@@ -65,14 +65,14 @@ def named(
 
 
 def configured_in(settings: Settings) -> str:
-    """The last of the places, as messages name it."""
+    """Return the last of the places, as messages name it."""
     return f"sqlalchemy.url in {settings.config_file or 'the Alembic configuration'}"
 
 
 def connect_defaults(
     given: Mapping[str, str], *, application_name: str = "bridge"
 ) -> dict[str, object]:
-    """What libpq is told beyond what the URL says, which `given` holds by libpq's names.
+    """Return the parameters for libpq beyond `given`, which are those of the URL.
 
     Time-outs, keepalives and the application's name of the URL are kept, and so are PGAPPNAME
     and PGCONNECT_TIMEOUT.

@@ -45,7 +45,7 @@ class Watched:
                 current.cancel()
 
     def busy(self) -> bool:
-        """Say whether it waits for the server to finish a statement."""
+        """Return whether it waits for the server to finish a statement."""
         with contextlib.suppress(Exception):
             return is_active(self._refresh()[0])
         return False

@@ -44,7 +44,7 @@ def find_cause(error: Exception) -> Cause:
 
 
 def _final(text: str) -> Cause | None:
-    """What no waiting mends, in a text that may tell of several attempts.
+    """Return the cause that no waiting can cure, from a text about several attempts.
 
     libpq goes on to another address only from what may pass, so that the address it tried last
     decides. There it may have tried with encryption and without: if the first way was cut, or one
@@ -100,7 +100,7 @@ def _driver_text(error: Exception) -> str:
 
 
 def _without_secrets(text: str, database: Database) -> str:
-    """Blot out passwords. libpq is not known to print one; this is the second line."""
+    """Blot out passwords. libpq is not known to print one; this is a second safeguard."""
     given = connection_parameters(database.url)
     names = {given.get(name) for name in ("user", "dbname", "host")}
     for name in ("password", "sslpassword", "passfile"):

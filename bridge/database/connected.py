@@ -21,7 +21,7 @@ from bridge.reporting import events
 def opened(
     request: Request, settings: Settings, *, asked_with: str = "--database-url"
 ) -> Iterator[Request]:
-    """Name the database of a request, tell which it is, and yield the request with that name.
+    """Name the database of a request, report it, and yield the request with that name.
 
     Connects to nothing. An embedded server is started if it is the one, and runs for as long as the
     block. An Engine or a Connection that was handed in needs no name. `asked_with` is how a person
@@ -40,7 +40,7 @@ def opened(
 def named(
     request: Request, settings: Settings, asked_with: str = "--database-url"
 ) -> Iterator[Request]:
-    """As `opened`, without telling anybody."""
+    """Do as `opened` does, without a report."""
     given = request.database
     if isinstance(given, Engine | Connection) or (
         isinstance(given, Database) and not request.embedded
@@ -104,7 +104,7 @@ def connected(
 def _engine(
     given: object, make: Callable[[URL], Engine], stack: ExitStack
 ) -> tuple[Engine, Database]:
-    """The Engine to connect with, and what to call its database."""
+    """Return the Engine to connect with, and what to call its database."""
     if isinstance(given, Engine):
         return given, Database(given.url, "the Engine that was handed in")
     assert isinstance(given, Database)  # noqa: S101 - `named` has named it

@@ -102,7 +102,7 @@ def _wrong_type(name: str, value: object) -> CannotBeCarriedOver:
 
 
 def _is_known(name: str) -> bool:
-    """Whether the libpq of psycopg2 has such a parameter."""
+    """Return whether the libpq of psycopg2 has such a parameter."""
     try:
         make_dsn(**{name: "0"})
     except (ProgrammingError, TypeError):
@@ -119,7 +119,7 @@ def _listed(name: str) -> Callable[[Any], dict[str, str]]:
 
 
 def _timeout(value: Any) -> dict[str, str]:
-    """Seconds to connect; libpq knows whole ones only."""
+    """Return the seconds to connect; libpq knows whole ones only."""
     if not isinstance(value, int | float):
         raise _wrong_type("timeout", value)
     return {"connect_timeout": str(math.ceil(value))}
@@ -145,7 +145,7 @@ def _system_certificates() -> str:
 
 
 def _server_settings(value: Any) -> dict[str, str]:
-    """Settings of the session, which libpq sends as options of the server's command line."""
+    """Return the session's settings, which libpq sends as options of the server."""
     settings = {str(name): _text("server_settings", each) for name, each in dict(value).items()}
     parameters = {}
     if name := settings.pop("application_name", None):

@@ -51,7 +51,7 @@ TELL_EVERY = 4.0
 
 @dataclass(frozen=True)
 class EmbeddedChoice:
-    """The embedded PostgreSQL is to be used; nothing was started yet."""
+    """The choice of the embedded PostgreSQL; nothing was started yet."""
 
     #: Who chose it: ``--embedded``, or the setting.
     source: str

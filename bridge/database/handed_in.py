@@ -37,7 +37,7 @@ _INSTEAD = {
 
 
 def usable(given: object, *, environ: Mapping[str, str] = os.environ) -> Usable:
-    """Make an engine of another driver into the address it connects to; leave the rest as it is.
+    """Turn an engine of another driver into the URL it connects to; leave the rest as it is.
 
     Where MIGRATION_DATABASE_URL is set, it goes before such an engine, and a refusal names it.
     Raises UsageError for what no migration can run on.
@@ -68,7 +68,7 @@ def usable(given: object, *, environ: Mapping[str, str] = os.environ) -> Usable:
 
 
 def _is(given: object, module: str, name: str) -> bool:
-    """Whether it is of this class of SQLAlchemy's, without importing that for the question."""
+    """Return whether it is of this class of SQLAlchemy's, without importing SQLAlchemy."""
     found = getattr(sys.modules.get(module), name, None)
     return found is not None and isinstance(given, found)
 

@@ -134,7 +134,7 @@ class _Guard:
                 self._previous[signum] = signal.signal(signum, self._handle)
 
     def listen(self) -> int:
-        """Have every signal that comes written to our socket; return who had it before."""
+        """Have each signal written to our socket; return the socket that it had before."""
         return signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def restore(self) -> None:
@@ -199,7 +199,7 @@ class _Guard:
 
 
 class CancelRequest:
-    """At most one cancel request at a time, in a thread of its own: the network may be dead."""
+    """A sender of cancel requests: one at a time, in a thread, for the network may be dead."""
 
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel

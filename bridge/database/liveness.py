@@ -11,7 +11,7 @@ from typing import Any
 
 
 def is_silent(connection: Any) -> bool:
-    """Whether the server has sent nothing since it was last asked, and has not hung up.
+    """Return whether the server has sent nothing since it was last asked, and has not hung up.
 
     Asks nobody. False where that cannot be told: without `poll`, as on Windows.
     """

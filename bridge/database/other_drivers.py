@@ -24,7 +24,7 @@ WAY_OUT = "MIGRATION_DATABASE_URL"
 
 
 def address_of(engine: Engine, kind: str, environ: Mapping[str, str]) -> Database:
-    """Where an engine connects to, and how; `kind` is what a message calls it.
+    """Return where an engine connects to, and how; `kind` is what a message calls it.
 
     Where MIGRATION_DATABASE_URL is set, that is the answer. Raises UsageError, which names that
     way out, for what cannot be carried over.
@@ -51,7 +51,7 @@ def address_of(engine: Engine, kind: str, environ: Mapping[str, str]) -> Databas
 
 
 def _connect_arguments(engine: Engine) -> dict[str, Any]:
-    """What the engine hands to its driver, without connecting.
+    """Return what the engine hands to its driver, without connecting.
 
     SQLAlchemy has no public way to ask: the arguments are variables of the function that
     ``create_engine`` makes for the pool (``connect`` in sqlalchemy/engine/create.py, the same in

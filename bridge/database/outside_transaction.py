@@ -57,10 +57,10 @@ def refused_in_transaction(statement: str) -> str | None:
 
 
 def gives_up_slot(statement: str) -> bool:
-    """Whether a subscription has no slot afterwards, so that it can be dropped anywhere."""
+    """Return whether a subscription has no slot afterwards, so that it can be dropped anywhere."""
     return _GIVES_UP_SLOT.match(statement) is not None
 
 
 def drops_subscription(statement: str) -> bool:
-    """Whether it is refused only as long as the subscription has a slot."""
+    """Return whether it is refused only as long as the subscription has a slot."""
     return _DROPS_SUBSCRIPTION.match(statement) is not None

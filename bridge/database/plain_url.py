@@ -32,7 +32,7 @@ _SAME = frozenset(
 
 
 def plain_parameters(url: str) -> dict[str, str] | None:
-    """What libpq is told, under its own names; None for a URL that is not plain.
+    """Return the parameters for libpq, by its names; None for a URL that is not plain.
 
     It never raises, and shows nothing: what is wrong with a URL is said elsewhere.
     """

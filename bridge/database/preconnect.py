@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Ahead:
-    """One connection of the driver's that is open, and one that is being opened.
+    """Two connections of the driver's: one is open, one is being opened.
 
     Both are outside of a transaction. Whoever makes this closes it in the end, and the first one.
     """
@@ -58,7 +58,7 @@ class Ahead:
             self._second.close()
 
     def _next(self, *_arguments: Any) -> Any:
-        """The next connection that is open; None where SQLAlchemy is to make one."""
+        """Return the next open connection; None where SQLAlchemy must make one."""
         connection = next(self._ready, None)
         # Idle while much was loaded, it may have been ended for that.
         if connection is None or not is_silent(connection):

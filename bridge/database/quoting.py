@@ -7,7 +7,7 @@ from typing import Any
 
 
 def quote(name: str) -> str:
-    """A name in quotes, where SQL needs them."""
+    """Return a name in quotes, where SQL needs them."""
     preparer = _preparer()
     # Some letters beyond ASCII are equal to one of it where case does not count (a dotless i).
     return str(preparer.quote(name) if name.isascii() else preparer.quote_identifier(name))
@@ -22,12 +22,12 @@ def _preparer() -> Any:
 
 
 def always_quote(name: str) -> str:
-    """A name in quotes, whether it needs them or not."""
+    """Return a name in quotes, whether it needs them or not."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def constant(value: str) -> str:
-    """A string constant that means the same whatever standard_conforming_strings says."""
+    """Return a string constant that no standard_conforming_strings can change."""
     doubled = value.replace("'", "''")
     if "\\" in value:
         return "E'" + doubled.replace("\\", "\\\\") + "'"
@@ -35,7 +35,7 @@ def constant(value: str) -> str:
 
 
 def readable_constant(value: str) -> str:
-    """A string constant as a person types it; what a screen would not show is a number in it."""
+    """Return a string constant as a person types it; invisible characters become numbers."""
     text = "'" + value.replace("'", "''") + "'"
     if value.isprintable():
         return text

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line and the library's callers can say."""
+    """The request of the command line, or of a caller of the library."""
 
     #: None for what the settings and the environment say.
     database: Usable = None
@@ -53,7 +53,7 @@ class Request:
         reporter: Reporter | None,
         interrupter: Interrupter | None = None,
     ) -> Request:
-        """What an application asks for that starts; the arguments are those of `bridge.upgrade`."""
+        """Return the request of a starting application; its arguments are `bridge.upgrade`'s."""
         return cls(
             database=usable(database),
             config=config,
@@ -65,5 +65,5 @@ class Request:
         )
 
     def settings(self) -> Settings:
-        """What the configuration, the environment and this request say together."""
+        """Load the settings from the configuration, the environment and this request."""
         return Settings.load(self.config, overrides=self.overrides, defaults=self.defaults)

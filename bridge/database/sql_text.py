@@ -40,7 +40,7 @@ _DEFAULTS = ("isolation", "read_only", "deferrable")
 
 
 def terminated(statement: str) -> str:
-    """The statement with exactly one semicolon at its end, one that counts.
+    """Return the statement with exactly one semicolon at its end, one that counts.
 
     A text of nothing but comments stays as it is.
     """
@@ -56,7 +56,7 @@ def terminated(statement: str) -> str:
 
 
 def leaves_open(statement: str) -> bool | None:
-    """Whether the session is in a transaction after this text; None if it does not say."""
+    """Return whether the session is in a transaction after this text; None if it does not say."""
     if _END.fullmatch(_TOKEN.sub(" ", statement)):
         return False
     last = None
@@ -69,20 +69,20 @@ def leaves_open(statement: str) -> bool | None:
 
 
 def ends_transaction(statement: str) -> bool:
-    """Whether this text commits or rolls back, now or in the course of it."""
+    """Return whether this text commits or rolls back, now or in the course of it."""
     if _END.fullmatch(_TOKEN.sub(" ", statement)):
         return True
     return any(_ENDS.match(piece) for piece in pieces(statement))
 
 
 def rolls_back(statement: str) -> bool:
-    """Whether this text begins with a ROLLBACK of the whole transaction."""
+    """Return whether this text begins with a ROLLBACK of the whole transaction."""
     first = next((piece for piece in pieces(statement) if piece), "")
     return _ROLLS_BACK.match(first) is not None
 
 
 def undoing(statement: str) -> list[str]:
-    """What puts back the role and the settings that this text changes for its session."""
+    """Return the SQL that puts back the role and the settings that this text changes."""
     found: list[str] = []
     for piece in pieces(statement):
         candidates = [piece]
@@ -97,7 +97,7 @@ def undoing(statement: str) -> list[str]:
 
 
 def spans(statement: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a text in order, True with those that are constant, quoted or a comment."""
+    """Return the pieces of a text in order, True with those constant, quoted or a comment."""
     start = 0
     for match in _TOKEN.finditer(statement):
         if match.start() > start:
@@ -142,7 +142,7 @@ def _reset(name: str | None) -> str:
 
 
 def pieces(statement: str) -> Iterator[str]:
-    """The statements of a text, without comments, blank ones included."""
+    """Return the statements of a text, without comments, blank ones included."""
     piece: list[str] = []
     start = 0
     for match in _TOKEN_OR_END.finditer(statement):

@@ -46,7 +46,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What `postmaster.pid` tells, which may be about a server that is no more."""
+    """The content of `postmaster.pid`; its server may have ended."""
 
     data: Path
     pid: int
@@ -55,7 +55,7 @@ class Postmaster:
 
     @classmethod
     def read(cls, data: Path) -> Postmaster | None:
-        """None when no server was started on this data, or the last one ended well."""
+        """Read it; None when no server was started on this data, or the last one ended well."""
         try:
             lines = (data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -65,7 +65,7 @@ class Postmaster:
         return cls(data, pid, socket_dir=lines[4], status=lines[7].strip())
 
     def answers(self) -> bool:
-        """Whether something listens at the socket; a killed server's socket refuses."""
+        """Return whether something listens at the socket; a killed server's socket refuses."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(5)
             try:
@@ -75,7 +75,7 @@ class Postmaster:
             return True
 
     def is_alive(self) -> bool:
-        """Whether its process is a PostgreSQL server, and not another that got its number."""
+        """Return whether its process is a PostgreSQL server, not another with its number."""
         if not self.pid:
             return False
         if Path("/proc/self").exists():
@@ -96,7 +96,7 @@ class Postmaster:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The data directory of one major version in the folder `home`, and who runs it."""
+    """The data directory of one major version in the folder `home`, and its system user."""
 
     home: Path
     owner: Owner
@@ -105,11 +105,11 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """Named after the major version: another one cannot read it."""
+        """The folder of the data; a major version cannot read another's, so it is in the name."""
         return self.home / f"postgresql-{major_version(self.programs)}"
 
     def ensure_running(self) -> None:
-        """Make and start what is not there yet; returns when connections are taken.
+        """Create and start the server if needed; returns when it takes connections.
 
         Raises BridgeError with the end of the server's log.
         """
@@ -133,7 +133,7 @@ class Cluster:
         raise BridgeError(f"The embedded PostgreSQL did not start.{log_tail(self.home)}")
 
     def _initialise(self, data: Path) -> None:
-        """Make it beside its place, so that it is whole or absent."""
+        """Create the data beside its place, so that it is whole or absent."""
         for leftover in self.home.glob("initdb-*"):
             with _held(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -159,7 +159,7 @@ class Cluster:
         return " ".join(shlex.quote(f"--{key}={value}") for key, value in settings.items())
 
     def _new_socket_dir(self, data: Path) -> Path:
-        """Where the socket goes: with the data, or in a private folder with a shorter name."""
+        """Return a folder for the socket: with the data, or a private one with a shorter name."""
         if _fits(data):
             return data
         name = f"eai-bridge-{self.owner.uid}-{sha256(os.fsencode(data)).hexdigest()[:12]}"
@@ -179,7 +179,7 @@ class Cluster:
         return short
 
     def _ready(self, data: Path) -> bool:
-        """Whether the server takes connections; waits while it is starting or stopping."""
+        """Return whether the server takes connections; waits while it is starting or stopping."""
         deadline = time.monotonic() + PATIENCE
         while (server := Postmaster.read(data)) and server.answers():
             if server.status == "ready":
@@ -190,7 +190,7 @@ class Cluster:
         return False
 
     def _clear_stale(self, data: Path) -> None:
-        """Make way for a start: what holds the data but does not answer is put aside."""
+        """Make way for a start: put aside what holds the data but does not answer."""
         if (server := Postmaster.read(data)) is None:
             return
         if server.is_alive():  # its socket was removed, or it is only beginning
@@ -212,7 +212,7 @@ class Cluster:
 
 
 def log_tail(home: Path) -> str:
-    """The last lines that the server in this folder has logged, to end a message with."""
+    """Return the last lines of the server's log, to end a message with."""
     log = home / LOG
     try:
         lines = log.read_text(errors="replace").splitlines()[-8:]
@@ -223,7 +223,7 @@ def log_tail(home: Path) -> str:
 
 @contextlib.contextmanager
 def _held(folder: Path) -> Iterator[int]:
-    """Be the only one who works in a folder, once nobody else does.
+    """Wait until nobody else works in a folder, and keep others out.
 
     The lock goes with the last copy of the open file that this yields: a program that got one
     holds it when the process that started it was killed. That program is waited for, because it
@@ -240,6 +240,6 @@ def _held(folder: Path) -> Iterator[int]:
 
 
 def _fits(directory: Path) -> bool:
-    """Whether PostgreSQL and libpq can use a socket in this folder."""
+    """Return whether PostgreSQL and libpq can use a socket in this folder."""
     path = directory / _SOCKET
     return len(os.fsencode(path)) <= _LONGEST_SOCKET and bool(_SAFE_SOCKET.fullmatch(str(path)))

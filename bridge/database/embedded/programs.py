@@ -23,7 +23,7 @@ _NEEDED = ("initdb", "pg_ctl", "postgres")
 
 
 def find_programs() -> Path:
-    """The folder with the server's programs: those of the extra `embedded`, else the system's."""
+    """Find the folder of the server's programs: the extra `embedded`'s, else the system's."""
     for folder in _candidates():
         if all((folder / name).exists() for name in _NEEDED):
             return folder
@@ -35,7 +35,7 @@ def find_programs() -> Path:
 
 
 def find_program(name: str) -> Path:
-    """The path of `psql`, `pg_dump` and the like: the server's own, else the system's."""
+    """Find `psql`, `pg_dump` and the like: the server's own, else the system's."""
     with contextlib.suppress(UsageError):
         if (own := find_programs() / name).exists():
             return own
@@ -48,7 +48,7 @@ def find_program(name: str) -> Path:
 
 
 def major_version(programs: Path) -> int:
-    """The 18 of `postgres (PostgreSQL) 18.4`."""
+    """Return the 18 of `postgres (PostgreSQL) 18.4`."""
     told = subprocess.run(
         [programs / "postgres", "--version"], capture_output=True, text=True, check=False
     )
@@ -87,7 +87,7 @@ class Owner:
 
     @classmethod
     def choose(cls) -> Owner:
-        """PostgreSQL refuses to run as root, so root borrows an existing system user."""
+        """Choose the user: PostgreSQL refuses root, so root borrows an existing system user."""
         if os.geteuid() != 0:
             return cls("you", os.geteuid(), os.getegid(), switch=False)
         import pwd
@@ -131,7 +131,7 @@ class Owner:
         )
 
     def can(self, *command: str | Path) -> bool:
-        """Whether a command ends well when this user runs it."""
+        """Return whether a command ends well when this user runs it."""
         try:
             return self.run(*command).returncode == 0
         except OSError:
@@ -139,7 +139,7 @@ class Owner:
 
 
 def programs_for(owner: Owner, home: Path) -> Path:
-    """The server's programs, copied into the folder `home` if that user cannot read them."""
+    """Return the server's programs, copied into `home` if that user cannot read them."""
     programs = find_programs()
     if not owner.switch:
         return programs
@@ -166,7 +166,7 @@ def programs_for(owner: Owner, home: Path) -> Path:
 
 
 def _libraries(source: Path) -> list[Path]:
-    """The libraries that a wheel brings along, on Linux and on macOS."""
+    """Find the libraries that a wheel brings along, on Linux and on macOS."""
     package = source.parent
     found = (package.with_name(f"{package.name}.libs"), package / ".dylibs")
     return [folder for folder in found if folder.is_dir()]

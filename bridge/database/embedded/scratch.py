@@ -21,7 +21,7 @@ _OURS = re.compile(r"bridge_lint_(\d+)_[0-9a-f]+")
 
 @contextmanager
 def database_of_its_own() -> Iterator[Database]:
-    """An empty database; raises what `EmbeddedServer.start` raises."""
+    """Create an empty database for the block; raises what `EmbeddedServer.start` raises."""
     with EmbeddedServer.default() as server:
         _drop_leftovers(server)
         name = f"bridge_lint_{os.getpid()}_{secrets.token_hex(4)}"

@@ -73,7 +73,7 @@ class EmbeddedServer:
 
     @classmethod
     def default(cls) -> EmbeddedServer:
-        """The server of the present user; BRIDGE_EMBEDDED_DATA moves its folder."""
+        """Return the server of the present user; BRIDGE_EMBEDDED_DATA moves its folder."""
         _refuse_windows()
         if chosen := os.environ.get(DATA_VARIABLE):
             return cls(_textual(Path(chosen).expanduser(), DATA_VARIABLE))
@@ -149,11 +149,11 @@ class EmbeddedServer:
                 self.data_dir.rmdir()
 
     def running(self) -> bool:
-        """Whether the server runs and answers; starts nothing."""
+        """Return whether the server runs and answers; starts nothing."""
         return self.data_dir.is_dir() and self._socket_dir() is not None
 
     def url(self, database: str = DATABASE) -> URL:
-        """The address of a database; its text form has %2F, which Alembic's options refuse."""
+        """Return the address of a database; as text it has %2F, which Alembic's options refuse."""
         from sqlalchemy.engine import URL
 
         if (directory := self._socket_dir()) is None:
@@ -199,7 +199,7 @@ class EmbeddedServer:
 
     @staticmethod
     def program(name: str) -> Path:
-        """The path of `psql`, `pg_dump` and the like; raises UsageError when there is none."""
+        """Find `psql`, `pg_dump` and the like; raises UsageError when there is none."""
         return find_program(name)
 
     def _cluster(self) -> Cluster:
@@ -236,7 +236,7 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Make the folder's troubles (read-only, full, another's) a sentence."""
+        """Turn an error of the folder (read-only, full, another's) into a sentence."""
         try:
             yield
         except OSError as error:
@@ -282,7 +282,7 @@ class EmbeddedServer:
 
 
 def database_for(config_file: str | None) -> str:
-    """The name of a project's database: two projects of one user must not share theirs."""
+    """Return the name of a project's database: two projects of one user share none."""
     if config_file is None:
         return DATABASE
     folder = Path(config_file).resolve().parent
@@ -317,7 +317,7 @@ def _user_data_dir() -> Path:
 
 
 def _textual(folder: Path, where: str) -> Path:
-    """The folder, whose path the server writes into its files, and a URL has to hold."""
+    """Return the folder, whose path the server writes into its files and a URL must hold."""
     decoded(str(folder), where)
     return folder
 
