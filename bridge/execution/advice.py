@@ -9,7 +9,7 @@ from bridge.database.sqlstate import sqlstate
 
 
 def advice(error: BaseException) -> str | None:
-    """What is known to help against this error, as a sentence; None if nothing is."""
+    """Return what helps against this error, as a sentence; None if nothing is known."""
     state, text = sqlstate(error), str(getattr(error, "orig", None) or error)
     if state in _ADVICE:
         return _ADVICE[state]
@@ -20,7 +20,7 @@ def advice(error: BaseException) -> str | None:
 
 
 def lost(cause: BaseException | None) -> str:
-    """What a commit in an aborted transaction means; `cause` is what aborted it."""
+    """Explain a commit in an aborted transaction; `cause` is what aborted it."""
     why = f" ({first_line(cause)})" if cause else ""
     return (
         f"A statement failed{why} and the file went on without db.rollback(), so PostgreSQL threw "

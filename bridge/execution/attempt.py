@@ -50,20 +50,20 @@ class Attempt:
         return time.monotonic() - self.began
 
     def started(self) -> events.MigrationStarted:
-        """What is told before it."""
+        """Return the event before it."""
         description = self.file.header.description
         return events.MigrationStarted(
             migration=self.file.stem, direction=self.direction, description=description
         )
 
     def finished(self) -> events.MigrationFinished:
-        """What is told when it is recorded."""
+        """Return the event of its record."""
         return events.MigrationFinished(
             migration=self.file.stem, direction=self.direction, seconds=self.seconds()
         )
 
     def failed(self, error: BaseException) -> events.MigrationFailed:
-        """What is told when it is rolled back."""
+        """Return the event of its failure."""
         return events.MigrationFailed(
             migration=self.file.stem,
             direction=self.direction,

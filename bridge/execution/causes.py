@@ -14,7 +14,7 @@ from bridge.reporting.events import Direction
 
 
 class Blame(Enum):
-    """What has to change before a migration that failed is run again."""
+    """The thing to change before a failed migration is run again."""
 
     #: The file.
     FILE = auto()
@@ -27,7 +27,7 @@ class Blame(Enum):
 
 
 def blame(error: BaseException, direction: Direction | str) -> Blame:
-    """What has to change after this error of a file's statement; the file, if nothing is known."""
+    """Return what must change after this error of a statement; the file, if nothing is known."""
     state, text = sqlstate(error) or "", str(getattr(error, "orig", None) or error)
     for words, found in _BY_WORDS.get(state, {}).items():
         if words in text:
@@ -40,7 +40,7 @@ def blame(error: BaseException, direction: Direction | str) -> Blame:
 
 
 def advice_on_server(error: BaseException) -> str | None:
-    """What is known to help against an error that is not the file's; None if it may be."""
+    """Return what helps against an error that is not the file's fault; None if it may be."""
     state, text = sqlstate(error) or "", str(getattr(error, "orig", None) or error)
     if state == _QUERY_CANCELED and "user request" not in text:
         return None  # a limit of the server's, of which bridge.execution.time_limits tells
@@ -51,12 +51,12 @@ def advice_on_server(error: BaseException) -> str | None:
 
 
 def lacks_right(error: BaseException) -> bool:
-    """Whether the role may not do what the statement does."""
+    """Return whether the role may not do what the statement does."""
     return sqlstate(error) == _NO_RIGHT
 
 
 def advice_on_right(error: BaseException, role: str) -> str:
-    """Which role lacks a right, and how it comes by it."""
+    """Say which role lacks a privilege, and how to grant it."""
     text = str(getattr(error, "orig", None) or error)
     other = "or set MIGRATION_DATABASE_URL to the address of a role that may do it"
     if "must be owner of" in text:

@@ -46,7 +46,7 @@ class Failure:
     about_time: str | None = None
 
     def describe(self) -> str:
-        """The whole message, several lines of it."""
+        """Return the whole message, several lines of it."""
         parts = [
             self._headline(),
             *(f"  {line}" for line in self._cause().splitlines() if line.strip()),
@@ -61,7 +61,7 @@ class Failure:
         return "\n".join(parts)
 
     def describe_interruption(self, *, committed: bool) -> str:
-        """What an interruption means for the migration that ran; `committed` if it was done."""
+        """Say what an interruption did to the migration that ran; `committed` if it was done."""
         line = line_of(self.error, self.path)
         where = f" at line {line}" if line else ""
         if committed:
@@ -136,7 +136,7 @@ class Failure:
 
     @property
     def _driver_error(self) -> BaseException:
-        """The error that tells why; that of a COMMIT of the file's comes inside one of bridge's."""
+        """Return the error with the cause; bridge wraps that of a file's COMMIT."""
         by = self.work.lost_by
         return by if by is not None and self.error.__cause__ is by else self.error
 
@@ -310,7 +310,7 @@ class Failure:
         return self.direction == "upgrade" and not _connection_is_gone(self.work)
 
     def _both_ways(self, first: str) -> str:
-        """What to type after a downgrade that is recorded, and not at its end."""
+        """Say what to type after a downgrade that is recorded but did not finish."""
         return (
             f"To take it back to its end: {first}see to it that its downgrade() can run again from "
             f"its beginning, and type: eai migrate mark {self.stem} --applied\n"
@@ -343,7 +343,7 @@ _HIDDEN = "  (parameters and details are hidden; --show-parameters shows them)"
 
 
 def line_of(error: BaseException, path: str) -> int | None:
-    """The line of this file at which the error was raised, the innermost one."""
+    """Return the innermost line of this file at which the error was raised."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return error.lineno
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
@@ -351,7 +351,7 @@ def line_of(error: BaseException, path: str) -> int | None:
 
 
 def looks_like_success(error: BaseException, path: str) -> bool:
-    """Whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
+    """Return whether this is the file's own ``sys.exit()``: exit status 0, and nothing recorded.
 
     A SystemExit from elsewhere, such as a service's handler of signals, is somebody's wish to end.
     """
@@ -362,7 +362,7 @@ def looks_like_success(error: BaseException, path: str) -> bool:
 
 
 def _original(error: BaseException) -> Any:
-    """The driver's own error: wrapped by SQLAlchemy, or from a cursor of the driver's."""
+    """Return the driver's own error: wrapped by SQLAlchemy, or from a cursor of the driver's."""
     return getattr(error, "orig", None) or (error if hasattr(error, "diag") else None)
 
 

@@ -23,7 +23,7 @@ _LETS_GO = re.compile(r"advisory_unlock|\bdiscard\s+all\b")
 
 @dataclass(slots=True, kw_only=True)
 class Hints:
-    """Of the statements of one file so far."""
+    """The hints from the statements of one file so far."""
 
     #: Whether something may be left for the COMMIT to check.
     may_defer: bool = True
@@ -38,7 +38,7 @@ class Hints:
     lets_go: bool = False
 
     def note(self, statement: str) -> None:
-        """Of a statement that is about to be sent."""
+        """Note a statement that is about to be sent."""
         lowered = statement.lower()
         if "index" in lowered:
             self.about_indexes.append(statement)
@@ -50,5 +50,5 @@ class Hints:
             self.lets_go |= _LETS_GO.search(lowered) is not None
 
     def go_blind(self) -> None:
-        """There will be statements that nobody shows."""
+        """Note that statements will come that nobody shows."""
         self.about_settings = self.may_defer = True

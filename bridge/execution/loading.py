@@ -35,7 +35,7 @@ def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
 
 
 def lines_on_stack(path: str) -> Iterator[int]:
-    """The lines at which a file stands on this thread's stack, the innermost first."""
+    """Return the lines of a file on this thread's stack, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code.co_filename == path:
@@ -44,7 +44,7 @@ def lines_on_stack(path: str) -> Iterator[int]:
 
 
 def refuse_unfinished(result: Any, direction: Direction) -> None:
-    """A coroutine or a generator has not begun its work."""
+    """Refuse a coroutine or a generator, which has not begun its work."""
     if not (hasattr(result, "__await__") or hasattr(result, "__next__")):
         return
     name = type(result).__name__

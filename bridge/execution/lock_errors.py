@@ -26,7 +26,7 @@ _WIDTH = 120
 
 
 def lock_error(error: BaseException) -> BaseException | None:
-    """The lock timeout in the chain of what caused this error."""
+    """Find the lock timeout in the chain of causes of this error."""
     cause: BaseException | None = error
     while cause is not None and sqlstate(cause) != _LOCK_NOT_AVAILABLE:
         cause = cause.__cause__
@@ -34,7 +34,7 @@ def lock_error(error: BaseException) -> BaseException | None:
 
 
 def is_lock_timeout(error: BaseException, work: Work) -> bool:
-    """Whether this failure of a file comes from a lock that it did not get in time."""
+    """Return whether this failure of a file comes from a lock that it did not get in time."""
     if lock_error(error) is not None:
         return True
     # Swallowed without a rollback, so that the next statement failed.
@@ -45,7 +45,7 @@ def is_lock_timeout(error: BaseException, work: Work) -> bool:
 
 
 def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | None:
-    """Why a file that met a lock timeout must not be run again by itself; None if it may be.
+    """Return why a file must not be retried after a lock timeout; None if it may be.
 
     `sent` is the number of statements that it has sent. The answer goes after "because".
     """
@@ -71,6 +71,6 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
 
 
 def one_line(statement: str) -> str:
-    """The statement as part of a sentence."""
+    """Return the statement as part of a sentence."""
     text = " ".join(statement.split())
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]} ..."

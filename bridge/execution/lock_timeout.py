@@ -62,7 +62,7 @@ class LockTimeout:
         self.shown: str | None = None
 
     def begin(self) -> None:
-        """A file is about to begin; the connection is in no transaction unless `external`."""
+        """Prepare for a file; the connection is in no transaction unless `external`."""
         self._is_the_files = False
         if self._pooled is not None:
             self._pooled.lock_timeout = self._value
@@ -77,7 +77,7 @@ class LockTimeout:
                 self._outside(self._set)
 
     def before(self, statement: str) -> None:
-        """The file is about to send this."""
+        """Prepare for a statement of the file."""
         if "timeout" in statement.lower() and _SETS_IT.search(statement):
             self._is_the_files = True
             self.end()
@@ -88,16 +88,16 @@ class LockTimeout:
             self._unset() if CONCURRENTLY.search(statement) else self._set()
 
     def end(self) -> None:
-        """Whatever transaction comes next is not the file's, or the file has its own limit."""
+        """End the limit: the next transaction is not the file's, or the file has its own limit."""
         if self._pooled is not None:
             self._pooled.lock_timeout = None
 
     def forget(self) -> None:
-        """The session has been given back what it had before the run."""
+        """Note that the session has its own value again."""
         self.shown = None
 
     def close(self) -> None:
-        """The run is over: give the session back what it had, where that can be done."""
+        """End the run: give the session its own value back, where that can be done."""
         with suppress(Exception):
             self._outside(self._unset)
 

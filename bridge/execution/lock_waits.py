@@ -38,7 +38,7 @@ _FAREWELL = 2.0
 
 @dataclass(slots=True)
 class _Sent:
-    """The statement that the file has sent last."""
+    """The last statement of the file."""
 
     text: str
     dbapi: Any
@@ -56,7 +56,7 @@ class _Sent:
 
 
 class LockWaits:
-    """Limits the waits for locks of the files of one run, and tells of them.
+    """Limits the waits for locks of the files of one run, and reports them.
 
     `timeout` is ``ddl_lock_timeout``, in seconds; 0 sets no limit. `tell` is called from another
     thread.
@@ -88,7 +88,7 @@ class LockWaits:
 
     @contextmanager
     def watching(self) -> Iterator[LockWaits]:
-        """Until the end of the block; nothing is left behind it."""
+        """Watch until the end of the block, and leave nothing behind."""
         try:
             yield self
         finally:
@@ -99,7 +99,7 @@ class LockWaits:
                 self._limit.close()
 
     def begin(self, attempt: Attempt, baseline: Baseline, pooled: PooledClaim | None) -> None:
-        """A file is about to be executed; its connection is between two transactions."""
+        """Prepare for a file; its connection is between two transactions."""
         dbapi, external = attempt.work.dbapi, attempt.work.external
         self.blockers, self.sent, self._stem = (), 0, attempt.file.stem
         if self.timeout:
@@ -120,7 +120,7 @@ class LockWaits:
         self._begin_statement = sent
 
     def statement(self, statement: str) -> None:
-        """The file is about to send this."""
+        """Prepare for a statement of the file."""
         if self._begin_statement is None:
             return
         self.sent += 1
@@ -132,23 +132,23 @@ class LockWaits:
             self._thread.start()
 
     def end(self) -> None:
-        """The file has ended; who was in its way is known until the next one begins."""
+        """End the file; its blockers are known until the next one begins."""
         self._begin_statement = self._now = None
         if self._limit is not None:
             self._limit.end()
 
     @property
     def limit(self) -> str | None:
-        """The server's `lock_timeout` while a file runs, as it shows it; None if none is set."""
+        """Return the server's `lock_timeout` while a file runs, as it shows it; None if unset."""
         return self._limit.shown if self._limit is not None else None
 
     def forget_limit(self) -> None:
-        """The session has been given back what it had before the run."""
+        """Note that the session has its own value again."""
         if self._limit is not None:
             self._limit.forget()
 
     def explain(self, attempt: Attempt, error: BaseException) -> Sequence[str]:
-        """What is to be said of a lock that was not obtained, if that is why the file failed."""
+        """Explain the lock that was not obtained, if that is why the file failed."""
         if not is_lock_timeout(error, attempt.work):
             return ()
         lines = []

@@ -22,7 +22,7 @@ class Tables:
 
 
 def advice_on_record(error: BaseException, tables: Tables) -> str:
-    """What helps against this error of a record, in a sentence or a few."""
+    """Return what helps against this error of a record, in a sentence or a few."""
     diag: Any = getattr(getattr(error, "orig", None) or error, "diag", None)
     table = getattr(diag, "table_name", None) or tables.ledger
     state, text = sqlstate(error) or "", str(getattr(error, "orig", None) or error)

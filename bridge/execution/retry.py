@@ -49,11 +49,11 @@ class Retrying:
         self._tries = tries
 
     def watching(self) -> AbstractContextManager[LockWaits]:
-        """Tell of waits for locks until the end of the block."""
+        """Report waits for locks until the end of the block."""
         return self.lock_waits.watching()
 
     def run(self, runner: Runner, file: PlainFile, direction: Direction) -> None:
-        """As `Runner.run`, and again after a lock timeout that left nothing behind.
+        """Run a file as `Runner.run`, and again after a lock timeout that left nothing behind.
 
         Raises StillBlocked after the last try.
         """
@@ -109,7 +109,7 @@ class HoldingReporter(Reporter):
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Within this block; what was not forgotten at its end is told."""
+        """Hold failures back inside this block, and report what was not forgotten at its end."""
         self._holds = True
         self.forget()
         try:
@@ -127,12 +127,12 @@ class HoldingReporter(Reporter):
             self._inner.tell(event)
 
     def forget(self) -> None:
-        """It was no failure: it is tried again."""
+        """Forget the failure: the file is tried again."""
         self._failed = None
 
 
 def pause_after(attempt: int) -> float:
-    """Seconds to wait after this many attempts: growing, and jittered so that replicas spread."""
+    """Return the seconds to wait after so many attempts: growing, and random for replicas."""
     shortest, longest = PAUSES
     jitter = random.uniform(1.0, 1.5)  # noqa: S311
     return min(longest, shortest * 2.0 ** (attempt - 1) * jitter)

@@ -140,14 +140,14 @@ class Runner:
 
     @cached_property
     def baseline(self) -> Baseline:
-        """What the connection had before the first file."""
+        """The session state of the connection before the first file."""
         baseline = Baseline.take(self.connection)
         if not self.external:
             self.connection.rollback()
         return baseline
 
     def _leave_autocommit(self) -> bool:
-        """A connection handed in may be in autocommit, which would part work and record."""
+        """Take a connection out of autocommit, which would part a migration from its record."""
         dbapi: Any = self.connection.connection.dbapi_connection
         autocommit = bool(dbapi.autocommit)
         if autocommit:

@@ -59,7 +59,7 @@ class OwnLocks:
         return any(pid != self._ours for pid in self._last)
 
     def begins(self, connection: Connection | None, statement: str) -> None:
-        """A statement is about to be sent, by the migration's own connection if it is None."""
+        """Note a statement that is about to be sent, on the migration's connection if None."""
         pid = self._ours if connection is None else _backend_pid(connection)
         if pid is None:
             return
@@ -72,7 +72,7 @@ class OwnLocks:
             watch.start()
 
     def ends(self, connection: Connection | None) -> None:
-        """The last statement of this connection succeeded or failed; None is the migration's."""
+        """Note the end of the last statement of this connection; None is the migration's."""
         if connection is None:
             pid = self._ours
         else:
@@ -83,7 +83,7 @@ class OwnLocks:
                 self._last[pid].running = False
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self._closed is not None:
             self._closed.set()
 
@@ -137,7 +137,7 @@ def _short(statement: str) -> str:
 
 
 def _backend_pid(connection: Connection) -> int | None:
-    """As the driver knows it, without asking the server; None where it does not."""
+    """Return the process id that the driver knows, without asking the server; None if unknown."""
     with suppress(Exception):
         dbapi: Any = connection.connection.dbapi_connection
         return int(dbapi.info.backend_pid)

@@ -53,7 +53,7 @@ class MigrationSession(Session):
         bind_arguments: Any = None,
         execution_options: CoreExecuteOptionsParameter | None = None,
     ) -> Connection:
-        """As in every Session, an isolation level may be set before the first statement."""
+        """Return the Connection; an isolation level may be set before the first statement."""
         self._work.hand_out()  # only a file calls this
         options = dict(execution_options or {})
         if "isolation_level" in options and not (self._joined and self.in_transaction()):
@@ -62,17 +62,17 @@ class MigrationSession(Session):
         return super().connection(bind_arguments, options)
 
     def rollback(self) -> None:
-        """As in every Session; what came by way of ``alembic.op`` is rolled back as well."""
+        """Roll back as every Session does, and what came by way of ``alembic.op`` as well."""
         super().rollback()
         self._drop()
 
     def close(self) -> None:
-        """As in every Session, what was not committed is rolled back."""
+        """Roll back what was not committed, as every Session does."""
         super().close()
         self._drop()
 
     def reset(self) -> None:
-        """As in every Session, what was not committed is rolled back."""
+        """Roll back what was not committed, as every Session does."""
         super().reset()
         self._drop()
 
@@ -82,7 +82,7 @@ class MigrationSession(Session):
             self._work.connection.rollback()
 
     def _isolate(self, level: Any) -> None:
-        """Another isolation level, up to the end of the transaction that is only beginning."""
+        """Set another isolation level, up to the end of the transaction that is beginning."""
         if not self.in_transaction():
             self.begin()
         connection = self._work.connection
@@ -120,7 +120,7 @@ class MigrationSession(Session):
 
 
 def open_session(work: Work, *, autoflush: bool) -> Session:
-    """The Session for a migration that runs in this mode, on a connection of nobody's else."""
+    """Return the Session for a migration in this mode, on a connection of its own."""
     if work.mode is Mode.ATOMIC:
         return Session(
             bind=work.connection, autoflush=autoflush, join_transaction_mode="create_savepoint"

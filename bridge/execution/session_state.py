@@ -74,7 +74,7 @@ class Baseline:
 
     @property
     def question(self) -> str:
-        """Asks whether anything is to be put back, which it seldom is; `lock_timeout` is."""
+        """Return the SQL that asks whether anything but `lock_timeout` must be put back."""
         before = constant(self.lock_timeout)
         return (
             f"SELECT {self.unchanged}, {_CANNOT_WRITE}, "
@@ -83,7 +83,7 @@ class Baseline:
         )
 
     def still(self, *, lock_timeout: str, thorough: bool) -> str:
-        """A condition: whether a session is as it was, and may write; with this `lock_timeout`.
+        """Return a SQL condition: the session is as it was, may write, and has this `lock_timeout`.
 
         Without being `thorough`, only what matters most is looked at, which is quicker.
         """

@@ -34,7 +34,7 @@ def explain(
     settings: Mapping[str, str],
     direction: Direction,
 ) -> str | None:
-    """What limit an error may come from, and how to lift it for the file; None if from none.
+    """Explain which limit an error may come from, and how to lift it; None if from none.
 
     `gone` says whether the session has ended; the file had run for so many `seconds`, and
     `settings` are those of the session when it began, as the server shows them.
@@ -58,6 +58,6 @@ def explain(
 
 
 def _limit(settings: Mapping[str, str], name: str) -> int:
-    """Milliseconds; 0 if there is no limit, or none that is known."""
+    """Return the limit in milliseconds; 0 if there is none, or none that is known."""
     match = _TIME.fullmatch(settings.get(name, ""))
     return int(match[1]) * _MILLISECONDS[match[2]] if match else 0

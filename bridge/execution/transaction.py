@@ -67,7 +67,7 @@ class Commit:
 
 
 class Work:
-    """What one migration has done to its connection so far."""
+    """The transactions of one migration, and what it did to its connection so far."""
 
     def __init__(
         self,
@@ -140,11 +140,11 @@ class Work:
             self._due = time.monotonic() + LONGEST_OWED - PAY_EVERY
 
     def hold_commit(self) -> None:
-        """From now on a commit that is owed may wait as long as it likes."""
+        """Let the deferred commit wait for as long as it likes from now on."""
         self._due = None
 
     def keep_commit(self) -> None:
-        """Owe nothing any more: what was owed is for somebody else to commit or to roll back."""
+        """Drop the deferred commit: somebody else commits or rolls back."""
         if self._owed is not None:
             with self._paying:
                 self._due = self._owed = None
@@ -179,20 +179,20 @@ class Work:
         self.committed.append(owed)
 
     def _lose(self, what: str, error: Exception) -> NoReturn:
-        """Nothing of the open transaction stays, as after a COMMIT that failed."""
+        """Note that nothing of the open transaction stays, as after a failed COMMIT."""
         with suppress(Exception):  # of a connection that is gone
             self.dbapi.rollback()
         self.lost, self.lost_by = f"{what}: {first_line(error)}", error
         raise MigrationError(self.lost) from error
 
     def hand_out(self) -> None:
-        """The file gets the Connection; of a cursor of the driver's own no listener will hear."""
+        """Note that the file has the Connection: no listener hears of a cursor of the driver's."""
         self.pay_commit()
         self.hints.go_blind()
         self.forget_outside()
 
     def forget_outside(self) -> None:
-        """What comes next would be final at once, if the connection is in no transaction."""
+        """Delete the migration's record now, if the next statement would be final at once."""
         if (forgetting := self._to_forget) and self._each_is_final():
             self._forget(forgetting.precede)
 
@@ -228,12 +228,12 @@ class Work:
         self._open = self._open and not idle
 
     def line(self) -> int | None:
-        """The line at which the file stands now, seen from below it on this thread's stack."""
+        """Return the line that the file runs now, from this thread's stack."""
         return next(lines_on_stack(self.path), None)
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
-        """Statements inside are bridge's own: not shown, not taken for the file's."""
+        """Send bridge's own statements inside: they are not shown, nor taken for the file's."""
         self._quiet = True
         try:
             yield
@@ -243,7 +243,7 @@ class Work:
     # What the Watcher's listeners tell.
 
     def before_cursor(self, connection: Connection) -> None:
-        """A cursor for a statement is about to be made, on this connection or another one."""
+        """Prepare for a cursor of a statement, on this connection or another one."""
         if self._covering or self._owed is None:
             return
         ours = self._is_ours(connection)
@@ -251,7 +251,7 @@ class Work:
             self.pay_commit()
 
     def before_statement(self, connection: Connection, statement: str, parameters: object) -> None:
-        """A statement is about to be sent, on this connection or another one."""
+        """Prepare for a statement, on this connection or another one."""
         if self._covering:
             return
         self.before_cursor(connection)
@@ -272,7 +272,7 @@ class Work:
         self._on_statement(statement, parameters)
 
     def after_statement(self, connection: Connection, statement: str, parameters: object) -> None:
-        """A statement succeeded: what it did not do in an earlier try is done now."""
+        """Note that a statement succeeded, and forget that an earlier try of it failed."""
         ours = self._is_ours(connection)
         self.own_locks.ends(None if ours else connection)
         if self._quiet or not ours:
@@ -295,7 +295,7 @@ class Work:
             self._loose = True
 
     def on_error(self, context: ExceptionContext) -> None:
-        """A statement failed; whether the file lives with that is not known yet."""
+        """Note that a statement failed; the file may still cope with that."""
         if context.connection is None:
             return
         self.own_locks.ends(context.connection)
@@ -313,7 +313,7 @@ class Work:
             self.aborted_by = error
 
     def before_commit(self, connection: Connection) -> None:
-        """A Connection, not a Session, is about to commit for real."""
+        """Prepare for a real commit by a Connection, not a Session."""
         if not self._is_ours(connection) or self.dbapi.autocommit:
             return
         if self.mode is Mode.ATOMIC:
@@ -327,7 +327,7 @@ class Work:
         self.committed.append(Commit(self.line()))
 
     def before_rollback(self, connection: Connection) -> None:
-        """A rollback after a commit does not take the commit back."""
+        """Prepare for a rollback, which does not take back a deferred commit."""
         if not self._is_ours(connection):
             return
         if self.mode is Mode.ATOMIC:
