@@ -51,7 +51,7 @@ async def upgrade_async(
     embedded: bool = False,
     reporter: Reporter | None = None,
 ) -> Report:
-    """As `upgrade`, while the event loop goes on; the context variables are those of the caller.
+    """Do as `upgrade` does, while the event loop goes on, with the caller's context variables.
 
     If the await is cancelled, the running statement is cancelled too, its migration is rolled
     back, and CancelledError is raised when the lock is free again; migrations before it stay
@@ -77,7 +77,7 @@ async def status_async(
     embedded: bool = False,
     wait_for_server: float | None = None,
 ) -> Status:
-    """As `status`, while the event loop goes on; a cancelled await ends the query."""
+    """Do as `status` does, while the event loop goes on; a cancelled await ends the query."""
     from bridge.operations.status import status_for
 
     interrupter = _Stopper()
@@ -93,7 +93,7 @@ async def status_async(
 
 
 class _Stopper(Interrupter):
-    """Stops a thread where Interrupter stops for a signal: after code that may swallow it."""
+    """Stops a thread where a signal would stop it: after code that may swallow an exception."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _Stopper(Interrupter):
 
 
 class _Stoppable(Reporter):
-    """Ends the run at the next thing that it has to tell, if that is wished."""
+    """A reporter that ends the run at its next event, if that is wished."""
 
     def __init__(self, inner: Reporter, stop: Stop) -> None:
         self._inner = inner
@@ -123,7 +123,7 @@ async def _in_a_thread(
     *,
     tell: Callable[[BaseException | None], None],
 ) -> Result:
-    """Do the work in a thread, and see to its end also if this await is cancelled.
+    """Run a function in a thread, and wait for its end even if this await is cancelled.
 
     `tell` is then called with what the thread raised, None if it was done after all.
     The thread is none of the event loop's own pool, which a long migration would keep from others

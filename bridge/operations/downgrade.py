@@ -30,7 +30,7 @@ class Downgrade:
 
 
 def plan_downgrade(request: Request, *, to: str, command: str = "alembic downgrade") -> Downgrade:
-    """What `run_downgrade` would revert now; writes nothing.
+    """Return what `run_downgrade` would revert now; writes nothing.
 
     `to` is a revision as ``alembic downgrade`` takes it. Raises UsageError if it names none that
     is applied, or if a migration on the way has no ``downgrade``; LedgerError if its file is gone.

@@ -62,7 +62,7 @@ _GUIDE: Final = "README.md"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a project has, and what it is to get."""
+    """The parts of a project: those it has, and those it will get."""
 
     #: The file that says, or would have to say, where the migrations are.
     config: Path
@@ -126,7 +126,7 @@ def set_up(setup: Setup) -> None:
 
 
 def guide() -> str:
-    """The guide to writing migrations, for a folder that has none."""
+    """Return the guide to writing migrations, for a folder that has none."""
     return (resources.files("bridge") / "environment" / "guide.md").read_text(encoding="utf-8")
 
 
@@ -139,7 +139,7 @@ def _write(path: Path, text: str) -> None:
 def _configuration(
     root: Path, config: Path | None, environ: Mapping[str, str]
 ) -> ConfigFiles | None:
-    """The configuration that is there; one of a folder above counts if it is for bridge."""
+    """Find the configuration; one of a folder above counts if it is for bridge."""
     if config is not None and not absolute(config, root).exists():
         return None
     try:
@@ -157,7 +157,7 @@ def _configuration(
 
 
 def _options(files: ConfigFiles | None) -> Options | None:
-    """What they say; None if they have no section of Alembic's."""
+    """Read their options; None if they have no section of Alembic's."""
     if files is None:
         return None
     try:
@@ -220,6 +220,6 @@ def _lines(files: ConfigFiles, place: Path, folder: Path) -> str:
 
 
 def _here(config: Path, folder: Path) -> str:
-    """The folder as the configuration names it, from wherever it is read."""
+    """Return the folder as the configuration names it, wherever that is read."""
     relative = Path(os.path.relpath(folder, config.parent)).as_posix().replace("%", "%%")
     return "%(here)s" if relative == "." else f"%(here)s/{relative}"

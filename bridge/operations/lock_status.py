@@ -94,7 +94,7 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatus:
-    """What is known about the migration lock of one database at one moment."""
+    """The state of the migration lock of one database at one moment."""
 
     holder: Holder | None
     worker: Worker | None
@@ -108,7 +108,7 @@ class LockStatus:
 
     @property
     def lines(self) -> list[str]:
-        """The whole of it for a person."""
+        """Return all of it as lines for a person."""
         return [self._held(), *self._running(), *self._waiting()]
 
     def to_json(self) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def cancel_statement(connection: Connection, seen: LockStatus) -> None:
 
 @contextmanager
 def watching(request: Request) -> Iterator[Connection]:
-    """A connection in autocommit: in a transaction, pg_stat_activity stays as it was seen first."""
+    """Connect in autocommit: in a transaction, pg_stat_activity would not change."""
     try:
         with connected(request, request.settings()) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -217,12 +217,12 @@ def watching(request: Request) -> Iterator[Connection]:
 
 
 def may_hang(worker: Worker) -> str:
-    """What a person may type where a statement cannot be cancelled, as a sentence."""
+    """Return what a person may type where a statement cannot be cancelled, as a sentence."""
     return f"Only if you are sure that it hangs, end it with: {terminate(worker.pid)}"
 
 
 def shape_of(statement: str) -> str:
-    """The first line of a statement, with a `?` for each constant, and without comments."""
+    """Return the first line of a statement, with a `?` for each constant, without comments."""
     words = ""
     for piece, is_token in spans(statement):
         if is_token:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What is to be changed in the two tables."""
+    """The change to the two tables."""
 
     stem: str
     #: The change in words; empty where nothing is to be changed.
@@ -43,7 +43,7 @@ class Marking:
     others: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether anything is to be changed."""
+        """Return whether anything is to be changed."""
         return bool(self.what)
 
 
@@ -71,7 +71,7 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
 
 
 def _look(run: CommandRun, name: str, *, applied: bool, looking: bool) -> Marking:
-    """What it would change, in a database whose records can be believed, and changed."""
+    """Find what would change, in a database whose records can be trusted and changed."""
     files, state, settings = run.script.files, run.read(), run.settings
     found = preflight(Command.MARK, files, state, settings, steps=())
     found.refuse()

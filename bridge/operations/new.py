@@ -27,7 +27,7 @@ def create(request: Request, message: str, *, autogenerate: bool = False) -> tup
 
 
 def _no_folder_yet(folder: str) -> FolderMissing:
-    """A new project is sure to meet this."""
+    """Return the error for a missing folder, as each new project has it."""
     return FolderMissing(
         f"The folder of migrations {folder} does not exist yet. Nothing was written. Type "
         f"mkdir -p {shlex.quote(folder)} and the same command again, or correct version_locations "

@@ -29,7 +29,7 @@ PENDING, PROBLEM = 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that a person or a program is told about a project at one moment."""
+    """The status, the files and the lock of a project at one moment."""
 
     folder: str
     #: Without a database only its migrations and problems say something.
@@ -68,7 +68,7 @@ def overview(request: Request) -> Overview:
 
 
 def overview_of_files(settings: Settings) -> Overview:
-    """What the files alone tell: which there are, and what is wrong with them.
+    """Gather what the files alone tell: which there are, and what is wrong with them.
 
     Raises FilesError if the folder cannot be read, or holds what would never run.
     """

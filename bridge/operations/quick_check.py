@@ -31,13 +31,13 @@ class Answering(Protocol):
 
     @property
     def request(self) -> Request:
-        """The request with its database named, for the whole procedure."""
+        """Return the request with its database named, for the whole procedure."""
 
     def is_up_to_date(self) -> bool:
-        """Ask it. Raises ServerUnreachable or UsageError where that cannot be done."""
+        """Ask the database. Raises ServerUnreachable or UsageError where that fails."""
 
     def ahead(self) -> Ahead | None:
-        """Connections for the whole procedure, open until the database is closed.
+        """Return connections for the whole procedure, open until the database is closed.
 
         None where it was not asked over one that is of use there.
         """
@@ -70,7 +70,7 @@ def _is_a_connection(given: object) -> bool:
 
 
 def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering | None:
-    """The database of an ordinary URL, wherever that stands."""
+    """Return the database of an ordinary URL, wherever that is written."""
     source, url = named(settings, cast("str | None", request.database)) or ("", None)
     parameters = plain_parameters(url) if isinstance(url, str) else None
     if url is None or parameters is None:
@@ -85,7 +85,7 @@ class _OverAnEngine:
     settings: Settings
 
     def is_up_to_date(self, **attempt: Any) -> bool:
-        """As above; `attempt` is what `connect` is told of a first one."""
+        """Ask the database; `attempt` counts as the first try of `connect`."""
         from bridge.database.connected import connected
 
         with connected(self.request, self.settings, **attempt) as connection:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def is_up_to_date(ask: Ask, settings: Settings) -> bool:
-    """Whether this folder's files, and nothing else, are applied and the pointer agrees.
+    """Return whether this folder's files, and nothing else, are applied and the pointer agrees.
 
     Where changed files are to be refused it opens the files after all, and also wants each to
     have the checksum that is recorded. Reads only. False also where a table is missing or is not
@@ -53,7 +53,7 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
 
 
 def _are_unchanged(folder: str, versions: str, checksums: str) -> bool:
-    """Whether each file is what was applied; an adopted row without a checksum tells nothing."""
+    """Return whether each file is as applied; an adopted row without a checksum tells nothing."""
     applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
     return len(applied) == checksums.count("/") + 1 and all(
         not checksum or PlainFile(folder, stem).has(checksum.removeprefix("="))
@@ -78,7 +78,7 @@ def through_driver(connection: Any) -> Ask:
 
 
 def through_engine(connection: Connection) -> Ask:
-    """Ask over a connection of SQLAlchemy's, by whose events a team may have its say.
+    """Ask over a connection of SQLAlchemy's, whose events a team may listen to.
 
     What was begun on it is rolled back.
     """
@@ -112,7 +112,7 @@ def _query(settings: Settings, *, checksums: bool) -> str:
 
 
 def _here(*tables: str) -> str:
-    """Whether the tables found are in the schema in which files would make theirs.
+    """Return whether the tables found are in the schema in which files would make theirs.
 
     One that is found behind it in the search_path is another schema's. Looked up by name: that
     costs a tenth of a look at pg_class.

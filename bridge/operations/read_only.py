@@ -17,7 +17,7 @@ from bridge.errors import LedgerError, TryAgain
 
 @contextmanager
 def looking(request: Request, settings: Settings) -> Iterator[Connection]:
-    """A connection to the database of a request, in a transaction that sees one moment.
+    """Connect to the database of a request, in a transaction that sees one moment.
 
     The transaction is rolled back at the end. One that the caller has begun on the Connection
     that was handed in is used as it is, and left open. Raises a BridgeError if the database

@@ -53,7 +53,7 @@ def run_repair(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a person has asked for."""
+    """The repair that a person has asked for."""
 
     #: Files or rows; all of them, if it is empty.
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class _Wanted:
 
 
 def _look(run: CommandRun, wanted: _Wanted, *, looking: bool) -> tuple[Change, ...]:
-    """What there is to repair in a database that is in order otherwise, and can be changed."""
+    """Find what there is to repair, in a database that is otherwise in order and can be changed."""
     files, state = run.script.files, run.read()
     if wanted.adopt and not state.adopted:
         adopted = replace(state, adopted=True)
@@ -116,7 +116,7 @@ def _record(run: CommandRun, changes: Sequence[Change]) -> None:
 
 
 def _in_order(changes: Sequence[Change]) -> list[Change]:
-    """So that no name is given to a row before the one that has it has got another."""
+    """Sort the changes: a row gets a name only after the row that has it got another."""
     left, ordered = {change.stem: change for change in changes}, []
     while left:
         free = [c for c in left.values() if c.new_stem == c.stem or c.new_stem not in left]

@@ -16,7 +16,7 @@ from bridge.ledger.state import State
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be changed in the row of one migration."""
+    """The change to the row of one migration."""
 
     #: The migration, by the name that is recorded.
     stem: str
@@ -36,7 +36,7 @@ class Change:
 def planned(
     files: Sequence[PlainFile], state: State, *, names: Collection[str] = ()
 ) -> tuple[Change, ...]:
-    """What there is to repair; `state` is a named one. Reads the files that are applied.
+    """Find what there is to repair; `state` is a named one. Reads the files that are applied.
 
     With `names`, only for these files or rows; a file that may be one that was recorded without a
     checksum is taken for it only then. Raises LedgerError where several files may be the one that
@@ -77,7 +77,7 @@ def planned(
 
 
 def _restricted(changes: Sequence[Change], names: Collection[str]) -> list[Change]:
-    """The changes of these names, and what is in their way: a name that is still another's."""
+    """Return the changes of these names, and what must go first: who still has the new name."""
     by_stem = {each.stem: each for each in changes}
     chosen = {e.stem for e in changes if {e.stem, e.new_stem, e.key} & {*names}}
     for stem in list(chosen):
@@ -89,7 +89,7 @@ def _restricted(changes: Sequence[Change], names: Collection[str]) -> list[Chang
 
 
 def _asked(moved: Mapping[str, Renamed], names: Collection[str]) -> dict[str, Renamed]:
-    """Those that a person has named by the row; or by the file, if no row that is named may be it.
+    """Return those that a person has named by the row, or else by the file.
 
     A row and a file that are named together belong together, whatever other row may be that file.
     """
@@ -110,7 +110,7 @@ def _recorded(entry: Entry) -> str:
 
 
 def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[Entry, Entry]]:
-    """Each migration with the one file that it is now; a person may have named which.
+    """Match each migration with the one file that it is now; a person may have named which.
 
     With names, what else cannot be told apart is left alone.
     """
@@ -125,7 +125,7 @@ def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[E
 
 
 def _chained(history: History, moved: Sequence[tuple[Entry, Entry]], state: State) -> list[Change]:
-    """What else was renamed where the name of one migration was given to the text of another.
+    """Find what else was renamed, where one migration's name was given to another's text.
 
     From each migration that has moved away, on to the one whose text its file has now.
     """
@@ -152,14 +152,14 @@ def _chained(history: History, moved: Sequence[tuple[Entry, Entry]], state: Stat
 
 
 def _text_of(entry: Entry) -> str | None:
-    """The checksum of its file; None if there is none, or it cannot be read."""
+    """Return the checksum of its file; None if there is none, or it cannot be read."""
     with suppress(FilesError):
         return entry.file.checksum() if entry.file else None
     return None
 
 
 def _in_form(changes: list[Change], history: History, state: State) -> list[Change]:
-    """The same, with rows whose name is not written as all others are."""
+    """Add the rows whose name is not written as all others are."""
     keys = state.keys
     stems = {change.stem for change in changes}
     for entry in history.applied:
@@ -180,7 +180,7 @@ def _in_form(changes: list[Change], history: History, state: State) -> list[Chan
 
 
 def repaired(state: State, changes: Sequence[Change]) -> State:
-    """The state that these changes lead to."""
+    """Return the state that these changes lead to."""
     by_stem = {change.stem: change for change in changes}
     ids = {revision_id(each.stem): revision_id(each.new_stem) for each in changes}
     rows = []
@@ -219,7 +219,7 @@ def _accept(entry: Entry, what: str) -> Change:
 
 
 def _accepting(change: Change, file: PlainFile | None, row: Row | None) -> Change:
-    """The same with what the text says of older releases, if that is something else.
+    """Add what the text says of older releases, if that has changed.
 
     A text that could not be run any more says nothing of it.
     """
@@ -239,7 +239,7 @@ def _is_certain(each: Renamed, all_of_them: Collection[Renamed]) -> bool:
 
 
 def _only(each: Renamed, all_of_them: Collection[Renamed]) -> Entry:
-    """The one file that it can be, which no other can be."""
+    """Return the one file that it can be, which no other can be."""
     claims = [one.old.stem for one in all_of_them if each.new[0] in one.new]
     names = " or ".join(f"{entry.stem}.py" for entry in each.new)
     if len(claims) == 1 and len(each.new) > 1:

@@ -16,7 +16,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has done."""
+    """The result of a run."""
 
     applied: tuple[Applied, ...]
 

@@ -39,7 +39,7 @@ def write_sql(request: Request, *, to: str = "head", out: TextIO) -> None:
 
 
 def _look(request: Request) -> Found | None:
-    """What the database has applied; None if none is named."""
+    """Read what the database has applied; None if no database is named."""
     settings = request.settings()
     if not _is_named(request, settings):
         return None
@@ -56,7 +56,7 @@ def _look(request: Request) -> Found | None:
 
 
 def _is_named(request: Request, settings: Settings) -> bool:
-    """Whether anything says which database is meant; one that cannot be used is named as well."""
+    """Return whether anything names a database, even one that cannot be used."""
     given = request.database
     if given is not None and not isinstance(given, str):
         return True

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class MigrationState(StrEnum):
-    """What disk and database say together about one migration."""
+    """The state of one migration, from disk and database together."""
 
     #: It has a row, and its file is what was applied as far as that is recorded.
     APPLIED = "applied"
@@ -75,7 +75,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a database stood when it was asked."""
+    """The status of a database when it was asked."""
 
     #: The Alembic revision id of the migration applied last; None where none is.
     current: str | None
@@ -119,7 +119,7 @@ def status(
     embedded: bool = False,
     wait_for_server: float | None = None,
 ) -> Status:
-    """Say where the database stands, without writing anything or taking a lock.
+    """Return the status of the database, without writing anything or taking a lock.
 
     The arguments are those of `upgrade`. `wait_for_server` is in seconds; None for what the
     settings say, else 0. A Connection is given back in a transaction only if it came in one.
@@ -137,7 +137,7 @@ def status(
 
 
 def status_for(request: Request) -> Status:
-    """As `status`, for a Request."""
+    """Return the status for a Request, as `status` does."""
     settings = request.settings()
     # Before anything is connected to: what is wrong with the folder needs no database.
     files = scan(settings.folder).files
@@ -147,7 +147,7 @@ def status_for(request: Request) -> Status:
 
 
 def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> Status:
-    """What these files and this state of a database mean together.
+    """Return the status that these files and this state of a database make.
 
     Reads the files that are applied, for their checksums, and those pending. Raises LedgerError if
     nobody can tell what the ledger calls the migrations.
@@ -165,7 +165,7 @@ def status_of(files: Sequence[PlainFile], state: State, settings: Settings) -> S
 
 
 def _not_now(finding: Finding) -> Finding:
-    """What the next run does about it, where that changes the database."""
+    """Say what the next run does about it, where that changes the database."""
     if finding.id not in {"pointer-moved", "rerun"} or not finding.next:
         return finding
     then = f"{finding.next} (The next run does that; nothing was changed now.)"
@@ -190,7 +190,7 @@ def _migration(entry: Entry, late: Collection[Entry], changed: Collection[Entry]
 
 
 def _description(entry: Entry) -> str:
-    """As recorded, else as the file says, else its name."""
+    """Return the description as recorded, else as the file says, else its name."""
     if entry.row is not None and entry.row.description:
         return entry.row.description
     with suppress(FilesError):

@@ -60,7 +60,7 @@ def upgrade(
 
 
 def run_upgrade(request: Request, *, to: str = "head") -> Report:
-    """As `upgrade`, for a Request."""
+    """Do as `upgrade` does, for a Request."""
     tally = _Tally(request.reporter)
     request = replace(request, reporter=tally)
     with ExitStack() as stack:
@@ -77,7 +77,7 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
 
 
 def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
-    """What `run_upgrade` would run now, in that order; writes nothing."""
+    """Return what `run_upgrade` would run now, in that order; writes nothing."""
     from bridge.alembic.commands import with_steps
     from bridge.alembic.invocation import Invocation
 

@@ -23,10 +23,10 @@ _REFUSED = (
 
 
 class RehearsalCursor(psycopg2.extensions.cursor):  # type: ignore[misc]
-    """The driver's cursor, which sends no COMMIT as text."""
+    """A cursor of the driver's that sends no COMMIT as text."""
 
     def execute(self, query: Any, parameters: Any = None) -> None:
-        """As the driver's."""
+        """Execute as the driver does."""
         connection: Any = self.connection
         if connection.guarded and isinstance(query, str) and ends_transaction(query):
             raise MigrationError(_REFUSED)
@@ -34,19 +34,19 @@ class RehearsalCursor(psycopg2.extensions.cursor):  # type: ignore[misc]
 
 
 class RehearsalConnection(psycopg2.extensions.connection):  # type: ignore[misc]
-    """The driver's connection; one that is guarded only rolls back, and only for bridge."""
+    """A connection of the driver's; a guarded one only rolls back, and only for bridge."""
 
     guarded = False
 
     def commit(self) -> None:
-        """As the driver's, unless guarded."""
+        """Commit as the driver does, unless guarded."""
         if self.guarded:
             raise MigrationError(_REFUSED)
         super().commit()
 
 
 def rehearsal_engine(url: URL) -> Engine:
-    """An Engine whose connections can be guarded."""
+    """Return an Engine whose connections can be guarded."""
     engine = make_engine(url)
 
     @event.listens_for(engine, "do_connect")

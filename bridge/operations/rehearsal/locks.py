@@ -58,12 +58,12 @@ class Locks:
 
     @classmethod
     def before(cls, connection: Connection) -> Self:
-        """What there is before the first file."""
+        """Note the locks that there are before the first file."""
         tables = {int(oid): str(name) for oid, name in connection.execute(_TABLES)}
         return cls(tables, _held(connection))
 
     def taken(self, connection: Connection) -> tuple[Lock, ...]:
-        """What was newly taken since this was asked before."""
+        """Return what was taken since this was asked last."""
         now = _held(connection)
         new, self._held = now - self._held, now
         told = [lock for lock in new if lock[0] in self._tables and lock[1] in _STRENGTH]

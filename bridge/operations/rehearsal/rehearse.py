@@ -63,7 +63,7 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a rehearsal has found."""
+    """The result of a rehearsal."""
 
     done: tuple[Rehearsed, ...]
     #: Stems that could not be rehearsed, and of the first of them why not.
@@ -94,7 +94,7 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
 
 @contextlib.contextmanager
 def _rolled_back(connection: Connection) -> Iterator[None]:
-    """One transaction that cannot be committed; raises MigrationError if it was all the same."""
+    """Open a transaction that cannot be committed; raises MigrationError if it was."""
     connection.begin()
     with Guard(connection):
         xid = connection.scalar(text("SELECT txid_current()"))
@@ -127,7 +127,7 @@ class _Rehearsing:
         self._may_begin = may_begin
 
     def run(self, to: str) -> Rehearsal:
-        """Let Alembic set up what files may expect, and run them where it would take its steps."""
+        """Run the files where Alembic would take its steps, after it has set up its context."""
         request = replace(
             self._request, database=self._connection, embedded=False, reporter=self._watch
         )
@@ -187,7 +187,7 @@ class _Rehearsing:
         return None
 
     def _check_commit(self) -> None:
-        """What a COMMIT would check, in a savepoint: the next file begins as after a COMMIT."""
+        """Check what a COMMIT would check, in a savepoint: the next file begins as after one."""
         savepoint = self._connection.begin_nested()
         self._connection.exec_driver_sql(CHECK_COMMIT)
         savepoint.rollback()
@@ -217,16 +217,16 @@ class _Watch(Reporter):
         self._failed: events.MigrationFailed | None = None
 
     def begin(self, connection: Connection, mode: Mode) -> None:
-        """What follows is of this file."""
+        """Begin to keep what this file does."""
         self._dbapi: Any = connection.connection.dbapi_connection
         self._script = FileScript(mode)
 
     def rehearsed(self, file: PlainFile, locks: tuple[Lock, ...]) -> Rehearsed:
-        """What was found out about the file that has just ended."""
+        """Return what was found out about the file that has just ended."""
         return Rehearsed(file.stem, file.path, self._script.text(), locks)
 
     def tell_failure(self) -> None:
-        """The failure was one, and not the end of what can be rehearsed."""
+        """Report the failure: it is one, and not the end of what can be rehearsed."""
         if self._failed is not None:
             self._inner.tell(self._failed)
 

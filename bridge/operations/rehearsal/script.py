@@ -42,7 +42,7 @@ class FileScript:
             self._lines.append(text)
 
     def text(self) -> str:
-        """The whole of it, with the commit that ends the file."""
+        """Return the whole script, with the commit that ends the file."""
         self._end("COMMIT")
         return "\n".join(self._lines)
 
