@@ -35,7 +35,7 @@ def _stems(ctx: typer.Context) -> list[str]:
 
 
 def _config(ctx: typer.Context) -> str | None:
-    """The --config of this command, or of one before it."""
+    """Return the --config of this command, or of one before it."""
     at: typer.Context | None = ctx
     while at is not None:
         if given := at.params.get("config"):

@@ -144,7 +144,7 @@ def destroy(
 
 
 def _database() -> str:
-    """The database of the project that is worked in, the one that eai migrate migrates."""
+    """Return the database of the project in the working directory."""
     from bridge.config.sources import find_config
     from bridge.database.embedded.server import database_for
 

@@ -229,7 +229,7 @@ def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:
 
 
 def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
-    """An option of migrate's own, before the name of a sub-command that would not see it."""
+    """Refuse an option of migrate's own before the name of a sub-command, which ignores it."""
     for name, is_given in given.items():
         if is_given:
             raise typer.BadParameter(

@@ -37,7 +37,7 @@ class MountableGroup(TyperGroup):
     """
 
     def get_params(self, ctx: Any) -> Any:
-        """The options, which are read only where they were given."""
+        """Return the options, which are read only where they were given."""
         params: list[Any] = super().get_params(ctx)
         for param in params:
             if "process_value" not in vars(param):
@@ -146,7 +146,7 @@ def ending(
 
 
 def _traceback_of(error: BridgeError) -> str | None:
-    """Where a migration's own code failed.
+    """Return the traceback of a migration's own code.
 
     Of an error of the database the sentence says all there is, and its traceback would show
     the parameters: they can be customers' data. For the same reason no other error that led

@@ -83,7 +83,7 @@ def _cancelled(request: Request, found: LockStatus, *, yes: bool) -> str:
 
 
 def _nothing_to_cancel(found: LockStatus) -> str | None:
-    """Why there is nothing to cancel; None if there is something."""
+    """Return why there is nothing to cancel; None if there is something."""
     from bridge.operations.lock_status import may_hang
 
     worker = found.worker

@@ -58,6 +58,6 @@ def new(
 
 
 def _shown(path: str) -> str:
-    """The path as one would type it from here."""
+    """Return the path as a person would type it from here."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

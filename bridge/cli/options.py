@@ -27,7 +27,7 @@ META = "bridge.options"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was typed after `migrate`; its sub-commands find it with `options_of`."""
+    """The options typed after `migrate`; its sub-commands find them with `options_of`."""
 
     #: What to type to migrate: `eai migrate`, or what a team has made of it.
     command: str
@@ -43,7 +43,7 @@ class Options:
 
     @contextmanager
     def run(self) -> Iterator[Request]:
-        """What a command does with the database; its errors end it in words and a code."""
+        """Run a command's work on the database; an error ends it with a sentence and a code."""
         # Here, because they take longer to import than all else that `eai --help` needs.
         from bridge.database.interrupt import interruptible
         from bridge.reporting.json import JsonReporter
@@ -75,7 +75,7 @@ class Options:
                 )
 
     def _overrides(self) -> dict[str, object]:
-        """What was typed; the rest is left to the settings."""
+        """Return the settings that were typed; the rest comes from the configuration."""
         return {
             "wait_for_lock": self.wait_for_lock,
             "wait_for_server": self.wait_for_server,
@@ -86,7 +86,7 @@ class Options:
 
     @contextmanager
     def _reporting(self, screen: Screen, events: JsonReporter) -> Iterator[Reporter]:
-        """Whoever tells what happens, and what migrations log."""
+        """Return the reporter, and let it show what migrations log."""
         if events.on:
             with events.logging_told() as handler, _logging_shown(handler):
                 yield events

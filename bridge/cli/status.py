@@ -105,7 +105,7 @@ def _show(found: Overview) -> None:
 
 
 def _tell(found: Overview, reporter: Reporter) -> None:
-    """What is below the table, on standard error."""
+    """Write what is below the table, on standard error."""
     for each in found.status.findings:
         refused = each.severity is Severity.ERROR
         if each.id != "late" or refused:  # the table says it

@@ -44,7 +44,7 @@ _VERSION, _STATE, _AT, _TOOK, _DESCRIPTION = range(5)
 
 
 def plain_lines(migrations: Sequence[Migration], encoding: str = "utf-8") -> list[str]:
-    """One line for each: version, state, when applied, how long it took, description.
+    """Return a line for each: version, state, when applied, how long it took, description.
 
     The columns are aligned, and at least two spaces apart. Times end with Z, for UTC; one without
     is as it is stored, in a column that has no time zone.
@@ -85,7 +85,7 @@ def draw(migrations: Sequence[Migration], stream: IO[str], *, width: int, colour
 
 
 def summary(found: Overview) -> list[str]:
-    """What is said below the table: the current revision, and who migrates now."""
+    """Return the lines below the table: the current revision, and who migrates now."""
     known = found.status
     if found.lock is None:
         files = counted(len(known.migrations), "file")
@@ -104,7 +104,7 @@ def summary(found: Overview) -> list[str]:
 
 
 def harmless(text: str, encoding: str = "utf-8") -> str:
-    """The text in one line, with escapes for what a terminal would obey or could not show."""
+    """Return the text in one line, with escapes for what a terminal would obey."""
     words = " ".join(text.split())
     if not words.isprintable():
         words = "".join(
@@ -126,7 +126,7 @@ def _cells(each: Migration, encoding: str, *, at: str) -> tuple[str, str, str, s
 
 
 def _table(migrations: Sequence[Migration], width: int, encoding: str) -> tuple[Table, int]:
-    """The table for this width, and the width that it needs at the least."""
+    """Return the table for this width, and its smallest width."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -150,7 +150,7 @@ def _table(migrations: Sequence[Migration], width: int, encoding: str) -> tuple[
 
 
 def _columns_that_fit(widths: Sequence[int], width: int) -> list[int]:
-    """The numbers of the columns to show; the version and the state always are."""
+    """Return the numbers of the columns to show; version and state are always among them."""
     shown = [_VERSION, _STATE, _AT, _TOOK, _DESCRIPTION]
     for leaving in (_TOOK, _AT, _DESCRIPTION):
         least = [min(widths[_DESCRIPTION], _LEAST_DESCRIPTION), *(widths[n] for n in shown[:-1])]
@@ -161,21 +161,21 @@ def _columns_that_fit(widths: Sequence[int], width: int) -> list[int]:
 
 
 def _heads(migrations: Sequence[Migration]) -> tuple[str, ...]:
-    """The heads of the columns; a time without its zone is not called UTC."""
+    """Return the heads of the columns; a time without its zone is not called UTC."""
     times = [each.applied_at for each in migrations if each.applied_at is not None]
     zoned = all(isinstance(at, datetime) and at.tzinfo is not None for at in times)
     return _HEADS if zoned else tuple(_AS_STORED if h == _HEADS[_AT] else h for h in _HEADS)
 
 
 def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """How many cells of a terminal each column needs."""
+    """Return the width of each column, in cells of a terminal."""
     from rich.cells import cell_len
 
     return [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
 
 
 def _iso(at: date | None) -> str:
-    """As a program reads it, without a space."""
+    """Return the time as a program reads it, without a space."""
     if not isinstance(at, datetime):
         return at.isoformat() if at else _NOTHING
     if at.tzinfo is None:
