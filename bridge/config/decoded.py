@@ -8,7 +8,7 @@ from bridge.errors import UsageError
 
 
 def decoded(value: str, where: str) -> str:
-    """The value, if its bytes were text; `where` is what a message calls it.
+    """Return the value if its bytes are text, else refuse it; messages call it `where`.
 
     Python stands a lone surrogate for each byte that it could not decode, and whatever is to
     encode it later fails. Raises UsageError, which never shows the value: it may be a URL. Not for

@@ -39,7 +39,7 @@ LedgerKeyForm = Literal["stem", "file", "number", "path"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How bridge runs the migrations of one project; every value is checked."""
+    """The settings for the migrations of one project; every value is checked."""
 
     #: Absolute path of the folder of migrations. Default: ``migrations`` beside the configuration.
     folder: str
@@ -234,7 +234,7 @@ def _is_ours(script_location: Found | None) -> bool:
 
 
 def _tidy(found: Found | None) -> Found | None:
-    """Drop what is not there: an option or a variable that is empty counts as unset."""
+    """Drop empty values: an empty option or variable counts as unset."""
     if found is None:
         return None
     value = found.value.strip() if isinstance(found.value, str) else found.value

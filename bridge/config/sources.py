@@ -177,7 +177,7 @@ class Options:
         return self.toml_path if self.toml else self.ini_path
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Every option that is written down, with the phrase that names its file."""
+        """Return every option that is written down, with the phrase that names its file."""
         if self.ini.has_section(self.section):
             # What stands in [DEFAULT] is there for other sections too.
             own = set(self.ini[self.section]) - set(self.ini.defaults())
@@ -255,7 +255,7 @@ def _stray_percent(name: str, where: str) -> UsageError:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn what an ini file cannot be read for into a UsageError that quotes no line of it."""
+    """Turn an error of an ini file into a UsageError that quotes no line of it."""
     try:
         yield
     except OSError as error:

@@ -26,7 +26,7 @@ _NAME_LIMIT = 63
 
 
 def one_of(*allowed: str) -> Callable[[Found], str]:
-    """One of a few words, as it is in `allowed`."""
+    """Return one of the allowed words, spelled as in `allowed`."""
 
     def parse(found: Found) -> str:
         for each in allowed:
@@ -38,7 +38,7 @@ def one_of(*allowed: str) -> Callable[[Found], str]:
 
 
 def yes_or_no(found: Found) -> bool:
-    """A switch, as people spell it."""
+    """Return a switch, as people spell it, as a bool."""
     if isinstance(found.value, bool):
         return found.value
     word = str(found.value).lower()
@@ -50,7 +50,7 @@ def yes_or_no(found: Found) -> bool:
 
 
 def seconds(found: Found) -> float:
-    """A time, in seconds."""
+    """Return a time, in seconds."""
     expected = "it must be a number of seconds, 0 or more, such as 300"
     if isinstance(found.value, bool) or not isinstance(found.value, str | int | float):
         raise wrong(found, expected)
@@ -64,7 +64,7 @@ def seconds(found: Found) -> float:
 
 
 def tries(found: Found) -> int:
-    """How often something is tried."""
+    """Return how often something is tried."""
     try:
         number = int(str(found.value))
     except ValueError:
@@ -75,21 +75,21 @@ def tries(found: Found) -> int:
 
 
 def text(found: Found) -> str:
-    """A string. The value is not shown in an error: this also reads sqlalchemy.url."""
+    """Return a string. No error shows the value: this also reads sqlalchemy.url."""
     if not isinstance(found.value, str):
         raise UsageError(f"{found.where} must be a string, in quotes.")
     return found.value
 
 
 def name(found: Found) -> str:
-    """The name of a table or of a schema, without the other."""
+    """Return the name of a table or of a schema, without the other."""
     if "." in text(found):
         raise wrong(found, "it must be a bare name; name a schema with version_table_schema")
     return column(found)
 
 
 def column(found: Found) -> str:
-    """The name of a column, which may have a dot."""
+    """Return the name of a column, which may have a dot."""
     told = text(found)
     if len(told.encode()) > _NAME_LIMIT or '"' in told or not told.isprintable():
         raise wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
@@ -97,7 +97,7 @@ def column(found: Found) -> str:
 
 
 def object_name(found: Found) -> str:
-    """Where Python finds an object: `module:attribute`."""
+    """Return the name of a Python object: `module:attribute`."""
     told = text(found)
     if not is_object_name(told):
         raise wrong(found, "it must be a module and an attribute, such as app.models:Base.metadata")
@@ -105,12 +105,12 @@ def object_name(found: Found) -> str:
 
 
 def path(found: Found) -> str:
-    """A file; relative to where the setting stands."""
+    """Return a path; a relative one starts where the setting is written."""
     return str(absolute(text(found), found.base))
 
 
 def words(found: Found) -> tuple[str, ...]:
-    """Several words, in a list or with commas; `none` is no word at all."""
+    """Return several words, from a list or with commas; `none` is no word at all."""
     if isinstance(found.value, list | tuple):
         listed = [str(each).strip() for each in found.value]
     else:
@@ -119,5 +119,5 @@ def words(found: Found) -> tuple[str, ...]:
 
 
 def wrong(found: Found, expected: str) -> UsageError:
-    """The error for a value that is not what is expected."""
+    """Return the error for a value that is not what is expected."""
     return UsageError(f"{found.where} is {found.value!r}; {expected}.")
