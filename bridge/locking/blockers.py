@@ -80,7 +80,7 @@ class Blocker:
 
 
 def blockers_of(cursor: Any, pid: int) -> tuple[Blocker, ...]:
-    """Who is in the way of this backend now; empty if it waits for no lock.
+    """Return who blocks this backend now; empty if it waits for no lock.
 
     `cursor` is the driver's, of a connection in autocommit: within a transaction pg_stat_activity
     would stay as it was at the first look.
@@ -90,12 +90,12 @@ def blockers_of(cursor: Any, pid: int) -> tuple[Blocker, ...]:
 
 
 def told(blockers: Sequence[Blocker]) -> str:
-    """Name them all."""
+    """Name all blockers."""
     return " and ".join(map(str, blockers))
 
 
 def ending(blockers: Sequence[Blocker]) -> str | None:
-    """What a person may type to end them, as a sentence; None where that is no use."""
+    """Return what a person may type to end them, as a sentence; None where that is no use."""
     pids = [blocker.pid for blocker in blockers if blocker.pid]
     if not pids:
         return None

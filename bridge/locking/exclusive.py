@@ -43,7 +43,7 @@ class Right:
 def exclusively(
     connection: Connection, *, wait: float, reporter: Reporter, in_transaction: bool
 ) -> Iterator[Right]:
-    """Be the only one who migrates this database.
+    """Keep everybody else from migrating this database, for the block.
 
     `wait` is in seconds. The connection is outside of a transaction, or, `in_transaction`, in
     one of the caller's, with which the lock then ends. Raises LockNotObtained when the wait is
@@ -91,7 +91,7 @@ def _so_far(waited: float) -> str:
 
 
 def _revive(connection: Connection) -> None:
-    """A connection that was idle while its process waited may have been cut for that."""
+    """Connect anew if the connection was cut while its process waited."""
     try:
         connection.scalar(text("SELECT 1"))
     except DBAPIError as error:

@@ -91,7 +91,7 @@ class Claim:
         self.release()
 
     def keep(self) -> None:
-        """Have the lock and the setting still, after a statement that may have let go of them.
+        """Take the lock and the setting again, if a statement may have let go of them.
 
         One round trip, in the transaction in which the connection is. Nobody else can have the
         lock: a successor needs the migration lock before it asks for this one.

@@ -118,7 +118,7 @@ class MigrationLock:
         self._release()
 
     def may_begin(self, label: str) -> None:
-        """As `mark`, but in a series of quick migrations without a round trip for each.
+        """Do as `mark` does, in a series of quick migrations without a round trip for each.
 
         Others may be shown the one before, until `show` is called.
         """

@@ -35,7 +35,7 @@ _MEND = (
 def not_for_ever(
     connection: Connection, tell: Callable[[events.MigrationBlocked], None]
 ) -> Iterator[None]:
-    """Watch over the first statement of a connection, which a pooler may not let through.
+    """Watch the first statement of a connection, which a pooler may hold up.
 
     `tell` is called from another thread. Raises LockNotObtained instead of the driver's error when
     the time is over; the connection is cut then.
