@@ -40,7 +40,7 @@ class ConsoleReporter(Reporter):
         self._waits_for = ""
 
     def close(self) -> None:
-        """End the moving line; what is said after this is the end of the run."""
+        """End the moving line; what is written after this is the end of the run."""
         self.screen.rest()
 
     def tell(self, event: events.Event) -> None:
@@ -111,7 +111,7 @@ class ConsoleReporter(Reporter):
         self._wait(f"{what}. Trying again{so_far}.", "waiting for the server", every=0)
 
     def _wait(self, sentence: str, label: str, *, every: float) -> None:
-        """Tell at once, and then from time to time; `every` is in seconds."""
+        """Write at once, and then from time to time; `every` is in seconds."""
         now = time.monotonic()
         # Before these stands what it waits for, behind them for whom and for how long.
         reason = re.split(r":| \(", sentence, maxsplit=1)[0]

@@ -17,7 +17,7 @@ class Direction(StrEnum):
 
 
 class Event:
-    """Something that a run tells. There may be more kinds in a later release."""
+    """Something that happens in a run. There may be more kinds in a later release."""
 
     __slots__ = ()
 
@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sentence(Event):
-    """An event that is told to a person in a sentence."""
+    """An event that a person reads as a sentence."""
 
     #: The sentence; its words may change from one release to the next.
     message: str
@@ -115,4 +115,4 @@ class MigrationFailed(MigrationEvent):
 
 
 class Result(Sentence):
-    """What `eai migrate` has to say in the end; `bridge.upgrade` returns a Report instead."""
+    """The result of `eai migrate`; `bridge.upgrade` returns a Report instead."""

@@ -61,7 +61,7 @@ class JsonReporter(Reporter):
         self._result: str | None = None
 
     def tell(self, event: events.Event) -> None:
-        """Write one event, and keep what the last one is to say of the whole run."""
+        """Write one event, and keep what the last event says of the whole run."""
         match event:
             case events.MigrationStarted():
                 self._failed = None
@@ -85,7 +85,7 @@ class JsonReporter(Reporter):
             self._stream.flush()  # type: ignore[union-attr]
 
     def ended(self, exit_code: int) -> None:
-        """The last event of a run that has not failed."""
+        """Write the last event of a run that has not failed."""
         self.write("run.finished", exit_code=exit_code, message=self._result, **self._summary())
 
     def error(
@@ -96,7 +96,7 @@ class JsonReporter(Reporter):
         finding: str | None = None,
         trace: str | None = None,
     ) -> None:
-        """The last event of a run that has failed."""
+        """Write the last event of a run that has failed."""
         about = _identified(finding)
         if self._failed is not None:
             about["migration"] = self._failed
@@ -105,7 +105,7 @@ class JsonReporter(Reporter):
         self.write("error", level="error", exit_code=exit_code, message=message, **fields)
 
     def unexpected(self, error: Exception) -> None:
-        """The last event of a run that met a bug, of bridge's or of an env.py.
+        """Write the last event of a run that met a bug, of bridge's or of an env.py.
 
         Only where it was: the text of an error of the database can hold parameters.
         """
@@ -114,7 +114,7 @@ class JsonReporter(Reporter):
 
     @contextmanager
     def logging_told(self) -> Iterator[logging.Handler]:
-        """A handler that makes an event of what is logged; of Python's warnings too, inside."""
+        """Yield a handler that turns what is logged, and Python's warnings, into events."""
         logging.captureWarnings(capture=True)
         try:
             yield _LogHandler(self)

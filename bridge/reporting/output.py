@@ -20,7 +20,7 @@ def result(*lines: str) -> None:
 
 @contextlib.contextmanager
 def _names_as_they_are() -> Iterator[None]:
-    """Let the bytes of a file's name through that are no text, for the program that reads them."""
+    """Let through bytes of a file's name that are no text, for the program that reads them."""
     stream: Any = sys.stdout
     if getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
         yield
@@ -34,7 +34,7 @@ def _names_as_they_are() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_long_as_it_is_read() -> Iterator[None]:
-    """Write to standard output inside; that whoever read it has gone is no reason to fail."""
+    """Write to standard output inside; a reader that went away is no reason to fail."""
     try:
         yield
     except BrokenPipeError:

@@ -13,7 +13,7 @@ log = logging.getLogger("bridge")
 
 
 class Reporter:
-    """Is told each event of a run, and does nothing; the base of those that do something.
+    """Receives each event of a run, and does nothing; the base of those that do something.
 
     A team's own overrides `tell` for the events that it wants::
 
@@ -33,7 +33,7 @@ class Reporter:
     """
 
     def tell(self, event: events.Event) -> None:
-        """Hear of one event; what this raises ends the run.
+        """Receive one event; what this raises ends the run.
 
         The thread that migrates calls it. Another thread may tell of `MigrationBlocked`.
         """

@@ -70,7 +70,7 @@ class Screen:
         self._put_back: list[Callable[[], object]] = []
 
     def styled(self, text: str, style: Style) -> str:
-        """The text in that style, or as it is where there are no colours."""
+        """Return the text in that style, or as it is where there are no colours."""
         return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text
 
     def say(self, *lines: str) -> None:
@@ -103,7 +103,7 @@ class Screen:
         ).start()
 
     def rest(self) -> None:
-        """Remove the moving line, and stop saying that something goes on."""
+        """Remove the moving line, and stop showing that something goes on."""
         if self._over is None:
             return
         atexit.unregister(self.rest)
@@ -189,7 +189,7 @@ class _Passing:
         return self._screen.pass_on(self._stream, text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """As `write`, for several pieces of text."""
+        """Write several pieces of text, as `write` does."""
         self.write("".join(lines))
 
     def __getattr__(self, name: str) -> Any:
@@ -203,13 +203,13 @@ def _put_back(holder: object, name: str, passing: object, stream: object) -> Non
 
 
 def _is_debugged() -> bool:
-    """Whether a `breakpoint()` waits for a person, whose prompt does not go through us."""
+    """Return whether a `breakpoint()` waits for a person, whose prompt does not go through us."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
     return frame is not None and frame.f_globals.get("__name__") in {"cmd", "pdb"}
 
 
 def _is_able_terminal(stream: IO[str] | None) -> bool:
-    """Whether a person is looking, at a terminal that knows control codes."""
+    """Return whether a person is looking, at a terminal that knows control codes."""
     if stream is None or stream.closed or not stream.isatty():
         return False
     return os.environ.get("TERM", "dumb") != "dumb"
