@@ -37,7 +37,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 
 class State(StrEnum):
-    """What a process knows of its database; only the first and the last may serve."""
+    """The state of a process's database; only the first and the last may serve."""
 
     #: Nothing is pending.
     UP_TO_DATE = "up to date"
@@ -96,7 +96,7 @@ class Startup:
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
-        """The lifespan of an application without one of its own."""
+        """Serve as the lifespan of an application without one of its own."""
         self._forget()
         self._off = settings_at_start(self._where["config"]).startup == "off"
         if not self._background:
@@ -116,7 +116,7 @@ class Startup:
             await asyncio.wait({task})
 
     def around(self, lifespan: Lifespan) -> Lifespan:
-        """The application's own lifespan, which begins when this one lets it, and ends first."""
+        """Wrap the application's own lifespan: it begins when this one lets it, and ends first."""
 
         @asynccontextmanager
         async def both(app: Any) -> AsyncIterator[Any]:
@@ -126,7 +126,7 @@ class Startup:
         return both
 
     async def health(self) -> tuple[int, dict[str, Any]]:
-        """The status code and the body for a health endpoint: 200 once requests may be served.
+        """Return the status code and the body for a health endpoint: 200 once it may serve.
 
         Until then it asks the database, at most every two seconds however often it is called;
         then once more, and never again.
@@ -136,7 +136,7 @@ class Startup:
         return (200 if self.ready else 503), self.to_json()
 
     def to_json(self) -> dict[str, Any]:
-        """What is known, without asking; it names no SQL and no parameters."""
+        """Return what is known, without asking; it names no SQL and no parameters."""
         seen = self._seen if isinstance(self._seen, Status) else None
         return {
             "state": str(self.state),
@@ -186,7 +186,7 @@ class Startup:
             self._migrating = False
 
     async def _try(self) -> bool:
-        """Whether it is done, and not to be tried again."""
+        """Return whether it is done, and not to be tried again."""
         try:
             await self._start()
         except TryAgain as error:
@@ -226,7 +226,7 @@ class Startup:
             self._seen = seen
 
     def _told(self) -> str | None:
-        """What keeps it from being up to date, for people who may not see the log."""
+        """Say why it is not up to date, for people who may not see the log."""
         if self._failed is not None:
             return self._failed
         if self._migrating:
@@ -237,7 +237,7 @@ class Startup:
 
 
 def _public(error: Exception) -> str:
-    """Without the statement and what the server says to it, which a MigrationError tells."""
+    """Return the message without the statement and the server's answer to it."""
     if isinstance(error, BridgeError) and not isinstance(error, MigrationError):
         return str(error)
     stem, failed, _ = str(error).partition(" failed: ")
