@@ -199,7 +199,7 @@ def _blocks(statement: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], bool]]:
 
 
 def _asks_for_main(test: ast.expr) -> bool:
-    """Whether this is `__name__ == "__main__"`: never true for a migration."""
+    """Return whether this is `__name__ == "__main__"`: never true for a migration."""
     match test:
         case ast.Compare(
             ast.Name("__name__"), [ast.Eq()], [ast.Constant("__main__")]

@@ -33,7 +33,7 @@ def plain_folders(root: Path) -> list[Path]:
 
 
 def holds_plain_files(folder: Path) -> bool:
-    """Whether a numbered file in it defines `upgrade(db)`.
+    """Return whether a numbered file in it defines `upgrade(db)`.
 
     Files of Alembic's own have an `upgrade` without a parameter, and so are none.
     """
@@ -52,7 +52,7 @@ def _is_plain(folder: str, name: str) -> bool:
 
 
 def is_alembics(folder: Path) -> bool:
-    """Whether it is the environment of an Alembic that is set up without bridge."""
+    """Return whether it is the environment of an Alembic that is set up without bridge."""
     return (folder / "env.py").is_file()
 
 

@@ -26,7 +26,7 @@ _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDe
 
 
 def defines(name: str, bindings: Sequence[Binding]) -> bool:
-    """Whether the file has something of this name that could be called."""
+    """Return whether the file has something of this name that could be called."""
     return any(binding.may_be_called for binding in _live(name, bindings))
 
 
@@ -128,7 +128,7 @@ def _argument_complaint(name: str, arguments: ast.arguments) -> str | None:
 
 
 def _yields(body: Sequence[ast.stmt]) -> bool:
-    """Whether these statements make their function a generator; no recursion, for deep files."""
+    """Return whether these statements make a generator; no recursion, for deep files."""
     pending: list[ast.AST] = list(body)
     while pending:
         node = pending.pop()

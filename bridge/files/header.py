@@ -209,7 +209,7 @@ def meant_for(name: str) -> str | None:
 
 
 def _would_fit(name: str, binding: Binding) -> bool:
-    """Whether the binding could have been written for `name`.
+    """Return whether the binding could have been written for `name`.
 
     A model called `Transaction` or an imported `translation` must not stop a folder that has
     been in use for years.

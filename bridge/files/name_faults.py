@@ -74,7 +74,7 @@ def name_faults(folder: str, files: Sequence[PlainFile]) -> list[NameFault]:
 
 
 def _is_text(stem: str) -> bool:
-    """Whether a name is text, and not bytes that the file system could not decode."""
+    """Return whether a name is text, and not bytes that the file system could not decode."""
     try:
         stem.encode()
     except UnicodeEncodeError:

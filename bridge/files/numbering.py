@@ -77,7 +77,7 @@ def _check_number(files: Sequence[PlainFile], number: str) -> None:
 
 
 def is_in_place(files: Sequence[PlainFile], number: str) -> bool:
-    """Whether a name with this number stands between the others where its number does."""
+    """Return whether a name with this number stands between the others where its number does."""
     own = int(number)
     # Two files may share a number.
     return all(

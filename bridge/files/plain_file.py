@@ -135,7 +135,7 @@ class PlainFile:
         return found or self._parse(source).description
 
     def hold(self) -> Header:
-        """Read the file now, and go by this text from here on.
+        """Read the file now, and keep this text from here on.
 
         Its header says how it is run, its checksum is recorded and itself is executed, even if
         another release puts another text into the file meanwhile. Raises as `runnable`.
@@ -171,7 +171,7 @@ class PlainFile:
         return text_checksum(self.source())
 
     def has(self, checksum: str) -> bool:
-        """Whether this is its checksum; raises as `source`.
+        """Return whether this is its checksum; raises as `source`.
 
         Nearly every file is as it was applied, and has nothing in it that does not count: then its
         bytes are those that were hashed, and need not be made into text.
@@ -229,7 +229,7 @@ def _contents(path: str) -> bytes:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Whether Python would read these bytes as they stand; nearly every file is of that kind."""
+    """Return whether Python would read these bytes as they stand, as it does nearly always."""
     return b"coding" not in data and b"\r" not in data and not data.startswith(codecs.BOM_UTF8)
 
 

@@ -106,7 +106,7 @@ def in_place_of(function: Binding) -> str | None:
 
 
 def is_v_numbered(stem: str) -> bool:
-    """Whether a number with a `v` before it begins the name, as Flyway's do."""
+    """Return whether a number with a `v` before it begins the name, as Flyway's do."""
     return _V_NUMBERED.fullmatch(stem) is not None
 
 

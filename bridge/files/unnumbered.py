@@ -71,7 +71,7 @@ def look_at(
 
 
 def _is_certain(named: tuple[str, Shape]) -> bool:
-    """Whether it is bridge's own kind of migration, and only lacks a number."""
+    """Return whether it is bridge's own kind of migration, and only lacks a number."""
     stem, shape = named
     return shape.upgrade is not None and not is_v_numbered(stem)
 
