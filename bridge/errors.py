@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BridgeError(Exception):
-    """Anything that bridge refuses to do, or fails at, told in words a person can act on."""
+    """Anything that bridge refuses or fails at, in words that a person can act on."""
 
     #: The exit status of a command that ends with this error.
     exit_code: ClassVar[int] = 4
