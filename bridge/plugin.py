@@ -39,7 +39,7 @@ def setup(_plugin: object) -> None:
 
 
 def opted_in(config: Config) -> bool:
-    """Whether this configuration asks for plain files; a broken one does not."""
+    """Return whether this configuration asks for plain files; a broken one does not."""
     try:
         if config.get_alembic_option("script_location") == ENVIRONMENT:
             return True
