@@ -43,8 +43,8 @@ def alembic_here(wait: Callable[[], float] = lambda: math.inf) -> Iterator[None]
     """
     if not acquire(_one_at_a_time, 0) and not acquire(_one_at_a_time, limit := wait()):
         raise LockNotObtained(
-            "Another thread of this process migrates, this database or another one, and has not "
-            f"ended within {duration(limit)}. Nothing was started. Try again when it has."
+            "Another thread of this process is migrating this database or another one. It did not "
+            f"end within {duration(limit)}. Nothing was started. Try again when it has ended."
         )
     try:
         yield

@@ -70,8 +70,8 @@ def _refuse_decided(options: Mapping[str, Any]) -> None:
     for name, instead in _DECIDED_ELSEWHERE.items():
         if name in options:
             raise UsageError(
-                f"run_environment() was given {name}, which is not for an env.py to say: "
-                f"{instead}. Nothing was done."
+                f"run_environment() was given {name}, which an env.py cannot set: {instead}. "
+                "Nothing was done."
             )
 
 
@@ -115,7 +115,7 @@ def without_ledger(
 
 def _no_autocommit_block() -> NoReturn:
     raise MigrationError(
-        "op.get_context().autocommit_block() cannot be used in a plain file: its last commit "
-        'belongs to its record. Put transaction = "autocommit" at the top of the file instead; '
-        "the whole file then runs outside a transaction."
+        "op.get_context().autocommit_block() cannot be used in a plain file: bridge commits "
+        'its work and its record together. Put transaction = "autocommit" at the top of the file '
+        "instead. The whole file then runs outside a transaction."
     )

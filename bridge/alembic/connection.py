@@ -47,9 +47,9 @@ def _transactional(connection: Connection) -> Iterator[None]:
         return
     if connection.in_transaction():
         raise UsageError(
-            "The connection handed in is in AUTOCOMMIT mode, and in a transaction of SQLAlchemy's "
-            "that is none to the database. Nothing was done. Hand it in before begin(), or "
-            "without AUTOCOMMIT."
+            "The connection handed in is in AUTOCOMMIT mode, and SQLAlchemy has begun a "
+            "transaction on it that the database does not know. Nothing was done. Hand it in "
+            "before begin(), or without AUTOCOMMIT."
         )
     connection.execution_options(isolation_level="READ COMMITTED")
     try:

@@ -45,8 +45,8 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
         script = context.script
         if not isinstance(script, PlainScriptDirectory):
             raise UsageError(
-                "This Alembic environment is not one of plain files: put plain_files = true into "
-                "alembic.ini, beside script_location."
+                "This Alembic environment is not set up for plain files. Put plain_files = true "
+                "into alembic.ini, beside script_location."
             )
         if context.is_offline_mode():
             from bridge.alembic.offline.environment import run_offline

@@ -116,19 +116,18 @@ def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> 
         return
     if header.downgrade_fault is not None:
         raise IrreversibleError(
-            f"{header.downgrade_fault} Nothing was run. You can also downgrade to this migration "
-            f"at the furthest: {command} {entry.revision}"
+            f"{header.downgrade_fault} Nothing was run. You can go back as far as this migration, "
+            f"and no further: {command} {entry.revision}"
         )
     raise IrreversibleError(
         f"{entry.file.path} has no downgrade(db), so it cannot be reverted. Nothing was run. "
-        "Write one, or downgrade to this migration at the furthest: "
-        f"{command} {entry.revision}"
+        f"Write one, or go back no further than to this migration: {command} {entry.revision}"
     )
 
 
 def _cannot_revert_missing(entry: Entry, command: str = "alembic downgrade") -> str:
     return (
         f"{entry.stem} was applied to this database, but its file is gone, so it cannot be "
-        "reverted. Nothing was run. Put the file back into the folder, or downgrade to this "
-        f"migration at the furthest: {command} {entry.revision}"
+        "reverted. Nothing was run. Put the file back into the folder, or go back no further than "
+        f"to this migration: {command} {entry.revision}"
     )

@@ -281,8 +281,8 @@ def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> No
     """Refuse to revert anything but what a person has agreed to."""
     if agreed is not None and [entry.stem for entry in entries] != list(agreed):
         raise TryAgain(
-            "Meanwhile another process has changed what is applied to this database, so that this "
-            f"downgrade would revert {', '.join(e.stem for e in entries) or 'nothing'} and not "
+            "Another process has changed what is applied to this database. This downgrade would "
+            f"now revert {', '.join(e.stem for e in entries) or 'nothing'} and not "
             f"{', '.join(agreed)}. Nothing was reverted. Run the same command again."
         )
 

@@ -266,8 +266,8 @@ class _Writing:
         wanted = to_tuple(self._ctx.opts["destination_rev"], default=())
         if self._stamping and len(wanted) > 1:
             raise UsageError(
-                "Plain files form one history, so a database stands at one revision: name one to "
-                "stamp. Nothing was changed."
+                "Plain files form one history, so a database is at one revision. Name one "
+                "revision to stamp. Nothing was changed."
             )
         files, settings = self._run.script.files, self._run.settings
         found = preflight(self._command, files, state, settings, steps=())

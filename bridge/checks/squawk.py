@@ -106,8 +106,8 @@ def find_squawk() -> str:
     found = beside or shutil.which("squawk")
     if found is None:
         raise UsageError(
-            "squawk looks for what is dangerous in SQL, and is not installed. Nothing was started. "
-            "Type: pip install 'eai-bridge[lint]'"
+            "squawk, which looks for what is dangerous in SQL, is not installed. Nothing was "
+            "started. Type: pip install 'eai-bridge[lint]'"
         )
     return str(Path(found).absolute())
 

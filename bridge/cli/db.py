@@ -159,8 +159,8 @@ def _confirmed(data_dir: Path) -> bool:
     what = f"the embedded PostgreSQL in {data_dir} with all its databases"
     return confirmed(
         f"Remove {what}?",
-        untold=f"This would remove {what}, and there is no terminal to ask at. Nothing was "
-        "removed. If it is meant, add --yes.",
+        untold=f"This would remove {what}, but there is no terminal to ask on. Nothing was "
+        "removed. To do it without the question, add --yes.",
     )
 
 

@@ -84,8 +84,8 @@ def downgrade(
 def _target(rev: str | None, steps: int | None) -> str:
     if (rev is None) == (steps is None):
         raise UsageError(
-            "Say how far to go back, in one way: REV, the migration that stays applied (or base), "
-            "or --steps N. Nothing was reverted."
+            "Type how far to go back, in one of two ways: REV, the migration that stays applied "
+            "(or base), or --steps N. Nothing was reverted."
         )
     if steps is not None:
         return f"-{steps}"
@@ -102,8 +102,8 @@ def _ask(agreed: Downgrade, reporter: Reporter) -> None:
         reporter.tell(events.Note(line))
     if not confirmed(
         f"Revert {'it' if len(agreed.planned) == 1 else 'them'}?",
-        untold=f"This would revert {count} ({stems}), and there is no terminal to ask at. Nothing "
-        "was reverted. If it is meant, add --yes.",
+        untold=f"This would revert {count} ({stems}), but there is no terminal to ask on. Nothing "
+        "was reverted. To do it without the question, add --yes.",
     ):
         reporter.tell(events.Note("Nothing was reverted."))
         raise SystemExit(1)

@@ -90,7 +90,7 @@ def upgrade(
         typer.Option(
             "--sql",
             help="Write what would run as a script for psql, records included, and run nothing. "
-            "It begins after what the database has; at the first file if none is named.",
+            "It begins after what the database has; at the first file if no database is named.",
         ),
     ] = False,
     database_url: Annotated[
@@ -98,8 +98,8 @@ def upgrade(
         typer.Option(
             metavar="URL",
             help="The database. Others on this machine can see it in the list of processes, "
-            "password and all, so rather set the variable MIGRATION_DATABASE_URL or DATABASE_URL; "
-            "without these, sqlalchemy.url in alembic.ini counts.",
+            "with its password: better set MIGRATION_DATABASE_URL or DATABASE_URL. Without any of "
+            "these, sqlalchemy.url in alembic.ini counts.",
         ),
     ] = None,
     embedded: Annotated[
@@ -115,24 +115,24 @@ def upgrade(
             "--config",
             "-c",
             metavar="FILE",
-            help="The alembic.ini or pyproject.toml to read, else the variable ALEMBIC_CONFIG, "
-            "else the one in this folder or the nearest above it.",
+            help="The alembic.ini or pyproject.toml to read. Default: the variable "
+            "ALEMBIC_CONFIG, then the one in this folder or the nearest above it.",
         ),
     ] = None,
     wait_for_lock: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="How long to wait while another process migrates this database, else the "
-            "variable BRIDGE_WAIT_FOR_LOCK, else wait_for_lock in alembic.ini, else 300.",
+            help="How long to wait while another process migrates this database. Default: the "
+            "variable BRIDGE_WAIT_FOR_LOCK, then wait_for_lock in alembic.ini, then 300.",
         ),
     ] = None,
     wait_for_server: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="How long to wait for a server that does not answer, else the variable "
-            "BRIDGE_WAIT_FOR_SERVER, else wait_for_server in alembic.ini, else 0.",
+            help="How long to wait for a server that does not answer. Default: the variable "
+            "BRIDGE_WAIT_FOR_SERVER, then wait_for_server in alembic.ini, then 0.",
         ),
     ] = None,
     ddl_lock_timeout: Annotated[
@@ -140,16 +140,16 @@ def upgrade(
         typer.Option(
             metavar="SECONDS",
             help="How long a statement may wait for a lock before its migration is rolled back "
-            "and tried again, else the variable BRIDGE_DDL_LOCK_TIMEOUT, else ddl_lock_timeout in "
-            "alembic.ini, else 0: as long as it takes.",
+            "and tried again. Default: the variable BRIDGE_DDL_LOCK_TIMEOUT, then "
+            "ddl_lock_timeout in alembic.ini, then 0: as long as it takes.",
         ),
     ] = None,
     log_format: Annotated[
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="How to tell what happens: text, or json for one line of JSON for each event; "
-            "else the variable BRIDGE_LOG_FORMAT, else log_format in alembic.ini, else text.",
+            help="How to report what happens: text, or json for one line of JSON for each event. "
+            "Default: the variable BRIDGE_LOG_FORMAT, then log_format in alembic.ini, then text.",
         ),
     ] = None,
     verbose: Annotated[
@@ -233,8 +233,8 @@ def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
     for name, is_given in given.items():
         if is_given:
             raise typer.BadParameter(
-                f"it has to stand after {ctx.invoked_subcommand}, if that has it. "
-                "Nothing was started.",
+                f"write it after {ctx.invoked_subcommand}, if that command has it. Nothing was "
+                "started.",
                 param_hint=f"--{name.replace('_', '-')}",
             )
 

@@ -65,8 +65,8 @@ class MountableGroup(TyperGroup):
             if ours and at and at.parent is ctx:
                 value = f" {ours.metavar}" if ours.metavar else ""
                 error.message += (
-                    f". It stands before {at.info_name}: "
-                    f"{ctx.command_path} {option}{value} {at.info_name}"
+                    f". Write it before {at.info_name}: {ctx.command_path} {option}{value} "
+                    f"{at.info_name}"
                 )
             raise
 

@@ -80,7 +80,7 @@ def _told(setup: Setup, command: str) -> list[str]:
     if setup.new_config:
         lines.append(f"Wrote {config}.")
     elif setup.lines is None:
-        lines.append(f"{config} is set up already, and was left alone.")
+        lines.append(f"{config} is set up already, and was not changed.")
     if setup.new_folder:
         lines.append(f"Made the folder {folder}, with its guide {folder}/README.md.")
     else:
@@ -88,7 +88,7 @@ def _told(setup: Setup, command: str) -> list[str]:
         lines += [f"Wrote the guide {folder}/README.md."] if setup.new_guide else []
     if setup.lines is not None:
         lines += [
-            f"{config} is there, and was left alone. Add these lines, in place of any such:",
+            f"{config} exists, and was not changed. Put these lines into it, in place of its own:",
             "",
             setup.lines,
             "",

@@ -118,7 +118,7 @@ def _not_looked_at(found: Linted) -> list[str]:
     lines = [f"{each.place}: {each.message}" for each in found.unread]
     if found.left:
         first, *rest = found.left
-        after = f"; what comes after it was not linted either: {', '.join(rest)}" if rest else ""
+        after = f"; the files after it were not linted either: {', '.join(rest)}" if rest else ""
         lines.append(
             f"Not linted: {first}, because {found.reason}{after}. Leave --database-url out to run "
             "all files from nothing."

@@ -79,7 +79,7 @@ def _cancelled(request: Request, found: LockStatus, *, yes: bool) -> str:
     # Connected to anew: nobody knows how long a person thinks.
     with watching(request) as connection:
         cancel_statement(connection, found)
-    return f"Told backend {_worker(found)} to cancel its statement."
+    return f"Asked backend {_worker(found)} to cancel its statement."
 
 
 def _nothing_to_cancel(found: LockStatus) -> str | None:
@@ -108,8 +108,8 @@ def _ask(found: LockStatus, reporter: Reporter) -> None:
         reporter.tell(events.Note(line))
     if not confirmed(
         "Cancel its statement?",
-        untold=f"This would cancel the statement of {backend}, and there is no terminal to ask at. "
-        f"{consequence} Nothing was cancelled. If it is meant, add --yes.",
+        untold=f"This would cancel the statement of {backend}, but there is no terminal to ask on. "
+        f"{consequence} Nothing was cancelled. To do it without the question, add --yes.",
     ):
         reporter.tell(events.Note("Nothing was cancelled."))
         raise SystemExit(1)

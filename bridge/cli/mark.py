@@ -34,10 +34,13 @@ def mark(
         bool, typer.Option("--applied", help="Record it as applied, without running it.")
     ] = False,
     pending: Annotated[
-        bool, typer.Option("--pending", help="Forget it, so that the next run applies it.")
+        bool,
+        typer.Option(
+            "--pending", help="Record it as not applied, so that the next run applies it."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")
+        bool, typer.Option("--dry-run", help="List what would be changed, and change nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
@@ -62,15 +65,15 @@ def mark(
         reporter.tell(events.Note(_told("Would be changed", marking)))
         return confirmed(
             "Record this?",
-            untold=f"{marking.stem} would be {marking.what}. There is no terminal to ask at. "
-            "Nothing was changed. If it is meant, add --yes.",
+            untold=f"{marking.stem} would be {marking.what}. There is no terminal to ask on. "
+            "Nothing was changed. To do it without the question, add --yes.",
         )
 
     with options_of(ctx).run() as request:
         from bridge.operations.mark import run_mark
 
         if applied == pending:
-            raise UsageError("Say which: --applied or --pending. Nothing was changed.")
+            raise UsageError("Add --applied or --pending. Nothing was changed.")
         reporter = request.reporter
         done = run_mark(request, name, applied=applied, agree=agree)
         if done is None and not dry_run:
@@ -86,4 +89,4 @@ def mark(
 
 def _told(done: str, marking: Marking) -> str:
     at = marking.pointer or "base"
-    return f"{done}: {marking.stem} is {marking.what}. The version table says {at} then."
+    return f"{done}: {marking.stem} is {marking.what}. The version table then says {at}."

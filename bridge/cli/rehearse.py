@@ -97,7 +97,7 @@ def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> No
     reporter.tell(events.Note(what))
     if not confirmed(
         "Go on?",
-        untold="There is no terminal to ask at whether that is meant. Nothing was run. If it is, "
+        untold="There is no terminal to ask on. Nothing was run. To run it without the question, "
         "add --yes.",
     ):
         reporter.tell(events.Note("Nothing was run."))
@@ -123,7 +123,7 @@ def _findings(found: Rehearsal) -> Iterator[str]:
         locked = ", ".join(map(str, file.locks)) or "no table that was there before"
         yield f"  {file.stem}  locked {locked}"
     if len(found.done) > 1:
-        yield "A lock is told once: it is held to the end, also while later files run."
+        yield "Each lock is shown once. It is held to the end, also while later files run."
     if found.left:
         yield f"Not rehearsed: {_left(found)}"
     if found.done:
@@ -133,5 +133,5 @@ def _findings(found: Rehearsal) -> Iterator[str]:
 
 def _left(found: Rehearsal) -> str:
     first, *rest = found.left
-    after = f"; and so not what comes after it: {', '.join(rest)}" if rest else ""
+    after = f"; the files after it were not rehearsed either: {', '.join(rest)}" if rest else ""
     return f"{first}, because {found.reason}{after}"

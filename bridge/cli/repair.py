@@ -26,7 +26,7 @@ def repair(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Only these: names of files without .py, or of rows. All there is, without any.",
+            help="Repair only these: names of files without .py, or of rows. Default: all.",
             show_default=False,
         ),
     ] = None,
@@ -35,8 +35,8 @@ def repair(
         bool,
         typer.Option(
             "--adopt",
-            help="Note that the ledger is this project's although none of its rows is a file, "
-            "because all files were replaced.",
+            help="Record that the ledger is this project's, although none of its rows is a file: "
+            "all files were replaced.",
         ),
     ] = False,
     dry_run: Annotated[
@@ -67,8 +67,9 @@ def repair(
             reporter.tell(events.Note(line))
         return confirmed(
             f"Record {'this' if len(changes) == 1 else 'these'}?",
-            untold=f"This would repair {counted(len(changes), 'row')} of the ledger, and there is "
-            "no terminal to ask at. Nothing was repaired. If it is meant, add --yes.",
+            untold=f"This would repair {counted(len(changes), 'row')} of the ledger, but there is "
+            "no terminal to ask on. Nothing was repaired. To do it without the question, add "
+            "--yes.",
         )
 
     with options_of(ctx).run() as request:

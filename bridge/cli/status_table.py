@@ -90,7 +90,10 @@ def summary(found: Overview) -> list[str]:
     if found.lock is None:
         files = counted(len(known.migrations), "file")
         return [
-            f"{files} in {harmless(found.folder)}. No database was asked: what it has is unknown."
+            (
+                f"{files} in {harmless(found.folder)}. No database was asked, so nothing shows "
+                "which are applied."
+            )
         ]
     told = f"Current: {harmless(known.current) if known.current else 'none'}."
     if known.up_to_date:

@@ -223,8 +223,8 @@ def _settings(
     )
     if settings.ledger_table == settings.version_table:
         raise UsageError(
-            f"ledger_table and version_table are both {settings.ledger_table!r}; they are two "
-            "tables, one with a row for each migration, one with Alembic's pointer."
+            f"ledger_table and version_table are both {settings.ledger_table!r}; they must be two "
+            "tables: one has a row for each migration, the other has Alembic's pointer."
         )
     return settings
 

@@ -123,7 +123,7 @@ FINAL = (
     Cause(
         r"GSSAPI encryption required but it is not supported"
         r"|server doesn't support GSSAPI encryption",
-        "GSSAPI encryption was asked for, and is not to be had there",
+        "GSSAPI encryption was asked for, but is not available there",
         "Check gssencmode in the URL, and the variable PGGSSENCMODE.",
     ),
     Cause(
@@ -169,7 +169,7 @@ FINAL = (
     Cause(
         r"definition of service|service file|invalid LDAP URL"
         r"|(no|more than one) entry found on LDAP lookup|no values on LDAP lookup",
-        "the service that is to say where the database is cannot be used",
+        "the service that names the database cannot be used",
         "Check service in the URL, the variables PGSERVICE and PGSERVICEFILE, and the file.",
     ),
     Cause(
@@ -188,7 +188,7 @@ FINAL = (
         r"|could not (access file|load library)|access to library .* is not allowed"
         r"|permission denied to start WAL sender|superuser or replication role to start"
         r"|invalid startup packet layout",
-        "the server refuses a setting that the session is to start with",
+        "the server refuses a setting with which the session would start",
         "Check options, client_encoding and replication in the URL, the variables PGOPTIONS,"
         " PGCLIENTENCODING, PGTZ, PGDATESTYLE and PGGEQO, and what ALTER ROLE … SET and ALTER"
         " DATABASE … SET have set.",

@@ -76,7 +76,7 @@ def _is(given: object, module: str, name: str) -> bool:
 def _refuse_other_databases(dialect: Dialect) -> None:
     if dialect.name != "postgresql":
         raise UsageError(
-            f"The connection handed in speaks {dialect.name}; PostgreSQL is what bridge supports."
+            f"The connection handed in speaks {dialect.name}; bridge supports PostgreSQL only."
         )
 
 

@@ -40,8 +40,8 @@ def address_of(engine: Engine, kind: str, environ: Mapping[str, str]) -> Databas
     except CannotBeCarriedOver as error:
         raise UsageError(
             f"The {kind} that was handed in connects with {error}. bridge runs migrations on a "
-            "connection of psycopg2, to which that cannot be carried over. Nothing was done. Set "
-            f"{WAY_OUT} to the URL of the same database, or hand in a URL."
+            f"connection of psycopg2, which cannot use that. Nothing was done. Set {WAY_OUT} to "
+            "the URL of the same database, or hand in a URL."
         ) from None
     first = {name: parameters.pop(name, None) for name in ("user", "password", "dbname")}
     url = URL.create(

@@ -155,8 +155,8 @@ def _check_address(url: URL, source: str) -> None:
         parameters = connection_parameters(url)
     except (ArgumentError, TypeError, ValueError):
         raise UsageError(
-            f"{source} names its hosts or ports in a way that cannot be read. Several are"
-            f" written postgresql://role:password@first:5432,second:5432/database"
+            f"{source} has hosts or ports that cannot be read. Write several hosts like this: "
+            "postgresql://role:password@first:5432,second:5432/database"
         ) from None
     if any("\0" in value for value in parameters.values()):
         raise _malformed(source)
@@ -183,7 +183,7 @@ def _sslmode(value: str, source: str) -> tuple[str, str]:
     mode = _SSL_WORDS.get(value.lower(), value.lower())
     if mode not in _SSLMODES:
         raise UsageError(
-            f"{source} has a parameter ssl that is none of {', '.join(sorted(_SSLMODES))}."
+            f"{source} has a parameter ssl that is not one of {', '.join(sorted(_SSLMODES))}."
         )
     return "sslmode", mode
 

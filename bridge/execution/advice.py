@@ -79,12 +79,12 @@ _ADVICE_ON_WORDS = (
 NO_COMMIT_INSIDE = (
     'This file runs as transaction = "atomic", all or nothing, and tried to end the transaction '
     "by itself (a COMMIT or ROLLBACK as text, or commit() or rollback() on the Connection). Use "
-    'db.commit() and db.rollback(), or transaction = "default" in the file if its commits are to '
+    'db.commit() and db.rollback(), or transaction = "default" in the file if its commits must '
     "be real."
 )
 NO_COMMIT_EXTERNALLY = (
     "This file runs in the open transaction of the connection that was handed in, and tried to "
     "end that transaction by itself (a COMMIT or ROLLBACK as text, or commit() or rollback() on "
     "the Connection). Use db.commit() and db.rollback(), or hand in a connection that is in no "
-    "transaction, or an Engine, if its commits are to be real."
+    "transaction, or an Engine, if its commits must be real."
 )

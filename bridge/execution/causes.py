@@ -150,9 +150,8 @@ _HELP: Final = {
     f"{_RIGHT}: end some that nobody needs, or raise max_connections.",
     "53400": f"A limit in the server's configuration was reached. {_RIGHT}: raise that limit.",
     "53": f"The server has run out of something. {_RIGHT}: see the server's log.",
-    "58": "The server met an error of its own machine. "
-    f"{_RIGHT}, unless it names a path itself, which has to be there on the server. See the "
-    "server's log.",
+    "58": "The server's machine reported an error. "
+    f"{_RIGHT}, unless it names a path, which must exist on the server. See the server's log.",
     "F0": f"The server's configuration is broken. {_RIGHT}: see the server's log.",
     "XX": f"The server found a fault in itself or in its data. {_RIGHT}: see the server's log.",
     "25006": "This connection may only read: the server is a replica, or "

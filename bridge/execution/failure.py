@@ -93,7 +93,7 @@ class Failure:
         if isinstance(self.error, BridgeError):
             return str(self.error)
         if isinstance(self.error, SystemExit):
-            return "The file called sys.exit(), so that its migration did not come to an end."
+            return "The file called sys.exit(), so its migration did not finish."
         original = _original(self.error)
         if original is None:
             name, text = type(self.error).__name__, str(self.error)
@@ -221,7 +221,7 @@ class Failure:
             if self.work.committed
             else "was written before its first statement"
         )
-        return f"It is recorded as not applied, which {when}. It may be half taken back."
+        return f"It is recorded as not applied, which {when}. It may be only partly reverted."
 
     @property
     def _is_recorded(self) -> bool | None:
@@ -240,8 +240,8 @@ class Failure:
     def _of_this_file(self) -> str:
         if self.work.external:
             return (
-                "It ran in the transaction of the connection that was handed in, which now has "
-                "to be rolled back."
+                "It ran in the transaction of the connection that was handed in. Roll that "
+                "transaction back."
             )
         if self.work.mode is Mode.AUTOCOMMIT:
             return (
@@ -274,7 +274,7 @@ class Failure:
     def _again(self) -> str:
         work = self.work
         partly = bool(work.committed) or work.unseen_end or work.mode is Mode.AUTOCOMMIT
-        return "see to it that it can run again from its beginning, and " if partly else ""
+        return "make sure that it can run again from its beginning, and " if partly else ""
 
     def _what_next(self) -> str:
         found = self._blame()
@@ -299,7 +299,7 @@ class Failure:
                 "If not, let the file cope with what is there (IF NOT EXISTS), or remove that"
             )
         return (
-            "If all of it is taken back in this database already (by hand or by another tool), "
+            "If all of it is reverted in this database already (by hand or by another tool), "
             f"record that without running it: eai migrate mark {self.stem} --pending\n"
             "If not, let the file cope with that (IF EXISTS)"
         )
@@ -312,10 +312,10 @@ class Failure:
     def _both_ways(self, first: str) -> str:
         """Say what to type after a downgrade that is recorded but did not finish."""
         return (
-            f"To take it back to its end: {first}see to it that its downgrade() can run again from "
+            f"To finish the downgrade: {first}make sure that its downgrade() can run again from "
             f"its beginning, and type: eai migrate mark {self.stem} --applied\n"
             f"Then {self._to_do()}\n"
-            "To apply it again instead: see to it that its upgrade() can run on what is left, and "
+            "To apply it again instead: make sure that its upgrade() can run on what is left, and "
             f"{self._upgrade()}"
         )
 

@@ -65,8 +65,9 @@ _ABOUT: Final = {
     "it a DEFAULT.",
     "23514": "The constraint {constraint} of {table} forbids it. Let the constraint allow it, or "
     "type as the table's owner: ALTER TABLE {table} DROP CONSTRAINT {constraint};",
-    "23505": "The constraint {constraint} of {table} wants a value only once that more than one "
-    "migration has. Type as the table's owner: ALTER TABLE {table} DROP CONSTRAINT {constraint};",
+    "23505": "The constraint {constraint} of {table} allows each value only once, and more than "
+    "one migration has this value. Type as the table's owner: ALTER TABLE {table} DROP CONSTRAINT "
+    "{constraint};",
     "23503": "The foreign key {constraint} of {table} forbids it. Type as the table's owner: "
     "ALTER TABLE {table} DROP CONSTRAINT {constraint};",
     "22001": "A column of {table} is too narrow for it. Widen it, as the table's owner: ALTER "

@@ -160,10 +160,9 @@ class Runner:
             return mode
         if mode is Mode.AUTOCOMMIT:
             raise MigrationError(
-                f'{file.path} says transaction = "autocommit", which cannot be done inside the '
-                "open transaction of the connection that was handed in. It was not run, and "
-                "nothing of it was changed. Hand in a connection that is in no transaction, or "
-                "an Engine."
+                f'{file.path} says transaction = "autocommit", which is impossible inside the '
+                "open transaction of the connection that was handed in. The file was not run. "
+                "Hand in a connection that is in no transaction, or an Engine."
             )
         return Mode.ATOMIC
 
@@ -322,6 +321,6 @@ class Runner:
 
 def _swallowed(statement: str, error: BaseException) -> str:
     return (
-        f"The file caught an error after which work is missing, and went on: {first_line(error)} "
-        f"(in: {' '.join(statement.split())[:200]})."
+        "The file caught an error and went on, but some of its work is missing: "
+        f"{first_line(error)} (in: {' '.join(statement.split())[:200]})."
     )

@@ -129,7 +129,7 @@ def write_new(path: str, source: str) -> None:
             out.write(source)
     except FileExistsError as error:
         raise FilesError(
-            f"{path} is there already, and was left as it is. Rename or remove it."
+            f"{path} exists already, and was not changed. Rename or remove it."
         ) from error
     except OSError as error:
         raise FilesError(
@@ -161,6 +161,6 @@ def refuse_merge() -> NoReturn:
 def _refuse(reason: str) -> NoReturn:
     raise UsageError(
         f"{reason}: plain files form one history, in the order of their names, so there are never "
-        "two heads. Nothing was written. Two files may share a number, and a late file is next in "
-        'line. For a new file, type: alembic revision -m "what it does"'
+        "two heads. Nothing was written. Two files may share a number, and a late file still runs. "
+        'For a new file, type: alembic revision -m "what it does"'
     )

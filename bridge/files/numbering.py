@@ -70,7 +70,7 @@ def _check_number(files: Sequence[PlainFile], number: str) -> None:
         if not is_in_place([file], number):
             raise UsageError(
                 f"A file numbered {number} would be out of place: migrations run in alphabetical "
-                f"order, where {number} and {file.stem}.py stand the other way round than by "
+                f"order, in which {number} and {file.stem}.py are the other way round than by "
                 f"number. Write the number with {len(file.number)} digits, or leave it out to get "
                 "the next free one."
             )

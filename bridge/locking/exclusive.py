@@ -62,7 +62,7 @@ def exclusively(
         who = str(found) if found else "a backend that this role may not see"
         reporter.tell(
             events.WaitingForLock(
-                f"Waiting for what an earlier run left{_so_far(waited)}: that process has ended, "
+                f"Waiting for the rest of an earlier run{_so_far(waited)}: its process has ended, "
                 f"but its {who} still works."
             )
         )

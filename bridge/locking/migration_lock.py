@@ -173,8 +173,8 @@ class MigrationLock:
         if mine is connection.connection.dbapi_connection:
             raise UsageError(
                 f"The Engine's pool ({type(self._engine.pool).__name__}) gives out one connection "
-                "for everything, but the migration lock needs one beside that of the migrations. "
-                "Nothing was started. Hand in an Engine with another pool, or the URL."
+                "for everything, but a run needs two: one for the migrations and one for their "
+                "lock. Nothing was started. Hand in an Engine with another pool, or the URL."
             )
 
     def _connect(self) -> Connection:
@@ -182,9 +182,9 @@ class MigrationLock:
             return self._engine.connect()
         except (DBAPIError, PoolTimeout) as exc:
             raise LockNotObtained(
-                "The migration lock is held on a connection of its own, and that could not be "
-                f"made: {first_line(exc).rstrip('.')}. Nothing was started. Run the same command "
-                "again. If it stays so, let the server, the role and the pool give two connections "
+                "The migration lock needs a connection of its own, which could not be made: "
+                f"{first_line(exc).rstrip('.')}. Nothing was started. Run the same command again. "
+                "If that does not help, let the server, the role and the pool give two connections "
                 "to one run."
             ) from exc
 

@@ -78,6 +78,6 @@ def refuse_pool_of_one(engine: Engine) -> None:
     if isinstance(pool, QueuePool) and (pool.size(), pool._max_overflow) == (1, 0):  # noqa: SLF001
         raise UsageError(
             "The Engine's pool gives one connection at a time (pool_size=1, max_overflow=0), but "
-            "the migration lock needs one beside that of the migrations. Nothing was started. Hand "
-            "in an Engine with pool_size=2 or more, or the URL."
+            "a run needs two: one for the migrations and one for their lock. Nothing was started. "
+            "Hand in an Engine with pool_size=2 or more, or the URL."
         )

@@ -41,8 +41,8 @@ def record_if_agreed(
     ):
         if look(False) != plan:
             raise TryAgain(
-                "The ledger or the files have changed since this was asked. Nothing was changed. "
-                "Run the same command again."
+                "The ledger or the files have changed since the question was asked. Nothing was "
+                "changed. Run the same command again."
             )
         record(plan)
         if not run.external:

@@ -121,7 +121,7 @@ def set_up(setup: Setup) -> None:
     except OSError as error:
         raise UsageError(
             f"{error.filename} cannot be written: {error.strerror}. What was written before it "
-            "stays; type the command again when that is mended."
+            "stays. Correct that, then type the same command again."
         ) from error
 
 

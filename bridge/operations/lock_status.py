@@ -137,15 +137,15 @@ class LockStatus:
         if self.worker is None:
             return "Nobody holds the migration lock of this database."
         return (
-            "Nobody holds the migration lock of this database, but a run that was killed has left "
-            f"backend {self.worker.pid}, which still works; the next run waits for it."
+            "Nobody holds the migration lock of this database, but a killed run has left backend "
+            f"{self.worker.pid}, which still works; the next run waits for it."
         )
 
     def _running(self) -> Iterator[str]:
         worker = self.worker
         if worker is None:
             if self.holder is not None:
-                yield "  Which backend runs its migrations cannot be seen."
+                yield "  This role may not see which backend runs its migrations."
             return
         if worker.state is None:
             yield f"  Backend {worker.pid}: what it does is not shown to this role."
@@ -213,7 +213,7 @@ def watching(request: Request) -> Iterator[Connection]:
         with connected(request, request.settings()) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
     except DBAPIError as error:
-        raise LedgerError(f"The lock could not be looked at: {first_line(error)}") from error
+        raise LedgerError(f"The migration lock could not be read: {first_line(error)}") from error
 
 
 def may_hang(worker: Worker) -> str:

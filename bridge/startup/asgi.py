@@ -72,8 +72,8 @@ class Startup:
     ) -> None:
         if isinstance(database, Connection):
             raise UsageError(
-                "A Startup takes a URL or an Engine, and was handed a Connection: that could not "
-                "be asked by a probe while a migration runs on it."
+                "A Startup takes a URL or an Engine, and was handed a Connection. No probe can "
+                "use that while a migration runs on it."
             )
         where = {"database": database, "config": config, "embedded": embedded}
         self._where: dict[str, Any] = where

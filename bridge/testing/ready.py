@@ -84,7 +84,7 @@ def test_new_files_give_the_same_schema_in_any_order(
     """New migrations come to the same schema before and after those that others have merged."""
     ref = pytestconfig.getoption("bridge_base")
     if not ref:
-        pytest.skip("there is no base to compare with: say --bridge-base origin/main")
+        pytest.skip("there is no base to compare with: add --bridge-base origin/main")
     try:
         now = [file.stem for file in bridge_project.files()]
         found = read_orders(bridge_project.settings().folder, now, ref)

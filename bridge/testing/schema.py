@@ -57,7 +57,7 @@ def schema_of(url: URL, settings: Settings) -> str:
     )
     if "server version mismatch" in done.stderr:
         pytest.skip(
-            f"{program} is older than the server, so that the schema cannot be told: "
+            f"{program} is older than the server, and cannot write its schema: "
             f"{' '.join(done.stderr.split())} Install the client programs of the server's version."
         )
     if done.returncode:

@@ -163,8 +163,8 @@ def test_a_migration_whose_file_is_gone_is_shown_as_missing(three: Project, engi
     assert refused.returncode == 4
     assert refused.stderr.endswith(
         "FAILED: 003_three was applied to this database, but its file is gone, so it cannot be "
-        "reverted. Nothing was run. Put the file back into the folder, or downgrade to this "
-        "migration at the furthest: alembic downgrade 003_three\n"
+        "reverted. Nothing was run. Put the file back into the folder, or go back no further than "
+        "to this migration: alembic downgrade 003_three\n"
     )
     three.alembic("downgrade", "003_three", check=True)
     assert books(engine) == Books(THREE, ["003_three"])
@@ -221,7 +221,7 @@ def test_a_downgrade_through_a_file_without_one_is_refused_before_anything_runs(
     assert refused.returncode == 2
     assert refused.stderr.endswith(
         f"FAILED: {three.migrations}/002_two.py has no downgrade(db), so it cannot be reverted. "
-        "Nothing was run. Write one, or downgrade to this migration at the furthest: "
+        "Nothing was run. Write one, or go back no further than to this migration: "
         "alembic downgrade 002_two\n"
     )
     assert books(engine).applied == THREE

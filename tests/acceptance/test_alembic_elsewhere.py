@@ -156,7 +156,8 @@ def test_a_team_with_its_own_env_py_says_plain_files(project: Project, engine: E
     refused = project.alembic("upgrade", "head")
     assert refused.returncode == 2
     assert refused.stderr == (
-        "FAILED: This Alembic environment is not one of plain files: put plain_files = true into "
+        "FAILED: This Alembic environment is not set up for plain files. Put plain_files = true "
+        "into "
         "alembic.ini, beside script_location.\n"
     )
 
@@ -185,7 +186,7 @@ def test_an_env_py_cannot_decide_where_the_records_are(
     assert refused.returncode == 2
     name = option.split("=", maxsplit=1)[0]
     assert refused.stderr.endswith(
-        f"FAILED: run_environment() was given {name}, which is not for an env.py to say: "
+        f"FAILED: run_environment() was given {name}, which an env.py cannot set: "
         f"{instead}. Nothing was done.\n"
     )
     assert tables(engine) == set()

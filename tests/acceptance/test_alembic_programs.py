@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 AUTOCOMMIT = (
-    "The connection handed in is in AUTOCOMMIT mode, and in a transaction of SQLAlchemy's that is "
-    "none to the database. Nothing was done. Hand it in before begin(), or without AUTOCOMMIT."
+    "The connection handed in is in AUTOCOMMIT mode, and SQLAlchemy has begun a transaction on "
+    "it that the database does not know. Nothing was done. Hand it in before begin(), or without "
+    "AUTOCOMMIT."
 )
 
 

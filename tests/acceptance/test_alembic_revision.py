@@ -72,7 +72,7 @@ def downgrade(db):
 
 LINE = (
     "plain files form one history, in the order of their names, so there are never two heads. "
-    "Nothing was written. Two files may share a number, and a late file is next in line. "
+    "Nothing was written. Two files may share a number, and a late file still runs. "
     'For a new file, type: alembic revision -m "what it does"\n'
 )
 
@@ -130,7 +130,7 @@ def test_a_new_file_runs_in_each_direction_once_that_is_written(
     assert refused.stderr.endswith(
         f"{file}:20: `downgrade` is not written yet: it still has the placeholder `your SQL` of a "
         "new file. Write the SQL that undoes this migration in its place, or remove `downgrade`. "
-        "Nothing was run. You can also downgrade to this migration at the furthest: alembic "
+        "Nothing was run. You can go back as far as this migration, and no further: alembic "
         "downgrade 001_first\n"
     )
     assert books(engine).applied == ["001_first"]
@@ -168,7 +168,7 @@ def test_what_is_there_already_is_never_overwritten(folder_project: Project) -> 
     refused = folder_project.alembic("revision", "-m", "x")
     assert refused.returncode == 4
     assert refused.stderr == (
-        f"FAILED: {in_the_way} is there already, and was left as it is. Rename or remove it.\n"
+        f"FAILED: {in_the_way} exists already, and was not changed. Rename or remove it.\n"
     )
 
 

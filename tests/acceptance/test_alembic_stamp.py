@@ -48,7 +48,7 @@ def test_a_stamp_keeps_the_order_of_the_line_and_takes_one_revision(
     assert books(engine) == Books(["001_one", "003_three", "002_two"], ["002_two"])
     refused = three.alembic("stamp", "001_one", "002_two")
     assert refused.returncode == 2
-    assert "lain files form one history, so a database stands at one revision" in refused.stderr
+    assert "lain files form one history, so a database is at one revision" in refused.stderr
     assert books(engine).pointer == ["002_two"]
 
 

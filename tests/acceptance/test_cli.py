@@ -340,9 +340,9 @@ def test_the_configuration_can_be_elsewhere(project: Project, tmp_path: Path) ->
         (("status", "--foo"), "No such option: --foo\n"),
         (
             ("status", "--embedded"),
-            "No such option: --embedded. It stands before status: eai migrate --embedded status\n",
+            "No such option: --embedded. Write it before status: eai migrate --embedded status\n",
         ),
-        (("check", "-c", "x"), "-c. It stands before check: eai migrate -c FILE check\n"),
+        (("check", "-c", "x"), "-c. Write it before check: eai migrate -c FILE check\n"),
         (("--wait-for-lock", "soon"), "--wait-for-lock"),
         (("--wait-for-lock", "-1"), "wait_for_lock (--wait-for-lock) is -1.0"),
     ],

@@ -248,8 +248,8 @@ def test_destroy_without_a_terminal_asks_for_yes_and_removes_nothing(embedded: E
     assert done.stdout == ""
     assert done.stderr == (
         f"Error: This would remove the embedded PostgreSQL in {embedded.data} with all its "
-        "databases, and there is no terminal to ask at. Nothing was removed. If it is meant, add "
-        "--yes.\n"
+        "databases, but there is no terminal to ask on. Nothing was removed. To do it without the "
+        "question, add --yes.\n"
     )
     assert embedded.data.exists()
 

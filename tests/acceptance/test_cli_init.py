@@ -78,7 +78,7 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
 
     again = project.eai("migrate", "init")
     assert again.stdout.startswith(
-        "alembic.ini is set up already, and was left alone.\n"
+        "alembic.ini is set up already, and was not changed.\n"
         "The migrations are in migrations: no file yet.\n\nNext:\n"
     )
     assert again.returncode == 0
@@ -147,7 +147,7 @@ def test_a_configuration_that_is_for_something_else(tmp_path: Path) -> None:
     assert done.stdout == (
         "The migrations are in migrations: 001_a.py.\n"
         "Wrote the guide migrations/README.md.\n"
-        "alembic.ini is there, and was left alone. Add these lines, in place of any such:\n"
+        "alembic.ini exists, and was not changed. Put these lines into it, in place of its own:\n"
         "\n"
         "    [alembic]\n"
         "    script_location = bridge:environment\n"
@@ -248,8 +248,8 @@ def test_what_turns_up_meanwhile_is_not_written_over(root: Path) -> None:
     with pytest.raises(UsageError) as caught:
         set_up(setup)
     assert str(caught.value) == (
-        f"{root}/alembic.ini cannot be written: File exists. What was written before it stays; "
-        "type the command again when that is mended."
+        f"{root}/alembic.ini cannot be written: File exists. What was written before it stays. "
+        "Correct that, then type the same command again."
     )
     assert (root / "alembic.ini").read_text() == "mine"
 

@@ -186,12 +186,12 @@ def test_the_statement_is_cancelled_and_the_migration_fails(
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert refused.stderr.splitlines()[-1] == (
-        f"Error: This would cancel the statement of backend {worker}, and there is no terminal to "
-        f"ask at. {THEN} Nothing was cancelled. If it is meant, add --yes."
+        f"Error: This would cancel the statement of backend {worker}, but there is no terminal to "
+        f"ask on. {THEN} Nothing was cancelled. To do it without the question, add --yes."
     )
     assert not running.ended
     done = project.eai("migrate", "lock", "--cancel", "--yes", check=True)
-    assert done.stdout == f"Told backend {worker} to cancel its statement.\n"
+    assert done.stdout == f"Asked backend {worker} to cancel its statement.\n"
     ended = running.end(within=LONG)
     assert ended.code == 1, ended
     assert "canceling statement due to user request" in ended.err
@@ -263,15 +263,17 @@ def test_what_a_killed_run_has_left_is_shown(engine: Engine) -> None:
         pid = left.scalar(text("SELECT pg_backend_pid()"))
         left.execute(text(f"SELECT pg_advisory_lock({LOCK_CLASS}, {CONNECTION_ALIVE})"))
         assert seen(engine).lines[0] == (
-            "Nobody holds the migration lock of this database, but a run that was killed has left "
-            f"backend {pid}, which still works; the next run waits for it."
+            "Nobody holds the migration lock of this database, but a killed run has left backend "
+            f"{pid}, which still works; the next run waits for it."
         )
 
 
 def test_a_holder_without_a_connection_that_can_be_seen(engine: Engine) -> None:
     with MigrationLock(engine, wait=0) as lock:
         lock.mark(FIRST)
-        assert seen(engine).lines[1:] == ["  Which backend runs its migrations cannot be seen."]
+        assert seen(engine).lines[1:] == [
+            ("  This role may not see which backend runs its migrations.")
+        ]
 
 
 def test_several_that_wait_are_listed(engine: Engine) -> None:

@@ -97,7 +97,7 @@ def test_what_is_there_is_never_overwritten(folder_project: Project) -> None:
     in_the_way = folder_project.migrations / "001_add_widgets.py"
     in_the_way.mkdir()  # not a migration to the scan
     assert refused(folder_project, FilesError) == (
-        f"{in_the_way} is there already, and was left as it is. Rename or remove it."
+        f"{in_the_way} exists already, and was not changed. Rename or remove it."
     )
 
 

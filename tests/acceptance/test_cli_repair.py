@@ -55,8 +55,8 @@ def test_without_a_terminal_and_without_yes_nothing_is_repaired(books: Books) ->
     done = books.project.eai("migrate", "repair")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(
-        f"Would repair 1 row:\n{FOUND}Error: This would repair 1 row of the ledger, and there is "
-        "no terminal to ask at. Nothing was repaired. If it is meant, add --yes.\n"
+        f"Would repair 1 row:\n{FOUND}Error: This would repair 1 row of the ledger, but there is "
+        "no terminal to ask on. Nothing was repaired. To do it without the question, add --yes.\n"
     )
     assert books.applied == [A, B]
 

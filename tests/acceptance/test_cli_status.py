@@ -121,7 +121,10 @@ def test_offline_lists_the_files_and_asks_no_database(folder_project: Project) -
     assert done.stdout.splitlines() == [
         "001_a  unknown  -  -  About 001_a",
         "002_b  unknown  -  -  002_b",
-        f"2 files in {folder_project.migrations}. No database was asked: what it has is unknown.",
+        (
+            f"2 files in {folder_project.migrations}. No database was asked, so nothing shows "
+            "which are applied."
+        ),
     ]
     assert "002_b.py:1: " in done.stderr
     told = json.loads(folder_project.eai("migrate", "status", "--offline", "--json").stdout)

@@ -109,8 +109,8 @@ def test_without_a_terminal_it_has_to_be_said_that_it_is_meant(
     done = three.eai("migrate", "downgrade", "001")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(
-        "Error: This would revert 2 migrations (002_b, 003_c), and there is no terminal to ask "
-        "at. Nothing was reverted. If it is meant, add --yes.\n"
+        "Error: This would revert 2 migrations (002_b, 003_c), but there is no terminal to ask "
+        "on. Nothing was reverted. To do it without the question, add --yes.\n"
     )
     assert applied(engine) == ["001_a", "002_b", "003_c"]
 
@@ -142,7 +142,7 @@ def test_a_file_without_downgrade_is_refused_before_anything_runs(
     assert "003_c.py has no downgrade(db), so it cannot be reverted. Nothing was run." in (
         done.stderr
     )
-    assert done.stderr.endswith("at the furthest: eai migrate downgrade 003_c\n")
+    assert done.stderr.endswith("to this migration: eai migrate downgrade 003_c\n")
     assert applied(engine) == ["001_a", "002_b", "003_c"]
 
 
@@ -153,15 +153,15 @@ def test_a_file_that_is_gone_is_refused_before_anything_runs(
     done = three.eai("migrate", "downgrade", "base", "--yes")
     assert done.returncode == 4
     assert "003_c was applied to this database, but its file is gone" in done.stderr
-    assert done.stderr.endswith("at the furthest: eai migrate downgrade 003_c\n")
+    assert done.stderr.endswith("to this migration: eai migrate downgrade 003_c\n")
     assert applied(engine) == ["001_a", "002_b", "003_c"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "Say how far to go back, in one way: REV"),
-        (("001", "--steps", "1"), "Say how far to go back, in one way: REV"),
+        ((), "Type how far to go back, in one of two ways: REV"),
+        (("001", "--steps", "1"), "Type how far to go back, in one of two ways: REV"),
         (("--steps", "9", "--yes"), "Nothing was run."),
         (("--yess",), "There is no option --yess. Nothing was reverted."),
         (("999", "--yes"), "999"),
@@ -182,7 +182,7 @@ def test_an_option_of_migrate_s_own_is_not_silently_left_out(
 ) -> None:
     done = three.eai("migrate", "--dry-run", "downgrade", "base", "--yes")
     assert done.returncode == 2
-    assert "--dry-run: it has to stand after downgrade" in done.stderr
+    assert "--dry-run: write it after downgrade" in done.stderr
     assert applied(engine) == ["001_a", "002_b", "003_c"]
 
 
@@ -227,9 +227,8 @@ def test_nothing_is_reverted_that_nobody_agreed_to(three: Project, engine: Engin
     with pytest.raises(TryAgain) as caught:
         run_downgrade(request, to="003", agreed=agreed)
     assert str(caught.value) == (
-        "Meanwhile another process has changed what is applied to this database, so that this "
-        "downgrade would revert 004_d, 002_b and not 002_b. Nothing was reverted. Run the same "
-        "command again."
+        "Another process has changed what is applied to this database. This downgrade would now "
+        "revert 004_d, 002_b and not 002_b. Nothing was reverted. Run the same command again."
     )
     assert applied(engine) == ["001_a", "002_b", "003_c", "004_d"]
     now = run_downgrade(request, to="003")

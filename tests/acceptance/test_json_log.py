@@ -157,7 +157,7 @@ def test_sub_commands_keep_their_results_and_tell_the_rest_as_events(project: Pr
     *_, first, second, error = events(done.stderr)
     assert [first["event"], second["event"]] == ["note", "note"]
     assert first["message"] == "Would revert 1 migration:"
-    assert "there is no terminal to ask at" in error["message"]
+    assert "there is no terminal to ask on" in error["message"]
     done = run(project, "downgrade", "base", "--yes")
     assert done.stdout == "Reverted 1 migration: the database is at base.\n"
     assert events(done.stderr)[-1]["reverted"] == [FIRST]

@@ -186,9 +186,9 @@ def test_an_engine_with_a_pool_of_one_is_refused(project: Project, engine: Engin
     finally:
         small.dispose()
     assert str(caught.value) == (
-        "The Engine's pool gives one connection at a time (pool_size=1, max_overflow=0), but the "
-        "migration lock needs one beside that of the migrations. Nothing was started. Hand in an "
-        "Engine with pool_size=2 or more, or the URL."
+        "The Engine's pool gives one connection at a time (pool_size=1, max_overflow=0), but a "
+        "run needs two: one for the migrations and one for their lock. Nothing was started. Hand "
+        "in an Engine with pool_size=2 or more, or the URL."
     )
 
 

@@ -194,7 +194,7 @@ def test_what_cannot_be_tested_is_skipped_with_the_reason(team: Project, server_
     assert "1 failed, 3 skipped, 2 errors" in told
     assert "The migrations do not run in an empty database.\n001_broken" in told
     assert told.count('syntax error at or near "SELEC"') >= 3
-    assert "say --bridge-base origin/main" in told
+    assert "add --bridge-base origin/main" in told
     assert "There are no models to compare with." in told
     assert "During handling" not in told
     assert "001_broken.py has no downgrade" in told

@@ -126,7 +126,7 @@ def test_files_run_for_real_their_sql_is_printed_and_nothing_stays(
         "  003_more  done in TIME",
         "  002_tags  locked orders (ACCESS EXCLUSIVE), users (ROW EXCLUSIVE)",
         "  003_more  locked no table that was there before",
-        "A lock is told once: it is held to the end, also while later files run.",
+        "Each lock is shown once. It is held to the end, also while later files run.",
         "Rehearsed 2 migrations; everything was rolled back, and nothing is recorded.",
     ]
 
@@ -210,8 +210,8 @@ def test_what_is_not_rehearsed_is_named_with_the_reason(started: Project) -> Non
     done = started.eai("migrate", "rehearse", "--yes")
     assert done.returncode == 0
     left = (
-        "003_bad, because it has a statement that refuses to run inside a transaction; and so not "
-        "what comes after it: 004_after"
+        "003_bad, because it has a statement that refuses to run inside a transaction; the "
+        "files after it were not rehearsed either: 004_after"
     )
     assert done.stdout == (
         f"-- 002_good.py\nBEGIN;\nCREATE TABLE good ();\nCOMMIT;\n\n-- not rehearsed: {left}\n"
@@ -296,7 +296,7 @@ def test_without_a_terminal_it_has_to_be_said_that_it_is_meant(started: Project)
         "takes, and whoever needs those tables waits."
     )
     assert error == (
-        "Error: There is no terminal to ask at whether that is meant. Nothing was run. If it is, "
+        "Error: There is no terminal to ask on. Nothing was run. To run it without the question, "
         "add --yes."
     )
 

@@ -44,7 +44,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "replicas"
 N = 24
 STEMS = [f"{number:03}_step" for number in range(1, 31)]
 
-LEFT = "Waiting for what an earlier run left: that process has ended, but its backend "
+LEFT = "Waiting for the rest of an earlier run: its process has ended, but its backend "
 UP_TO_DATE = "Nothing to do: the database is up to date.\n"
 DONE = "Applied {} migrations: the database is up to date.\n"
 

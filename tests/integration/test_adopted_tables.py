@@ -326,9 +326,9 @@ def test_another_column_that_wants_a_value_once_is_not_taken_for_another_process
     assert "another process" not in message
     assert "Correct the file" not in message
     assert (
-        "The constraint schema_migrations_description_key of schema_migrations wants a value only "
-        "once that more than one migration has. Type as the table's owner: ALTER TABLE "
-        "schema_migrations DROP CONSTRAINT schema_migrations_description_key;"
+        "The constraint schema_migrations_description_key of schema_migrations allows each value "
+        "only once, and more than one migration has this value. Type as the table's owner: ALTER "
+        "TABLE schema_migrations DROP CONSTRAINT schema_migrations_description_key;"
     ) in message
     assert books.ran == []
 

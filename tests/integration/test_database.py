@@ -140,7 +140,7 @@ def test_what_is_not_postgresql_is_final() -> None:
 
 WAY = "the server does not authenticate in the way that was asked for"
 TLS = "the server and this client do not agree about encryption"
-SETTING = "the server refuses a setting that the session is to start with"
+SETTING = "the server refuses a setting with which the session would start"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def refused_at_once(url: URL) -> str:
         ("PGOPTIONS", "-cnowhere=1", SETTING),
         ("PGREQUIREAUTH", "gss", WAY),
         ("PGCHANNELBINDING", "nope", "a parameter of the URL is not one that can be used"),
-        ("PGSERVICE", "nowhere", "the service that is to say where the database is"),
+        ("PGSERVICE", "nowhere", "the service that names the database"),
     ],
 )
 def test_a_variable_of_libpq_that_can_never_be_followed_is_final(
@@ -207,7 +207,7 @@ def test_a_service_file_that_cannot_be_read_is_final(
     file.write_text(text)
     monkeypatch.setenv("PGSERVICEFILE", str(file))
     url = normalise("postgresql:///?service=shop")
-    assert "the service that is to say where the database is cannot be used" in refused_at_once(url)
+    assert "the service that names the database cannot be used" in refused_at_once(url)
     file.unlink()
     assert str(file) in refused_at_once(url)
 

@@ -373,8 +373,8 @@ def test_what_changes_while_the_question_is_open_is_not_overlooked(books: Books)
     with pytest.raises(TryAgain) as caught:
         repair(books, change_another)
     assert str(caught.value) == (
-        "The ledger or the files have changed since this was asked. Nothing was changed. Run the "
-        "same command again."
+        "The ledger or the files have changed since the question was asked. Nothing was changed. "
+        "Run the same command again."
     )
     assert books.everything() == before
 

@@ -33,12 +33,12 @@ def test_an_engine_with_one_connection_left_is_explained(project: Project) -> No
     with engine.connect(), pytest.raises(LockNotObtained) as caught:
         upgrade(project, engine)
     assert str(caught.value).startswith(
-        "The migration lock is held on a connection of its own, and that could not be made: "
-        "QueuePool limit of size 2 overflow 0 reached"
+        "The migration lock needs a connection of its own, which could not be made: QueuePool "
+        "limit of size 2 overflow 0 reached"
     )
     assert str(caught.value).endswith(
-        "Nothing was started. Run the same command again. If it stays so, let the server, the "
-        "role and the pool give two connections to one run."
+        "Nothing was started. Run the same command again. If that does not help, let the server, "
+        "the role and the pool give two connections to one run."
     )
     engine.dispose()
 
@@ -50,8 +50,8 @@ def test_an_engine_that_gives_everybody_the_same_connection_is_refused(project: 
     with pytest.raises(UsageError) as caught:
         upgrade(project, engine)
     assert str(caught.value) == (
-        "The Engine's pool (StaticPool) gives out one connection for everything, but the "
-        "migration lock needs one beside that of the migrations. Nothing was started. Hand in an "
+        "The Engine's pool (StaticPool) gives out one connection for everything, but a run needs "
+        "two: one for the migrations and one for their lock. Nothing was started. Hand in an "
         "Engine with another pool, or the URL."
     )
     engine.dispose()

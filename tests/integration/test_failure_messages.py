@@ -109,7 +109,7 @@ def test_after_two_commits(project: Project) -> None:
         001_file failed: 001_file.py, {at(6)}
           ValueError: no more
         It had made 2 commits, the last at {at(4)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
-        Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+        Correct the file, make sure that it can run again from its beginning, and type: eai migrate
         """
     )
 
@@ -369,9 +369,9 @@ def test_a_lock_that_was_not_obtained(project: Project, engine: Engine) -> None:
         assert message(project, swallowed) == lines(
             f"""
             001_file failed: 001_file.py, after its last line
-              The file caught an error after which work is missing, and went on: canceling statement due to lock timeout (in: ALTER TABLE t ADD COLUMN m int).
+              The file caught an error and went on, but some of its work is missing: canceling statement due to lock timeout (in: ALTER TABLE t ADD COLUMN m int).
             It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
-            Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+            Correct the file, make sure that it can run again from its beginning, and type: eai migrate
             """
         )
 
@@ -465,7 +465,7 @@ def test_a_commit_through_the_driver(project: Project) -> None:
             "stays, too. Everything it did since then was rolled back. It is not recorded as applied."
         ),
         (
-            "Correct the file, see to it that it can run again from its beginning, and type: "
+            "Correct the file, make sure that it can run again from its beginning, and type: "
             "eai migrate"
         ),
     ]
@@ -489,11 +489,10 @@ def test_without_a_transaction(project: Project) -> None:
     )
     assert said.splitlines()[-2:] == [
         (
-            "It runs without a transaction, so what it did before this point stays, and nothing was "
-            "rolled back. It is not recorded as applied."
+            "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is not recorded as applied."
         ),
         (
-            "Correct the file, see to it that it can run again from its beginning, and type: "
+            "Correct the file, make sure that it can run again from its beginning, and type: "
             "eai migrate"
         ),
     ]
@@ -512,7 +511,7 @@ def test_a_downgrade(project: Project) -> None:
 def test_sys_exit_does_not_look_like_success(project: Project) -> None:
     said = message(project, "import sys\nsys.exit()")
     assert said.splitlines()[1:] == [
-        "  The file called sys.exit(), so that its migration did not come to an end.",
+        "  The file called sys.exit(), so its migration did not finish.",
         "Everything it did was rolled back. It is not recorded as applied.",
         "Correct the file, and type: eai migrate",
     ]
@@ -566,7 +565,7 @@ def test_a_lock_of_the_files_own_is_found(project: Project) -> None:
           the last statement of the connection that holds the lock: INSERT INTO t VALUES (1)
         Send both through db, or commit before another connection is used.
         It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
-        Correct the file, see to it that it can run again from its beginning, and type: eai migrate
+        Correct the file, make sure that it can run again from its beginning, and type: eai migrate
         """
     )
 
@@ -840,7 +839,7 @@ def test_work_that_is_there_after_a_commit_of_the_files_own(project: Project) ->
         "run(db, 'CREATE TABLE a ()'); db.commit()\nrun(db, 'CREATE TABLE a ()')",
     )
     assert said.splitlines()[-1] == (
-        "If not, let the file cope with what is there (IF NOT EXISTS), or remove that, see to it that it can run again from its beginning, and type: eai migrate"
+        "If not, let the file cope with what is there (IF NOT EXISTS), or remove that, make sure that it can run again from its beginning, and type: eai migrate"
     )
 
 
@@ -875,15 +874,15 @@ def test_what_is_gone_already_has_two_ways_on(
     said = downgrade_message(project, f'run(db, "{statement}")').splitlines()
     assert said[-3:] == [
         "Everything it did was rolled back. It is still recorded as applied.",
-        "If all of it is taken back in this database already (by hand or by another tool), record that without running it: eai migrate mark 001_file --pending",
+        "If all of it is reverted in this database already (by hand or by another tool), record that without running it: eai migrate mark 001_file --pending",
         "If not, let the file cope with that (IF EXISTS), and type: eai migrate downgrade base",
     ]
 
 
 BOTH_WAYS = """\
-To take it back to its end: correct the file, see to it that its downgrade() can run again from its beginning, and type: eai migrate mark 001_file --applied
+To finish the downgrade: correct the file, make sure that its downgrade() can run again from its beginning, and type: eai migrate mark 001_file --applied
 Then type: eai migrate downgrade base
-To apply it again instead: see to it that its upgrade() can run on what is left, and type: eai migrate"""
+To apply it again instead: make sure that its upgrade() can run on what is left, and type: eai migrate"""
 
 
 def test_a_downgrade_that_fails_after_its_first_commit(project: Project) -> None:
@@ -896,7 +895,7 @@ def test_a_downgrade_that_fails_after_its_first_commit(project: Project) -> None
         """,
     )
     assert said.splitlines()[4:] == [
-        f"It had made 1 commit, at line {FIRST + 2}: what it did up to there stays. Everything after it was rolled back. It is recorded as not applied, which was part of its first commit. It may be half taken back.",
+        f"It had made 1 commit, at line {FIRST + 2}: what it did up to there stays. Everything after it was rolled back. It is recorded as not applied, which was part of its first commit. It may be only partly reverted.",
         *BOTH_WAYS.splitlines(),
     ]
 
@@ -911,7 +910,7 @@ def test_a_downgrade_that_fails_outside_of_transactions(project: Project) -> Non
         head='transaction = "autocommit"',
     )
     assert said.splitlines()[4:] == [
-        "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is recorded as not applied, which was written before its first statement. It may be half taken back.",
+        "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is recorded as not applied, which was written before its first statement. It may be only partly reverted.",
         *BOTH_WAYS.splitlines(),
     ]
     done = project.alembic("stamp", "001_file", check=True)
@@ -1000,5 +999,5 @@ def test_a_commit_that_others_made_fail_is_run_again(project: Project) -> None:
         "Another transaction worked on the same rows at the same time, and this one had to give way. Nothing is wrong with the file: run again."
     )
     assert said.splitlines()[-1] == (
-        "See to it that it can run again from its beginning, and type: eai migrate"
+        "Make sure that it can run again from its beginning, and type: eai migrate"
     )

@@ -519,8 +519,8 @@ def test_a_stamp_of_several_revisions_is_refused(books: Books) -> None:
     with pytest.raises(UsageError) as caught:
         books.stamp([B, C])
     assert str(caught.value) == (
-        "Plain files form one history, so a database stands at one revision: name one to stamp. "
-        "Nothing was changed."
+        "Plain files form one history, so a database is at one revision. Name one revision to "
+        "stamp. Nothing was changed."
     )
     assert (books.applied, books.pointers) == ([A], [A])
 

@@ -277,8 +277,8 @@ def test_a_dry_run_an_answer_of_no_and_none_change_nothing(books: Adopted) -> No
     books.upgrade()
     before = books.everything()
     told = (
-        "003_c is recorded as not applied, so that the next run applies it. The version table says "
-        "002_b then.\n"
+        "003_c is recorded as not applied, so that the next run applies it. The version table "
+        "then says 002_b.\n"
     )
     mark = ("migrate", "mark", C, "--pending")
     for options in (["--dry-run"], ["--dry-run", "--yes"]):
@@ -286,7 +286,7 @@ def test_a_dry_run_an_answer_of_no_and_none_change_nothing(books: Adopted) -> No
         assert (done.returncode, done.stdout) == (0, f"Would be changed: {told}")
     done = books.project.eai(*mark)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "There is no terminal to ask at. Nothing was changed." in done.stderr
+    assert "There is no terminal to ask on. Nothing was changed." in done.stderr
     code, shown = run_on_terminal(books.project, *mark, typed="n\n", after=0.1)
     assert code == 1
     assert "Record this? [y/N]" in shown

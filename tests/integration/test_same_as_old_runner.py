@@ -707,7 +707,7 @@ def test_an_error_that_leaves_work_undone_is_not_swallowed(
     )
     assert old.recorded == ["001_file"]
     assert isinstance(new.error, MigrationError)
-    assert f"The file caught an error after which work is missing, and went on: {text}" in str(
+    assert f"The file caught an error and went on, but some of its work is missing: {text}" in str(
         new.error
     )
     assert new.recorded == []

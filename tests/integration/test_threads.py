@@ -65,8 +65,8 @@ def test_a_thread_waits_for_another_one_as_long_as_it_is_told(
             gate.open()
         assert stems(first.result(timeout=60)) == ["001_slow"]
     assert str(caught.value) == (
-        "Another thread of this process migrates, this database or another one, and has not ended "
-        "within 0.2 s. Nothing was started. Try again when it has."
+        "Another thread of this process is migrating this database or another one. It did not end "
+        "within 0.2 s. Nothing was started. Try again when it has ended."
     )
     assert stems(bridge.upgrade(project.url, config=ini, wait_for_lock=0)) == []
 

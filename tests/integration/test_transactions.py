@@ -257,7 +257,7 @@ def test_a_statement_that_succeeds_in_another_try_is_done(project: Project) -> N
 
 def test_the_same_statement_with_other_parameters_is_not_another_try(project: Project) -> None:
     message = failure(project, RETRY.format(values=[1, 2]))
-    assert "The file caught an error after which work is missing, and went on: lock" in message
+    assert "The file caught an error and went on, but some of its work is missing: lock" in message
     assert left(project) == ([], [])
 
 
@@ -456,9 +456,9 @@ def test_in_a_transaction_of_the_callers_autocommit_is_refused(
     with engine.begin() as connection:
         message = failure(project, file(AUTOCOMMIT, 'run(db, "VACUUM t")'), on=connection)
     assert message == (
-        f'{project.migrations}/001_file.py says transaction = "autocommit", which cannot be done '
-        "inside the open transaction of the connection that was handed in. It was not run, and "
-        "nothing of it was changed. Hand in a connection that is in no transaction, or an Engine."
+        f'{project.migrations}/001_file.py says transaction = "autocommit", which is impossible '
+        "inside the open transaction of the connection that was handed in. The file was not run. "
+        "Hand in a connection that is in no transaction, or an Engine."
     )
 
 
@@ -471,9 +471,7 @@ def test_in_a_transaction_of_the_callers_a_file_cannot_commit(
         message = failure(project, f'run(db, "INSERT INTO t VALUES (1)")\n{end}', on=connection)
         connection.rollback()
     assert "This file runs in the open transaction of the connection that was handed" in message
-    assert (
-        "It ran in the transaction of the connection that was handed in, which now has" in message
-    )
+    assert "It ran in the transaction of the connection that was handed in. Roll that" in message
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM t")) == 0
 
@@ -524,9 +522,9 @@ def test_alembics_autocommit_block_names_the_way_out(project: Project) -> None:
         """,
     )
     assert (
-        "op.get_context().autocommit_block() cannot be used in a plain file: its last commit "
-        'belongs to its record. Put transaction = "autocommit" at the top of the file instead; '
-        "the whole file then runs outside a transaction." in message
+        "op.get_context().autocommit_block() cannot be used in a plain file: bridge commits "
+        'its work and its record together. Put transaction = "autocommit" at the top of the file '
+        "instead. The whole file then runs outside a transaction." in message
     )
 
 

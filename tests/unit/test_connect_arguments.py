@@ -24,9 +24,8 @@ from bridge.errors import UsageError
 
 URL = "postgresql+asyncpg://app:secret@db.example:6432/shop"
 WAY_OUT = (
-    "bridge runs migrations on a connection of psycopg2, to which that cannot be carried over. "
-    "Nothing was done. Set MIGRATION_DATABASE_URL to the URL of the same database, or hand in a "
-    "URL."
+    "bridge runs migrations on a connection of psycopg2, which cannot use that. Nothing was done. "
+    "Set MIGRATION_DATABASE_URL to the URL of the same database, or hand in a URL."
 )
 
 
@@ -291,7 +290,7 @@ def test_another_database_is_refused_whatever_the_variable_says() -> None:
     with pytest.raises(UsageError) as caught:
         usable(create_engine("sqlite://"), environ=environ)
     assert str(caught.value) == (
-        "The connection handed in speaks sqlite; PostgreSQL is what bridge supports."
+        "The connection handed in speaks sqlite; bridge supports PostgreSQL only."
     )
 
 

@@ -24,8 +24,8 @@ GSS = "GSSAPI encryption was asked for"
 TLS = "do not agree about encryption"
 NO_SERVER = "is not a PostgreSQL server"
 PROTOCOL = "does not speak the protocol"
-SERVICE = "the service that is to say where"
-SETTING = "refuses a setting that the session"
+SERVICE = "the service that names the database"
+SETTING = "refuses a setting with which the session"
 PARAMETER = "a parameter of the URL is not one"
 
 #: libpq's own texts, as they stand in its source, that no waiting mends.

@@ -172,7 +172,7 @@ def test_another_reason_to_wait_is_told_at_once() -> None:
     reporter, stream = plain()
     told = [
         "Waiting for the migration lock: it is held by one.",
-        "Waiting for what an earlier run left: that process has ended.",
+        "Waiting for the rest of an earlier run: its process has ended.",
     ]
     reporter.tell(events.WaitingForLock(told[0]))
     reporter.tell(

@@ -206,8 +206,8 @@ def test_an_at_sign_in_the_host_parameter_is_an_error() -> None:
 
 def test_hosts_and_ports_that_do_not_fit_are_an_error() -> None:
     assert refusal("postgresql:///db?host=a,b,c&port=1,2") == (
-        "DATABASE_URL names its hosts or ports in a way that cannot be read. Several are"
-        " written postgresql://role:password@first:5432,second:5432/database"
+        "DATABASE_URL has hosts or ports that cannot be read. Write several hosts like this: "
+        "postgresql://role:password@first:5432,second:5432/database"
     )
 
 
@@ -217,7 +217,8 @@ def test_hosts_and_ports_that_do_not_fit_are_an_error() -> None:
         (
             "ssl=perhaps",
             (
-                "DATABASE_URL has a parameter ssl that is none of allow, disable, prefer, require,"
+                "DATABASE_URL has a parameter ssl that is not one of allow, disable, prefer, "
+                "require,"
                 " verify-ca, verify-full."
             ),
         ),
@@ -448,7 +449,7 @@ REFUSED = 'connection to server at "db.example" (10.0.0.1), port 5432 failed: '
         ("server does not support SSL, but SSL was required", "do not agree about encryption"),
         ("SSL error: certificate verify failed", "do not agree about encryption"),
         ("received invalid response to SSL negotiation: H", "is not a PostgreSQL server"),
-        ('definition of service "x" not found', "the service that is to say where"),
+        ('definition of service "x" not found', "the service that names the database"),
         ('invalid channel_binding value: "x"', "a parameter of the URL is not one"),
         ("FATAL:  Passwort-Authentifizierung für Benutzer »u« fehlgeschlagen", "the password"),
         ("FATAL:  le rôle « deploy » n'existe pas", "the role does not exist on that server"),
@@ -562,7 +563,7 @@ def test_waiting_ends_after_its_time_and_is_told_at_once_and_every_six_seconds(
         ("schema=public", "a parameter of the URL is", 'invalid connection option "schema"'),
         ("channel_binding=x", "a parameter of the URL is", 'invalid channel_binding value: "x"'),
         ("sslmode=x", "do not agree about encryption", 'invalid sslmode value: "x"'),
-        ("service=nowhere", "the service that is to say", 'of service "nowhere" not found'),
+        ("service=nowhere", "the service that names the", 'of service "nowhere" not found'),
     ],
 )
 def test_a_parameter_that_libpq_does_not_know_is_a_usage_error(

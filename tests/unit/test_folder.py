@@ -481,8 +481,8 @@ def test_a_number_given_must_be_in_place(number: str, other: str) -> None:
         new_stem(files("002_b", "010_c"), "x", number)
     assert str(caught.value) == (
         f"A file numbered {number} would be out of place: migrations run in alphabetical order, "
-        f"where {number} and {other}.py stand the other way round than by number. Write the number "
-        "with 3 digits, or leave it out to get the next free one."
+        f"in which {number} and {other}.py are the other way round than by number. Write the "
+        "number with 3 digits, or leave it out to get the next free one."
     )
 
 

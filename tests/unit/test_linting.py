@@ -220,7 +220,7 @@ def test_squawk_is_found_beside_python_then_on_the_path(
     with pytest.raises(UsageError) as caught:
         find_squawk()
     assert str(caught.value) == (
-        "squawk looks for what is dangerous in SQL, and is not installed. Nothing was started. "
+        "squawk, which looks for what is dangerous in SQL, is not installed. Nothing was started. "
         "Type: pip install 'eai-bridge[lint]'"
     )
     program = tmp_path / "squawk"

@@ -116,8 +116,8 @@ def test_what_only_a_graph_with_branches_can_have_is_refused(
         refuse_branches(head, "002_two", **given)
     assert str(caught.value) == (
         f"{told}: plain files form one history, in the order of their names, so there are never "
-        "two heads. Nothing was written. Two files may share a number, and a late file is next in "
-        'line. For a new file, type: alembic revision -m "what it does"'
+        "two heads. Nothing was written. Two files may share a number, and a late file still runs. "
+        'For a new file, type: alembic revision -m "what it does"'
     )
     for same in (None, "head", "heads", "002_two"):
         refuse_branches(same, "002_two", splice=False, labels=None, depends_on=None)
@@ -129,7 +129,7 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FilesError) as caught:
         write_new(str(there), "yours")
     assert str(caught.value) == (
-        f"{there} is there already, and was left as it is. Rename or remove it."
+        f"{there} exists already, and was not changed. Rename or remove it."
     )
     assert there.read_text() == "mine"
 

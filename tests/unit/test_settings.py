@@ -431,8 +431,8 @@ def test_a_value_of_the_wrong_type_in_toml_is_an_error(home: Path) -> None:
 def test_the_two_tables_must_differ(home: Path) -> None:
     ini(home, "ledger_table = alembic_version")
     assert text_of(load) == (
-        "ledger_table and version_table are both 'alembic_version'; they are two tables, one"
-        " with a row for each migration, one with Alembic's pointer."
+        "ledger_table and version_table are both 'alembic_version'; they must be two tables: one "
+        "has a row for each migration, the other has Alembic's pointer."
     )
 
 

@@ -30,7 +30,7 @@ SKIPPED = (
 def test_the_pending_migrations_are_named_with_what_to_type() -> None:
     assert pending_sentence(["001_a", "002_b"]) == (
         "2 migrations are pending: 001_a, 002_b. startup is check (BRIDGE_STARTUP, or startup in "
-        "the configuration), so that this process does not apply them; nothing was written. Apply "
+        "the configuration), so this process does not apply them. Nothing was written. Apply "
         "them with `eai migrate`, then start again."
     )
     assert pending_sentence(["001_a"]).startswith("1 migration is pending: 001_a. ")
@@ -75,8 +75,8 @@ def test_a_connection_is_refused() -> None:
         bridge.Startup(connection)
     engine.dispose()
     assert str(refused.value) == (
-        "A Startup takes a URL or an Engine, and was handed a Connection: that could not be asked "
-        "by a probe while a migration runs on it."
+        "A Startup takes a URL or an Engine, and was handed a Connection. No probe can use that "
+        "while a migration runs on it."
     )
 
 

@@ -131,7 +131,7 @@ def test_the_summary_never_says_the_name_of_a_state() -> None:
     assert told(APPLIED, WAITING) == ["Current: 001_a. To apply: 1."]
     assert told(WAITING, problems=("No.", "No.")) == ["Current: none. To apply: 1. 2 problems."]
     assert summary(Overview("m", Status(None, (APPLIED,)), None)) == [
-        "1 file in m. No database was asked: what it has is unknown."
+        "1 file in m. No database was asked, so nothing shows which are applied."
     ]
 
 

@@ -178,9 +178,9 @@ class EmbeddedServer:
             )
         except psycopg2.Error as error:
             raise BridgeError(
-                f"The embedded PostgreSQL in {self.data_dir} runs, but could not be connected to: "
-                f"{str(error).strip()}. Look whether a variable such as PGSERVICE is set that "
-                "belongs to another server."
+                f"The embedded PostgreSQL in {self.data_dir} runs, but the connection to it "
+                f"failed: {str(error).strip()}. Check whether a variable such as PGSERVICE is set "
+                "for another server."
             ) from error
         try:
             connection.autocommit = True

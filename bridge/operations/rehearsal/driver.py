@@ -17,8 +17,8 @@ from bridge.database.sql_text import ends_transaction
 from bridge.errors import MigrationError
 
 _REFUSED = (
-    "This file tried to end that transaction by itself, through the driver; in a rehearsal there "
-    "is nothing to commit."
+    "This file tried to end that transaction by itself, through the driver. A rehearsal commits "
+    "nothing."
 )
 
 

@@ -109,9 +109,9 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
                 connection.rollback()
     if status == "committed":
         raise MigrationError(
-            "A file committed through the driver, past everything that keeps a rehearsal from "
-            "it. What it did before that STAYS in the database, and is not recorded: undo it by "
-            "hand, or restore a backup."
+            "A file committed through the driver, which a rehearsal cannot prevent. What it did "
+            "before that STAYS in the database, and is not recorded. Undo it by hand, or restore "
+            "a backup."
         )
 
 
