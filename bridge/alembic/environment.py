@@ -123,7 +123,7 @@ def _look(
 
 
 def _refused_by_database(error: DBAPIError) -> BridgeError:
-    """A statement failed that is not a migration's: the bookkeeping's, or a comparison's."""
+    """Return the error for a failed statement that is not a migration's own."""
     statement = " ".join((error.statement or "").split())
     told = f"\n  statement: {statement}" if statement else ""
     if error.connection_invalidated or _could_not_connect(error):

@@ -83,7 +83,7 @@ def _number_given(directory: PlainScriptDirectory, revid: str) -> str | None:
 def _refuse_other_folder(folder: str, asked: str | None) -> None:
     if asked is not None and os.path.abspath(asked) != folder:  # noqa: PTH100 - not resolved
         raise UsageError(
-            f"--version-path cannot be another folder than {folder}: plain files stand in one "
+            f"--version-path cannot be another folder than {folder}: all plain files are in one "
             "folder, which version_locations names. Nothing was written."
         )
 

@@ -217,11 +217,11 @@ class Work:
                 self.connection.exec_driver_sql(CHECK_COMMIT)
 
     def in_failed_transaction(self) -> bool:
-        """Whether PostgreSQL refuses every statement until a rollback (SQLSTATE 25P02)."""
+        """Return whether PostgreSQL refuses every statement until a rollback (SQLSTATE 25P02)."""
         return is_in_failed_transaction(self.dbapi)
 
     def look(self) -> None:
-        """Notice what happened behind SQLAlchemy's back since the last statement."""
+        """Notice what the file did through the driver since the last statement."""
         idle = is_idle(self.dbapi)
         if self._open and idle and self._owed is None:
             self.unseen_end = True
@@ -367,7 +367,7 @@ class Work:
             self._lose("It could not be recorded as not applied", error)
 
     def _each_is_final(self) -> bool:
-        """Whether a statement that is sent now is a transaction of its own."""
+        """Return whether a statement that is sent now is a transaction of its own."""
         if not is_idle(self.dbapi):
             return False
         # After a COMMIT as text the driver still believes in the transaction that it began, and

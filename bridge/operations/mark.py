@@ -146,7 +146,7 @@ def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
 
 
 def _set_apart(run: CommandRun, state: State, stems: tuple[str, ...]) -> None:
-    """Note of these rows that a person knows them: no file of the folder is one of them."""
+    """Record that a person knows these rows: no file of the folder is one of them."""
     layout = look_up_layout(run.connection, run.ledger)
     if "checksum" not in layout.columns:
         raise refused([no_checksums(state, layout)])  # somebody holds the table
