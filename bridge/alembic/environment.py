@@ -21,7 +21,7 @@ from bridge.alembic.announce import announce
 from bridge.alembic.autogenerate.writer import refuse_if_behind
 from bridge.alembic.configure import configure
 from bridge.alembic.connection import command_connection
-from bridge.alembic.errors import told_to_alembic, under_command_line
+from bridge.alembic.errors import errors_for_alembic, under_command_line
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
@@ -41,7 +41,7 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
     that needs its own ``include_object``, ``render_item`` or the like. Raises Alembic's
     CommandError, caused by a BridgeError; under the ``alembic`` command, SystemExit.
     """
-    with told_to_alembic(context.config):
+    with errors_for_alembic(context.config):
         script = context.script
         if not isinstance(script, PlainScriptDirectory):
             raise UsageError(
@@ -125,14 +125,14 @@ def _look(
 def _refused_by_database(error: DBAPIError) -> BridgeError:
     """Return the error for a failed statement that is not a migration's own."""
     statement = " ".join((error.statement or "").split())
-    told = f"\n  statement: {statement}" if statement else ""
+    where = f"\n  statement: {statement}" if statement else ""
     if error.connection_invalidated or _could_not_connect(error):
         return TryAgain(
-            f"The connection to the database was lost: {first_line(error)}{told}\n"
+            f"The connection to the database was lost: {first_line(error)}{where}\n"
             "What was committed before stays, and is recorded. Run the same command again."
         )
     return LedgerError(
-        f"A statement of bridge's own, not of a migration, failed: {first_line(error)}{told}\n"
+        f"A statement of bridge's own, not of a migration, failed: {first_line(error)}{where}\n"
         "What was committed before stays, and is recorded; the rest was rolled back."
     )
 

@@ -38,7 +38,7 @@ def under_command_line(config: Config) -> bool:
 
 
 @contextmanager
-def told_to_alembic(config: Config) -> Iterator[None]:
+def errors_for_alembic(config: Config) -> Iterator[None]:
     """Turn bridge's errors into what the caller of Alembic expects, inside this block.
 
     Under the ``alembic`` command that is a message and bridge's exit status (Alembic itself

@@ -70,7 +70,7 @@ class _Prepared:
     execute: str
 
 
-class Sealing:
+class RecordAtOnce:
     """Writes the records of the migrations of one run, which come one after the other.
 
     The session prepares its statements once: to plan them takes longer than to execute them.
@@ -127,11 +127,11 @@ class Sealing:
         connection = self._connection
         if self._prepared and not (connection.closed or connection.invalidated):
             names = [texts.name for texts in self._prepared.values()]
-            told = "; ".join(
+            statements = "; ".join(
                 f"DEALLOCATE {name}_{part}" for name in names for part in ("move", "add", "told")
             )
             with suppress(DBAPIError):  # of a session that is gone, or has forgotten all of them
-                connection.exec_driver_sql(told)
+                connection.exec_driver_sql(statements)
             connection.rollback()
 
     def _texts(

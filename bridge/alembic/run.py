@@ -37,7 +37,7 @@ class CommandRun:
     check_signals: Callable[[], None] = lambda: None
     #: Called after each of Alembic's steps; set by a command that takes any.
     on_step: Callable[..., None] | None = None
-    _told: bool = False
+    _reported: bool = False
 
     @classmethod
     def of(
@@ -65,13 +65,13 @@ class CommandRun:
         """
         state = read_state(self.connection, self.ledger, self.script.files)
         if sentence := state.recognised:
-            if not self._told:
+            if not self._reported:
                 self.reporter.tell(events.Note(sentence))
-            self._told = True
+            self._reported = True
         self.ledger = self.ledger.keyed_by(state)
         return state
 
-    def step_taken(self, **told: Any) -> None:
+    def step_taken(self, **arguments: Any) -> None:
         """Serve as Alembic's ``on_version_apply`` callback."""
         if self.on_step is not None:
-            self.on_step(**told)
+            self.on_step(**arguments)

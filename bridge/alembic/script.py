@@ -25,7 +25,7 @@ class Runs(Protocol):
     #: Runs a file; None outside of bridge's environment.
     execute: Callable[[PlainFile, Direction], None] | None
 
-    def told_to_alembic(self) -> AbstractContextManager[None]:
+    def errors_for_alembic(self) -> AbstractContextManager[None]:
         """Turn bridge's errors into what Alembic's caller expects, inside this block."""
 
 
@@ -67,7 +67,7 @@ class PlainModule:
     def __doc__(self) -> str:  # type: ignore[override]
         if self._entry.file is None:
             return self.description
-        with self._directory.told_to_alembic():
+        with self._directory.errors_for_alembic():
             return self._entry.file.header.longdoc
 
     @property
@@ -76,7 +76,7 @@ class PlainModule:
         if self._entry.file is None:
             row = self._entry.row
             return f"{(row.description if row else None) or self._entry.stem} {FILE_MISSING}"
-        with self._directory.told_to_alembic():
+        with self._directory.errors_for_alembic():
             return self._entry.file.description
 
     def upgrade(self, **_arguments: Any) -> None:
@@ -88,7 +88,7 @@ class PlainModule:
         self._run(Direction.DOWNGRADE)
 
     def _run(self, direction: Direction) -> None:
-        with self._directory.told_to_alembic():
+        with self._directory.errors_for_alembic():
             if self._entry.file is None:
                 raise LedgerError(_cannot_revert_missing(self._entry))
             if self._directory.execute is None:

@@ -22,7 +22,7 @@ from alembic.util import CommandError, to_tuple
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import ENVIRONMENT
-from bridge.alembic.errors import told_to_alembic
+from bridge.alembic.errors import errors_for_alembic
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
@@ -77,7 +77,7 @@ class PlainScriptDirectory(ScriptDirectory):
     @classmethod
     def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
         """Read the settings and the folder; called in place of ``from_config``."""
-        with told_to_alembic(config):
+        with errors_for_alembic(config):
             invocation = Invocation.in_(config) or Invocation()
             request = invocation.request
             settings = Settings.from_alembic(
@@ -101,9 +101,9 @@ class PlainScriptDirectory(ScriptDirectory):
         self.history = history
         self.revision_map = RevisionMap(self._scripts)
 
-    def told_to_alembic(self) -> AbstractContextManager[None]:
+    def errors_for_alembic(self) -> AbstractContextManager[None]:
         """Turn bridge's errors into what Alembic's caller expects, inside this block."""
-        return told_to_alembic(self.config)
+        return errors_for_alembic(self.config)
 
     def _scripts(self) -> Iterator[Script]:
         down: str | None = None
@@ -162,7 +162,7 @@ class PlainScriptDirectory(ScriptDirectory):
         steps = super()._stamp_revs(revision, heads)
         if self.announce_stamp is not None:
             found = [each.revision for each in self.get_revisions(revision or "base")]
-            with self.told_to_alembic():
+            with self.errors_for_alembic():
                 self.announce_stamp(found[-1] if found else None)
         return steps
 
@@ -171,7 +171,7 @@ class PlainScriptDirectory(ScriptDirectory):
         steps = self._steps_to_head(destination, current_rev)
         if steps is None:
             steps = super()._upgrade_revs(destination, current_rev)
-        with self.told_to_alembic():
+        with self.errors_for_alembic():
             self._announced(Direction.UPGRADE, [entry_of(step) for step in steps])
         return steps
 
@@ -209,7 +209,7 @@ class PlainScriptDirectory(ScriptDirectory):
     def steps_down(self, destination: str, current_rev: Any) -> list[RevisionStep]:
         """What a downgrade from `current_rev` reverts; announced, and refused if it has to be."""
         steps = super()._downgrade_revs(destination, current_rev)
-        with self.told_to_alembic():
+        with self.errors_for_alembic():
             entries = [entry_of(step) for step in steps]
             _refuse_others(entries, self.invocation.agreed)
             self._announced(Direction.DOWNGRADE, entries)
@@ -234,7 +234,7 @@ class PlainScriptDirectory(ScriptDirectory):
         """
         from bridge.alembic.new_revision import NewRevision, write_revision
 
-        with self.told_to_alembic():
+        with self.errors_for_alembic():
             generated: Generated | None = None
             if revid in self.compared:
                 generated = self.compared.pop(revid)()

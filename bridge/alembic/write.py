@@ -13,7 +13,7 @@ from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
 
 from bridge.alembic.announce import announce, tell
-from bridge.alembic.record import Sealing
+from bridge.alembic.record import RecordAtOnce
 from bridge.alembic.run import CommandRun
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.unrecord import Erasure, Forgetting
@@ -89,7 +89,7 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
             autoflush=run.settings.session_autoflush,
             show_parameters=run.settings.show_parameters,
             external=run.external,
-            books=(run.ledger.name, run.ledger.version_name),
+            tables=(run.ledger.name, run.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
         _Writing(run, ctx, runner, retrying).run()
@@ -105,8 +105,8 @@ class _Writing:
         self._ctx = ctx
         self._runner = runner
         self._retrying = retrying
-        runner.seal = self._seal
-        self._sealing: Sealing | None = None
+        runner.record_at_once = self._try_to_record_at_once
+        self._record_at_once: RecordAtOnce | None = None
         #: Only ``stamp`` has this option at all.
         self._stamping = "purge" in ctx.opts
         self._purging = bool(ctx.purge)
@@ -141,8 +141,8 @@ class _Writing:
             self._roll_back()
             raise
         finally:
-            if self._sealing is not None:
-                self._sealing.close()
+            if self._record_at_once is not None:
+                self._record_at_once.close()
             run.script.execute = run.script.announce = run.on_step = None
             run.script.announce_stamp = None
 
@@ -158,7 +158,7 @@ class _Writing:
         self._line = history = found.history
         run.script.follow(history)
         self._pointer = Pointer(run.connection, run.ledger, history.pointer)
-        self._hindrance = self._keep_books(found)
+        self._hindrance = self._prepare_tables(found)
         if self._stamping:
             tell(run.reporter, found.warnings)
 
@@ -175,7 +175,7 @@ class _Writing:
         self._pointer.now = None
         return ()
 
-    def _keep_books(self, found: Preflight) -> BridgeError | None:
+    def _prepare_tables(self, found: Preflight) -> BridgeError | None:
         """Put both tables in order, or say why that cannot be done here."""
         run, state = self._run, self._state
         if state.session.read_only:
@@ -276,13 +276,13 @@ class _Writing:
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._commit()
-        self._sealed = False
+        self._recorded_at_once = False
         if direction is Direction.DOWNGRADE:
             self._take_back(file)
             return
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
-        if self._sealed:
+        if self._recorded_at_once:
             self._pointer.now = file.revision
 
     def _take_back(self, file: PlainFile) -> None:
@@ -299,15 +299,17 @@ class _Writing:
         self._retrying.run(runner, file, Direction.DOWNGRADE)
         self._pointer.now = erasure.new  # or will be in time, by the runner's `finish`
 
-    def _seal(self, attempt: Attempt) -> bool:
+    def _try_to_record_at_once(self, attempt: Attempt) -> bool:
         """Record a migration in one message as soon as it has ended, where that can be done."""
         old, runner = self._pointer.now, self._runner
         upgrades = attempt.direction is Direction.UPGRADE
         if not (upgrades and old) or runner.external or runner.pooled is not None:
             return False
-        if self._sealing is None:
-            self._sealing = Sealing(self._run.connection, self._run.ledger, self._layout)
-        self._sealed = self._sealing.write(
+        if self._record_at_once is None:
+            self._record_at_once = RecordAtOnce(
+                self._run.connection, self._run.ledger, self._layout
+            )
+        self._recorded_at_once = self._record_at_once.write(
             attempt.work,
             runner.baseline,
             limit=self._retrying.lock_waits.limit,
@@ -315,13 +317,13 @@ class _Writing:
             new=attempt.file.revision,
             row=self._recorded(row_of(attempt.file, attempt.milliseconds())),
         )
-        return self._sealed
+        return self._recorded_at_once
 
-    def _on_step(self, *, step: MigrationInfo, **told: Any) -> None:
+    def _on_step(self, *, step: MigrationInfo, **arguments: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""
         if step.is_stamp:
             # Recorded when it is done: Alembic calls for each of its steps, or for none.
-            self._stamped = next(iter(told["heads"]), None)
+            self._stamped = next(iter(arguments["heads"]), None)
             return
         if step.is_upgrade:
             self._runner.finish(self._record_attempt)
@@ -329,7 +331,7 @@ class _Writing:
             self._runner.finish(_finish_forgetting)
 
     def _record_attempt(self, attempt: Attempt) -> None:
-        if not self._sealed:
+        if not self._recorded_at_once:
             row = row_of(attempt.file, attempt.milliseconds())
             self._record(row, pointer=attempt.file.revision)
 

@@ -118,10 +118,10 @@ def _checked(
 
 
 def _lines(found: Checked) -> list[str]:
-    return [*(line for each in found.problems for line in _told(each)), _summary(found)]
+    return [*(line for each in found.problems for line in _shown(each)), _summary(found)]
 
 
-def _told(problem: Problem) -> list[str]:
+def _shown(problem: Problem) -> list[str]:
     # A name that is not text must not keep the rest from being told.
     lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
     lines += [f"    {problem.advice}"] if problem.advice else []
@@ -134,6 +134,6 @@ def _summary(found: Checked) -> str:
         counted(found.warnings, "warning") if found.warnings else "",
         f"{len(found.pending)} pending" if found.pending else "",
     ]
-    told = ", ".join(filter(None, counts)) or "nothing is wrong"
+    found_so_far = ", ".join(filter(None, counts)) or "nothing is wrong"
     files = counted(found.files, "migration") if found.files else "no migration"
-    return f"Checked {files} in {found.folder}: {told}."
+    return f"Checked {files} in {found.folder}: {found_so_far}."

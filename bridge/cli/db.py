@@ -159,7 +159,7 @@ def _confirmed(data_dir: Path) -> bool:
     what = f"the embedded PostgreSQL in {data_dir} with all its databases"
     return confirmed(
         f"Remove {what}?",
-        untold=f"This would remove {what}, but there is no terminal to ask on. Nothing was "
+        refusal=f"This would remove {what}, but there is no terminal to ask on. Nothing was "
         "removed. To do it without the question, add --yes.",
     )
 

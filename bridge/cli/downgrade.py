@@ -102,7 +102,7 @@ def _ask(agreed: Downgrade, reporter: Reporter) -> None:
         reporter.tell(events.Note(line))
     if not confirmed(
         f"Revert {'it' if len(agreed.planned) == 1 else 'them'}?",
-        untold=f"This would revert {count} ({stems}), but there is no terminal to ask on. Nothing "
+        refusal=f"This would revert {count} ({stems}), but there is no terminal to ask on. Nothing "
         "was reverted. To do it without the question, add --yes.",
     ):
         reporter.tell(events.Note("Nothing was reverted."))

@@ -103,46 +103,46 @@ def _context_class() -> type:
 
 @contextlib.contextmanager
 def ending(
-    screen: Screen, *, verbose: bool = False, events: JsonReporter | None = None
+    screen: Screen, *, verbose: bool = False, json_reporter: JsonReporter | None = None
 ) -> Iterator[None]:
     """Turn the errors of bridge into a sentence on standard error and an exit code.
 
     Anything else is a bug, of bridge or of the team's env.py, and keeps its traceback. While
-    `events` wants it, how it ends is told as its last event instead.
+    `json_reporter` is on, its last event says instead how the command ended.
     """
     try:
         yield
     except Interrupted as interrupted:
         screen.rest()
         sentence = " ".join([str(interrupted), *getattr(interrupted, "__notes__", ())])
-        if events is not None and events.on:
-            events.error(sentence, interrupted.exit_code)
+        if json_reporter is not None and json_reporter.on:
+            json_reporter.error(sentence, interrupted.exit_code)
         else:
             screen.say(sentence)
         raise
     except BridgeError as error:
         screen.rest()
         trace = _traceback_of(error) if verbose else None
-        if events is not None and events.on:
+        if json_reporter is not None and json_reporter.on:
             finding = error.findings[0].id if error.findings else None
-            events.error(str(error), error.exit_code, finding=finding, trace=trace)
+            json_reporter.error(str(error), error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
             screen.say(*shown, f"{screen.styled('Error:', Style.RED)} {error}")
         # Not typer.Exit: inside a group of Click's nobody would catch it.
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:
-        if events is not None and events.on:
-            events.ended(ended.code if isinstance(ended.code, int) else 1)
+        if json_reporter is not None and json_reporter.on:
+            json_reporter.ended(ended.code if isinstance(ended.code, int) else 1)
         raise
     except Exception as error:
-        if events is None or not events.on:
+        if json_reporter is None or not json_reporter.on:
             raise
-        events.unexpected(error)
+        json_reporter.unexpected(error)
         raise SystemExit(1) from None
     else:
-        if events is not None and events.on:
-            events.ended(0)
+        if json_reporter is not None and json_reporter.on:
+            json_reporter.ended(0)
 
 
 def _traceback_of(error: BridgeError) -> str | None:
@@ -161,10 +161,10 @@ def _traceback_of(error: BridgeError) -> str | None:
     return "".join(traceback.format_exception(cause, chain=False)).rstrip("\n")
 
 
-def confirmed(question: str, *, untold: str) -> bool:
-    """Ask at the terminal; `untold` is the error where there is none to ask at."""
+def confirmed(question: str, *, refusal: str) -> bool:
+    """Ask at the terminal; without one, raise `refusal` as the error."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(untold)
+        raise UsageError(refusal)
     return typer.confirm(question, err=True)
 
 

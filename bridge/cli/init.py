@@ -54,7 +54,7 @@ def init(
 
         setup = plan_setup(Path.cwd(), config=options.config, folder=folder)
         set_up(setup)
-        result(*_told(setup, options.command))
+        result(*_lines(setup, options.command))
         if setup.lines is not None:
             return
     if _names_a_database(options):
@@ -74,7 +74,7 @@ def _recognise(options: Options, setup: Setup) -> None:
     result("", *lines)
 
 
-def _told(setup: Setup, command: str) -> list[str]:
+def _lines(setup: Setup, command: str) -> list[str]:
     config, folder = _shown(setup.config), _shown(setup.folder)
     lines = []
     if setup.new_config:

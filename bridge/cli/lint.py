@@ -95,10 +95,10 @@ def lint(
 
 
 def _lines(found: Linted) -> list[str]:
-    return [*(line for each in found.findings for line in _told(each)), _summary(found)]
+    return [*(line for each in found.findings for line in _shown(each)), _summary(found)]
 
 
-def _told(problem: Problem) -> list[str]:
+def _shown(problem: Problem) -> list[str]:
     lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
     return [*lines, f"    {problem.advice}"] if problem.advice else lines
 

@@ -108,8 +108,8 @@ def _ask(found: LockStatus, reporter: Reporter) -> None:
         reporter.tell(events.Note(line))
     if not confirmed(
         "Cancel its statement?",
-        untold=f"This would cancel the statement of {backend}, but there is no terminal to ask on. "
-        f"{consequence} Nothing was cancelled. To do it without the question, add --yes.",
+        refusal=f"This would cancel the statement of {backend}, but there is no terminal to ask "
+        f"on. {consequence} Nothing was cancelled. To do it without the question, add --yes.",
     ):
         reporter.tell(events.Note("Nothing was cancelled."))
         raise SystemExit(1)

@@ -62,10 +62,10 @@ def mark(
         found.append(marking)
         if dry_run or yes:
             return yes and not dry_run
-        reporter.tell(events.Note(_told("Would be changed", marking)))
+        reporter.tell(events.Note(_sentence("Would be changed", marking)))
         return confirmed(
             "Record this?",
-            untold=f"{marking.stem} would be {marking.what}. There is no terminal to ask on. "
+            refusal=f"{marking.stem} would be {marking.what}. There is no terminal to ask on. "
             "Nothing was changed. To do it without the question, add --yes.",
         )
 
@@ -84,9 +84,9 @@ def mark(
         stem = done.stem if done else name
         result(f"Nothing to change: {stem} is {state} already.")
     else:
-        result(_told("Changed" if done else "Would be changed", found[0]))
+        result(_sentence("Changed" if done else "Would be changed", found[0]))
 
 
-def _told(done: str, marking: Marking) -> str:
+def _sentence(done: str, marking: Marking) -> str:
     at = marking.pointer or "base"
     return f"{done}: {marking.stem} is {marking.what}. The version table then says {at}."

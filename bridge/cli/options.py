@@ -48,11 +48,13 @@ class Options:
         from bridge.database.interrupt import interruptible
         from bridge.reporting.json import JsonReporter
 
-        screen, events = Screen(), JsonReporter(verbose=self.verbose)
+        screen, json_reporter = Screen(), JsonReporter(verbose=self.verbose)
         # As it is known before the configuration is, in which there may be an error.
-        events.on = (self.log_format or os.environ.get("BRIDGE_LOG_FORMAT", "")).strip() == "json"
+        json_reporter.on = (
+            self.log_format or os.environ.get("BRIDGE_LOG_FORMAT", "")
+        ).strip() == "json"
         with (
-            ending(screen, verbose=self.verbose, events=events),
+            ending(screen, verbose=self.verbose, json_reporter=json_reporter),
             interruptible() as interrupter,
         ):
             from bridge.config.settings import Settings
@@ -60,10 +62,10 @@ class Options:
 
             overrides = self._overrides()
             settings = Settings.load(self.config, overrides=overrides)
-            events.on = settings.log_format == "json"
-            events.show_parameters = settings.show_parameters
+            json_reporter.on = settings.log_format == "json"
+            json_reporter.show_parameters = settings.show_parameters
             in_order()
-            with self._reporting(screen, events) as reporter:
+            with self._reporting(screen, json_reporter) as reporter:
                 yield Request(
                     database=self.database_url,
                     config=self.config,
@@ -85,16 +87,16 @@ class Options:
         }
 
     @contextmanager
-    def _reporting(self, screen: Screen, events: JsonReporter) -> Iterator[Reporter]:
+    def _reporting(self, screen: Screen, json_reporter: JsonReporter) -> Iterator[Reporter]:
         """Return the reporter, and let it show what migrations log."""
-        if events.on:
-            with events.logging_told() as handler, _logging_shown(handler):
-                yield events
+        if json_reporter.on:
+            with json_reporter.logging_as_events() as handler, _logging_shown(handler):
+                yield json_reporter
             return
         from bridge.reporting.console import ConsoleReporter
 
         reporter = ConsoleReporter(
-            verbose=self.verbose, show_parameters=events.show_parameters, screen=screen
+            verbose=self.verbose, show_parameters=json_reporter.show_parameters, screen=screen
         )
         lines = logging.StreamHandler()
         lines.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))

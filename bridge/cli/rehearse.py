@@ -97,7 +97,7 @@ def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> No
     reporter.tell(events.Note(what))
     if not confirmed(
         "Go on?",
-        untold="There is no terminal to ask on. Nothing was run. To run it without the question, "
+        refusal="There is no terminal to ask on. Nothing was run. To run it without the question, "
         "add --yes.",
     ):
         reporter.tell(events.Note("Nothing was run."))

@@ -63,11 +63,11 @@ def repair(
         found.extend(changes)
         if dry_run or yes:
             return yes and not dry_run
-        for line in _told("Would repair", changes):
+        for line in _lines("Would repair", changes):
             reporter.tell(events.Note(line))
         return confirmed(
             f"Record {'this' if len(changes) == 1 else 'these'}?",
-            untold=f"This would repair {counted(len(changes), 'row')} of the ledger, but there is "
+            refusal=f"This would repair {counted(len(changes), 'row')} of the ledger, but there is "
             "no terminal to ask on. Nothing was repaired. To do it without the question, add "
             "--yes.",
         )
@@ -83,9 +83,9 @@ def repair(
     if not found:
         result("Nothing to repair: what is recorded fits the files.")
     else:
-        result(*_told("Repaired" if done else "Would repair", found))
+        result(*_lines("Repaired" if done else "Would repair", found))
 
 
-def _told(done: str, changes: Sequence[Change]) -> list[str]:
+def _lines(done: str, changes: Sequence[Change]) -> list[str]:
     rows = counted(len(changes), "row")
     return [f"{done} {rows}:", *(f"  {each.stem}  {each.what}" for each in changes)]

@@ -95,15 +95,15 @@ def summary(found: Overview) -> list[str]:
                 "which are applied."
             )
         ]
-    told = f"Current: {harmless(known.current) if known.current else 'none'}."
+    line = f"Current: {harmless(known.current) if known.current else 'none'}."
     if known.up_to_date:
-        told += " The database is up to date."
+        line += " The database is up to date."
     if known.pending:
-        told += f" To apply: {len(known.pending)}."
+        line += f" To apply: {len(known.pending)}."
     if known.problems:
-        told += f" {counted(len(known.problems), 'problem')}."
+        line += f" {counted(len(known.problems), 'problem')}."
     held = found.lock.holder is not None or found.lock.worker is not None
-    return [told, *([found.lock.lines[0]] if held else [])]
+    return [line, *([found.lock.lines[0]] if held else [])]
 
 
 def harmless(text: str, encoding: str = "utf-8") -> str:

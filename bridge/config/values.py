@@ -90,18 +90,18 @@ def name(found: Found) -> str:
 
 def column(found: Found) -> str:
     """Return the name of a column, which may have a dot."""
-    told = text(found)
-    if len(told.encode()) > _NAME_LIMIT or '"' in told or not told.isprintable():
+    value = text(found)
+    if len(value.encode()) > _NAME_LIMIT or '"' in value or not value.isprintable():
         raise wrong(found, f"it must be a name of at most {_NAME_LIMIT} bytes, without quotes")
-    return told
+    return value
 
 
 def object_name(found: Found) -> str:
     """Return the name of a Python object: `module:attribute`."""
-    told = text(found)
-    if not is_object_name(told):
+    value = text(found)
+    if not is_object_name(value):
         raise wrong(found, "it must be a module and an attribute, such as app.models:Base.metadata")
-    return told
+    return value
 
 
 def path(found: Found) -> str:

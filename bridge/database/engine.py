@@ -118,7 +118,7 @@ def connect(
     """
     started = time.monotonic() if since is None else since
     pause, longest = PAUSES
-    last_told = ("", 0.0)
+    reported = ("", 0.0)
     while True:
         try:
             if failed is not None:
@@ -134,10 +134,10 @@ def connect(
                     raise problem from error
                 raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
             fact = find_cause(error).fact
-            if tell is not None and (fact != last_told[0] or waited - last_told[1] > TELL_EVERY):
+            if tell is not None and (fact != reported[0] or waited - reported[1] > TELL_EVERY):
                 sentence = f"{database.describe()}: {fact}"
                 tell(events.WaitingForServer(sentence, seconds=waited))
-                last_told = (fact, waited)
+                reported = (fact, waited)
         failed = None
         sleep(min(pause, max(wait - waited, 0)))
         pause = min(pause * 2, longest)

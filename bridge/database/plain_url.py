@@ -39,13 +39,13 @@ def plain_parameters(url: str) -> dict[str, str] | None:
     match = _PLAIN.fullmatch(url)
     if match is None:
         return None
-    told = {name: value for name, value in match.groupdict().items() if value}
-    for pair in filter(None, told.pop("query", "").split("&")):
+    parameters = {name: value for name, value in match.groupdict().items() if value}
+    for pair in filter(None, parameters.pop("query", "").split("&")):
         name, equals, value = pair.partition("=")
-        if not (equals and value) or name not in _SAME or name in told:
+        if not (equals and value) or name not in _SAME or name in parameters:
             return None
-        told[name] = unquote(value)
+        parameters[name] = unquote(value)
     for name in ("user", "password"):
-        if name in told:
-            told[name] = unquote(told[name])
-    return told
+        if name in parameters:
+            parameters[name] = unquote(parameters[name])
+    return parameters

@@ -179,8 +179,8 @@ class Failure:
             f"failed is to record {record}, in {self.tables.ledger} and "
             f"{self.tables.version_table}."
         )
-        told = "" if isinstance(error, BridgeError) else advice_on_record(error, self.tables)
-        return [f"{failed} {told}".strip()]
+        advised = "" if isinstance(error, BridgeError) else advice_on_record(error, self.tables)
+        return [f"{failed} {advised}".strip()]
 
     def _role(self) -> str:
         if self.work.hints.sets_role:

@@ -114,14 +114,14 @@ class LockTimeout:
 
     def _set(self) -> None:
         if self.shown is None:
-            self.shown = self._told(self._value)
+            self.shown = self._set_in_session(self._value)
 
     def _unset(self) -> None:
         if self.shown is not None:
             self.shown = None
-            self._told(self._before)
+            self._set_in_session(self._before)
 
-    def _told(self, value: str) -> str:
+    def _set_in_session(self, value: str) -> str:
         with self._dbapi.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
             return str(cursor.fetchone()[0])

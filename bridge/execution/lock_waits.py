@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.database.connection_state import is_active
 from bridge.execution.lock_errors import is_lock_timeout, one_line, why_final
 from bridge.execution.lock_timeout import LockTimeout
-from bridge.locking.blockers import Blocker, blockers_of, ending, told
+from bridge.locking.blockers import Blocker, blockers_of, described, ending
 from bridge.reporting import events
 from bridge.reporting.numbers import duration
 
@@ -153,7 +153,7 @@ class LockWaits:
             return ()
         lines = []
         if self.blockers:
-            lines = [f"It was blocked by {told(self.blockers)}.", ending(self.blockers) or ""]
+            lines = [f"It was blocked by {described(self.blockers)}.", ending(self.blockers) or ""]
         reason = why_final(attempt, error, sent=self.sent)
         if self.timeout and reason:
             lines.append(f"It was not tried again by itself, because {reason}.")
@@ -196,5 +196,5 @@ class LockWaits:
     def _sentence(self, now: _Sent, found: Sequence[Blocker]) -> str:
         return (
             f"{self._stem} waits for a lock, {duration(now.age())} after it has sent "
-            f"{one_line(now.text)}: it is blocked by {told(found)}."
+            f"{one_line(now.text)}: it is blocked by {described(found)}."
         )

@@ -16,7 +16,7 @@ from bridge.errors import MigrationError, StillBlocked
 from bridge.execution.failure import line_of
 from bridge.execution.lock_errors import is_lock_timeout, lock_error, one_line, why_final
 from bridge.execution.lock_waits import LockWaits
-from bridge.locking.blockers import told
+from bridge.locking.blockers import described
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 from bridge.reporting.numbers import counted, duration
@@ -94,7 +94,7 @@ class Retrying:
         line = line_of(cause, file.path)
         statement = getattr(cause, "statement", None)
         what = one_line(str(statement)) if statement else "a statement"
-        who = told(self.lock_waits.blockers) or "others (who they are was not seen)"
+        who = described(self.lock_waits.blockers) or "others (who they are was not seen)"
         where = f" at line {line}" if line else ""
         return f"{file.stem} did not get a lock in time: {what}{where} was blocked by {who}."
 

@@ -62,9 +62,9 @@ class Runner:
     lock_waits: LockWaits | None = None
     #: Called when a file has come to its end: writes the record at once where that can be done,
     #: and says whether it is.
-    seal: Callable[[Attempt], bool] = lambda _attempt: False
+    record_at_once: Callable[[Attempt], bool] = lambda _attempt: False
     #: The names of the ledger and of the version table.
-    books: tuple[str, str] = ("schema_migrations", "alembic_version")
+    tables: tuple[str, str] = ("schema_migrations", "alembic_version")
     #: Of a downgrade that runs next: what sees to it that the record goes no later than the work.
     forgetting: Forgetting | None = None
     #: The attempt that failed last, until the next one begins.
@@ -212,7 +212,7 @@ class Runner:
             self.watcher.work = None
             if self.lock_waits is not None:
                 self.lock_waits.end()
-            if not self.seal(attempt):
+            if not self.record_at_once(attempt):
                 self._restore()
 
     @contextmanager
@@ -249,7 +249,7 @@ class Runner:
             done=tuple(self.done),
             command=self.command,
             show_parameters=self.show_parameters,
-            tables=Tables(*self.books, role=self.baseline.current_user),
+            tables=Tables(*self.tables, role=self.baseline.current_user),
             rehearsal=self.rehearsal,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=time_limits.explain(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MigrationSession", "Mode", "Watcher", "Work", "open_session"]
 
 
-def _told_of_its_transactions(cls: type[MigrationSession]) -> type[MigrationSession]:
+def _with_transaction_events(cls: type[MigrationSession]) -> type[MigrationSession]:
     """Listen once for all sessions: there is one for each migration."""
     event.listen(cls, "after_transaction_create", cls._begin_connection)
     event.listen(cls, "after_begin", cls._join)
@@ -32,7 +32,7 @@ def _told_of_its_transactions(cls: type[MigrationSession]) -> type[MigrationSess
     return cls
 
 
-@_told_of_its_transactions
+@_with_transaction_events
 class MigrationSession(Session):
     """An ordinary Session on the migration's connection, whose last commit waits for the record.
 

@@ -89,7 +89,7 @@ def blockers_of(cursor: Any, pid: int) -> tuple[Blocker, ...]:
     return tuple(_blocker(*row) for row in cursor.fetchall())
 
 
-def told(blockers: Sequence[Blocker]) -> str:
+def described(blockers: Sequence[Blocker]) -> str:
     """Name all blockers."""
     return " and ".join(map(str, blockers))
 

@@ -107,15 +107,15 @@ class Holder:
     def __str__(self) -> str:
         """Return, for example, `backend 4711 (role app, from 10.0.0.5), running 004_users`."""
         role = f"role {self.role}" if self.role else "role unknown"
-        told = f"backend {self.pid} ({role}, {_place(self.client)})"
+        words = f"backend {self.pid} ({role}, {_place(self.client)})"
         if self.migration:
-            told += f", running {self.migration}"
+            words += f", running {self.migration}"
         elif self.application_name not in ("", APPLICATION_NAME):
-            told += f', application "{self.application_name}"'
+            words += f', application "{self.application_name}"'
         if self.since is not None and self.held is not None:
             at = self.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            told += f", since {at} ({duration(self.held)})"
-        return told
+            words += f", since {at} ({duration(self.held)})"
+        return words
 
 
 def holder(connection: Connection, *, key: int = MIGRATION_LOCK) -> Holder | None:

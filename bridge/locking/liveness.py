@@ -195,12 +195,12 @@ def _backend_pid(connection: Connection) -> int:
 
 
 def _connection_alive(found: Holder | None, wait: float) -> str:
-    told = "An earlier migration run has ended, but its database connection was still working "
-    told += f"after {duration(wait)}"
+    sentence = "An earlier migration run has ended, but its database connection was still working "
+    sentence += f"after {duration(wait)}"
     if found is None:
-        return told + ", until a moment ago. Nothing was started. Run the same command again."
+        return sentence + ", until a moment ago. Nothing was started. Run the same command again."
     busy = "" if found.statement is None else f", {duration(found.statement)} into its statement"
-    return told + (
+    return sentence + (
         f": {found}{busy}. What it does may still be committed, so nothing was started. Run the "
         "same command again when that is done. Only if you are sure that it hangs, end it with: "
         f"{terminate(found.pid)}"

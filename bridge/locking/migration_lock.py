@@ -263,14 +263,14 @@ def _cut(error: DBAPIError) -> LockLost:
 
 
 def _lock_not_obtained(found: Holder | None, wait: float) -> str:
-    told = f"The migration lock of this database was not obtained within {duration(wait)}: "
+    sentence = f"The migration lock of this database was not obtained within {duration(wait)}: "
     if found is None:
-        return told + (
+        return sentence + (
             "other processes held it, the last one until a moment ago. Nothing was started. "
             "Run the same command again."
         )
     backends = [found.pid] if found.worker_pid is None else [found.worker_pid, found.pid]
-    return told + (
+    return sentence + (
         f"it is held by {found}. Nothing was started. Run the same command again when that is "
         f"done. Only if you are sure that it hangs, end it with: {terminate(*backends)}"
     )

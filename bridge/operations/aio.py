@@ -183,9 +183,9 @@ def _stop_statements(interrupter: Interrupter, ended: threading.Event) -> None:
 def _tell(error: BaseException | None) -> None:
     """Tell whoever operates the service what a cancelled upgrade has left."""
     if error is None:
-        told = "It was done by then: everything is applied."
+        outcome = "It was done by then: everything is applied."
     elif isinstance(error, Stopped):
-        told = "\n".join(getattr(error, "__notes__", ())) or "No migration was under way."
+        outcome = "\n".join(getattr(error, "__notes__", ())) or "No migration was under way."
     else:
-        told = str(error)
-    log.warning("The upgrade was cancelled. %s", told)
+        outcome = str(error)
+    log.warning("The upgrade was cancelled. %s", outcome)

@@ -22,7 +22,7 @@ from bridge.database.request import Request
 from bridge.database.sql_text import spans
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError, TryAgain, UsageError
-from bridge.locking.blockers import Blocker, blockers_of, ending, told
+from bridge.locking.blockers import Blocker, blockers_of, described, ending
 from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
 from bridge.locking.migration_lock import terminate
 from bridge.reporting.numbers import counted, duration
@@ -155,7 +155,7 @@ class LockStatus:
             yield f"  Backend {worker.pid} runs a statement, for {duration(worker.seconds)} so far:"
             yield f"    {worker.statement}"
         if self.blockers:
-            yield f"  It waits for {told(self.blockers)}."
+            yield f"  It waits for {described(self.blockers)}."
             if advice := ending(self.blockers):
                 yield f"  {advice}"
 

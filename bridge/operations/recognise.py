@@ -30,10 +30,10 @@ def recognise(request: Request) -> list[str]:
             state = read_state(connection, Ledger.of(settings), files)
         status = status_of(files, state, settings)
         where = here.database.describe() if isinstance(here.database, Database) else "database"
-    return [f"In the {where}:", *(f"  {line}" for line in _told(state, status))]
+    return [f"In the {where}:", *(f"  {line}" for line in _lines(state, status))]
 
 
-def _told(state: State, status: Status) -> list[str]:
+def _lines(state: State, status: Status) -> list[str]:
     lines = [_ledger(state)]
     gone = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
     if state.rows:

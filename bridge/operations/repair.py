@@ -71,9 +71,9 @@ def _look(run: CommandRun, wanted: _Wanted, *, looking: bool) -> tuple[Change, .
         ).refuse()
         return (Change(state.ledger, state.ledger, None, _ADOPTED),)
     changes = planned(files, state, names=wanted.names)
-    mended, stems = repaired(state, changes), {change.new_stem for change in changes}
-    rows = [each for each in history_of(files, mended).applied if each.stem in stems]
-    found = preflight(Command.REPAIR, files, mended, run.settings, steps=rows, looking=looking)
+    after, stems = repaired(state, changes), {change.new_stem for change in changes}
+    rows = [each for each in history_of(files, after).applied if each.stem in stems]
+    found = preflight(Command.REPAIR, files, after, run.settings, steps=rows, looking=looking)
     # What was not asked for stays as it is, and stays refused where it was.
     left = [f for f in found.refusals if not (wanted.names and f.id == "names-differ")]
     if any(change.checksum for change in changes):

@@ -66,8 +66,8 @@ def planned(
     changes = _in_form(changes, history, state)
     if names:
         changes = _restricted(changes, names)
-        told = {name for each in changes for name in (each.stem, each.new_stem, each.key)}
-        if nothing := [name for name in names if name not in told]:
+        known = {name for each in changes for name in (each.stem, each.new_stem, each.key)}
+        if nothing := [name for name in names if name not in known]:
             raise UsageError(
                 f"There is nothing to repair about {', '.join(nothing)}. Nothing was repaired. "
                 "Names are those of files without .py, or of rows; eai migrate repair --dry-run "
@@ -118,8 +118,8 @@ def _matched(moved: Collection[Renamed], names: Collection[str]) -> list[tuple[E
     for each in moved:
         if names and not _is_named(each, names) and not _is_certain(each, moved):
             continue
-        told = [entry for entry in each.new if entry.stem in names and entry.row is None]
-        one = replace(each, new=tuple(told)) if len(told) == 1 else each
+        chosen = [entry for entry in each.new if entry.stem in names and entry.row is None]
+        one = replace(each, new=tuple(chosen)) if len(chosen) == 1 else each
         pairs.append((each.old, _only(one, moved)))
     return pairs
 
@@ -229,8 +229,8 @@ def _accepting(change: Change, file: PlainFile | None, row: Row | None) -> Chang
         breaking = file is not None and file.header.breaking
     if breaking == recorded:
         return change
-    told = "says breaking = True" if breaking else "is not breaking any more"
-    return replace(change, breaking=breaking, what=f"{change.what}, which {told}")
+    text_says = "says breaking = True" if breaking else "is not breaking any more"
+    return replace(change, breaking=breaking, what=f"{change.what}, which {text_says}")
 
 
 def _is_certain(each: Renamed, all_of_them: Collection[Renamed]) -> bool:

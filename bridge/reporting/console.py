@@ -36,7 +36,7 @@ class ConsoleReporter(Reporter):
         self._quiet = quiet
         self._verbose = verbose
         self._show_parameters = show_parameters
-        self._told_to_wait_at: float | None = None
+        self._waiting_since: float | None = None
         self._waits_for = ""
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class ConsoleReporter(Reporter):
         self.screen.say(line)
 
     def _start(self, event: events.MigrationStarted) -> None:
-        self._told_to_wait_at = None
+        self._waiting_since = None
         stem = event.migration
         doing = "" if event.direction is Direction.UPGRADE else "reverting: "
         description = " ".join(event.description.split())
@@ -115,14 +115,14 @@ class ConsoleReporter(Reporter):
         now = time.monotonic()
         # Before these stands what it waits for, behind them for whom and for how long.
         reason = re.split(r":| \(", sentence, maxsplit=1)[0]
-        if self._told_to_wait_at is None or reason != self._waits_for:
+        if self._waiting_since is None or reason != self._waits_for:
             self.screen.say(sentence)
             self.screen.watch(label)
-        elif now - self._told_to_wait_at >= every:
+        elif now - self._waiting_since >= every:
             self.screen.say(sentence)
         else:
             return
-        self._told_to_wait_at, self._waits_for = now, reason
+        self._waiting_since, self._waits_for = now, reason
 
 
 def _capitalized(sentence: str) -> str:

@@ -113,7 +113,7 @@ class JsonReporter(Reporter):
         self.error(f"Unexpected {type(error).__name__}.", 1, trace=frames)
 
     @contextmanager
-    def logging_told(self) -> Iterator[logging.Handler]:
+    def logging_as_events(self) -> Iterator[logging.Handler]:
         """Yield a handler that turns what is logged, and Python's warnings, into events."""
         logging.captureWarnings(capture=True)
         try:

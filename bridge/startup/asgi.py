@@ -142,7 +142,7 @@ class Startup:
             "state": str(self.state),
             "current": seen.current if seen else None,
             "pending": list(seen.pending) if seen and not self.ready else [],
-            "problem": None if self.ready else self._told(),
+            "problem": None if self.ready else self._reason(),
         }
 
     @property
@@ -225,7 +225,7 @@ class Startup:
         if not self.ready or (isinstance(seen, Status) and seen.up_to_date):
             self._seen = seen
 
-    def _told(self) -> str | None:
+    def _reason(self) -> str | None:
         """Say why it is not up to date, for people who may not see the log."""
         if self._failed is not None:
             return self._failed

@@ -26,7 +26,7 @@ class Order:
     """One way to come to the same set of migrations."""
 
     #: Who would do it so: "a new database".
-    told: str
+    description: str
     #: The stems that are there for the first run, for the second one, and so on.
     rounds: tuple[frozenset[str], ...]
 

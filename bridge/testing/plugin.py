@@ -62,7 +62,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each migration."""
     if "bridge_migration" in metafunc.fixturenames:
-        with _told():
+        with _errors_as_sentences():
             stems = [file.stem for file in _project(metafunc.config).files()]
         metafunc.parametrize("bridge_migration", stems)
 
@@ -79,7 +79,10 @@ def bridge_databases(pytestconfig: pytest.Config, bridge_project: Project) -> It
     from bridge.testing.databases import opened_databases
 
     run = pytestconfig.stash[_RUN]
-    with _told(), opened_databases(bridge_project, run, reuse=_reuses(pytestconfig)) as databases:
+    with (
+        _errors_as_sentences(),
+        opened_databases(bridge_project, run, reuse=_reuses(pytestconfig)) as databases,
+    ):
         yield databases
 
 
@@ -94,14 +97,14 @@ def bridge_steps(bridge_databases: Databases, bridge_project: Project) -> Steps:
 @pytest.fixture
 def bridge_empty_database_url(bridge_databases: Databases) -> Iterator[str]:
     """The URL of an empty database for one test, for psycopg2."""
-    with _told(), bridge_databases.empty() as url:
+    with _errors_as_sentences(), bridge_databases.empty() as url:
         yield url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def bridge_database_url(bridge_databases: Databases) -> Iterator[str]:
     """The URL of a database for one test to which all migrations were applied, for psycopg2."""
-    with _told(), bridge_databases.migrated() as url:
+    with _errors_as_sentences(), bridge_databases.migrated() as url:
         yield url.render_as_string(hide_password=False)
 
 
@@ -132,7 +135,7 @@ def _reuses(config: pytest.Config) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_as_sentences() -> Iterator[None]:
     """Show an error of bridge as its sentences, without the way to them."""
     from bridge.errors import BridgeError
 

@@ -35,8 +35,8 @@ def test_upgrade_from_nothing(bridge_databases: Databases, bridge_project: Proje
         else:
             if status.up_to_date:
                 return
-            told = [f"{stem}.py is still pending." for stem in status.pending]
-            message = "\n".join(["After all migrations ran:", *told, *status.problems])
+            lines = [f"{stem}.py is still pending." for stem in status.pending]
+            message = "\n".join(["After all migrations ran:", *lines, *status.problems])
     pytest.fail(message, pytrace=False)
 
 
@@ -120,21 +120,21 @@ def _schema(databases: Databases, project: Project, found: Orders, order: Order,
                 project.upgrade(url, folder=place)
             except BridgeError as error:
                 shown = str(error).replace(place, folder)
-                pytest.fail(f"{_told(order)}: a migration fails.\n{shown}", pytrace=False)
+                pytest.fail(f"{_title(order)}: a migration fails.\n{shown}", pytrace=False)
         return schema_of(url, project.settings())
 
 
 def _compare_orders(found: Orders, schemas: list[str]) -> None:
-    told = [
-        f"{_told(order)}: another schema.\n{diff}"
+    lines = [
+        f"{_title(order)}: another schema.\n{diff}"
         for order, schema in zip(found.orders[1:], schemas[1:], strict=True)
         if (diff := difference(schemas[0], schema, named=("in order of names", "in this order")))
     ]
-    if told:
+    if lines:
         new = ", ".join(f"{stem}.py" for stem in found.new)
         head = f"What the new migrations ({new}) do depends on when they run."
-        pytest.fail("\n".join([head, *told]), pytrace=False)
+        pytest.fail("\n".join([head, *lines]), pytrace=False)
 
 
-def _told(order: Order) -> str:
-    return f"In {order.told} ({', '.join(order.sequence())})"
+def _title(order: Order) -> str:
+    return f"In {order.description} ({', '.join(order.sequence())})"

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import bridge
-from bridge.alembic.record import Sealing
+from bridge.alembic.record import RecordAtOnce
 from bridge.errors import LedgerError, MigrationError
 from bridge.findings import Severity
 from bridge.operations.sql_script import write_sql
@@ -153,13 +153,13 @@ def test_what_is_filled_needs_no_message_more(
 ) -> None:
     """The record goes out with the migration's last message, but for the first of all."""
     sealed: list[bool] = []
-    write = Sealing.write
+    write = RecordAtOnce.write
 
-    def noting(sealing: Sealing, *arguments: Any, **options: Any) -> bool:
+    def noting(sealing: RecordAtOnce, *arguments: Any, **options: Any) -> bool:
         sealed.append(write(sealing, *arguments, **options))
         return sealed[-1]
 
-    monkeypatch.setattr(Sealing, "write", noting)
+    monkeypatch.setattr(RecordAtOnce, "write", noting)
     numbered = ', "Version" INTEGER NOT NULL' if rows else ""
     books.raw(f"CREATE TABLE schema_migrations ({COLUMNS}{numbered})")
     if rows:

@@ -113,9 +113,9 @@ class _Module:
                 kind = f"{name}, exit code {codes[name]}"
                 texts = list(self._texts(node.args[-1]))
                 yield from ((kind, text) for text in texts or [f"{{{ast.unparse(node.args[-1])}}}"])
-            # What `confirmed` raises is told by whoever asks.
+            # What `confirmed` raises is in the words of its caller.
             for given in node.keywords:
-                if given.arg == "untold":
+                if given.arg == "refusal":
                     yield from (
                         (f"UsageError, exit code {UsageError.exit_code}", text)
                         for text in self._texts(given.value)

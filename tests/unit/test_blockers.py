@@ -6,7 +6,7 @@ import pytest
 
 from bridge.execution.lock_errors import one_line
 from bridge.execution.retry import PAUSES, pause_after
-from bridge.locking.blockers import Blocker, ending, told
+from bridge.locking.blockers import Blocker, described, ending
 
 IDLE = Blocker(
     pid=4711,
@@ -53,7 +53,7 @@ def test_a_blocker_is_told_in_words(who: Blocker, words: str) -> None:
 
 def test_all_are_named_and_how_to_end_them() -> None:
     other = blocker(pid=12, state="idle", state_age=1)
-    assert told([IDLE, other]) == f"{IDLE} and pid 12 (idle for 1 s)"
+    assert described([IDLE, other]) == f"{IDLE} and pid 12 (idle for 1 s)"
     assert ending([IDLE]) == (
         "Only if you are sure that it hangs, end it with: SELECT pg_terminate_backend(4711);"
     )

@@ -29,7 +29,7 @@ def d():
     text = "As assigned."
     return errors.FilesError("path", 3, text)
 def e():
-    confirmed("Do it?", untold="Nobody to ask.")
+    confirmed("Do it?", refusal="Nobody to ask.")
     raise UsageError(elsewhere())
 """
     codes = {"UsageError": UsageError.exit_code, "FilesError": FilesError.exit_code}

@@ -158,7 +158,7 @@ def test_statements_and_their_parameters_are_told_only_where_that_is_asked_for(
 def test_what_is_logged_is_an_event_and_so_are_warnings() -> None:
     told = Told()
     logger = logging.getLogger("their.migration")
-    with told.reporter.logging_told() as handler:
+    with told.reporter.logging_as_events() as handler:
         for each in (logger, logging.getLogger("py.warnings")):
             each.addHandler(handler)
         logger.warning("halfway through %s", "users")

@@ -25,9 +25,9 @@ def compare_defaults(ctx: MigrationContext) -> None:
     original: Any = ctx.impl.compare_server_default
 
     def compare(inspected: Any, metadata: Any, wanted: str | None, found: str | None) -> bool:
-        told = getattr(metadata.server_default, "arg", None)
-        if found and isinstance(told, str) and "'" in told and ctx.connection is not None:
-            same = select(literal_column(found) == literal(told))
+        default = getattr(metadata.server_default, "arg", None)
+        if found and isinstance(default, str) and "'" in default and ctx.connection is not None:
+            same = select(literal_column(found) == literal(default))
             return not ctx.connection.scalar(same)
         return bool(original(inspected, metadata, wanted, found))
 

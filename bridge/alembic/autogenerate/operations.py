@@ -211,11 +211,11 @@ def _default_in_sql(default: Any) -> str | None:
     arg = getattr(default, "arg", None)
     if arg is None:
         return None
-    told = str(getattr(arg, "text", arg))
-    if "nextval(" in told:
+    written = str(getattr(arg, "text", arg))
+    if "nextval(" in written:
         return None
-    constant = _CAST_CONSTANT.fullmatch(told)
-    return constant[1] if constant else told
+    constant = _CAST_CONSTANT.fullmatch(written)
+    return constant[1] if constant else written
 
 
 def _base(type_in_sql: str) -> str:

@@ -51,32 +51,32 @@ def _written(statement: Statement) -> str:
 def _code(sql: str) -> str:
     """The line, or lines, of Python that execute this."""
     sql = _tidy(sql)
-    told = escaped(sql)
-    if told is not None:
+    escaped_sql = escaped(sql)
+    if escaped_sql is not None:
         before, after = "db.execute(text(", "))"
     else:
         # The driver needs an escape for its own sign only.
-        told = sql.replace("%", "%%")
+        escaped_sql = sql.replace("%", "%%")
         before, after = "db.connection().exec_driver_sql(", ")"
-    line = f"{_STEP}{before}{literal(told)}{after}"
-    several = any("\n" in part for part, fixed in spans(told) if not fixed)
-    if '"""' in told or (len(line) <= LINE_LENGTH and not several):
+    line = f"{_STEP}{before}{literal(escaped_sql)}{after}"
+    several = any("\n" in part for part, fixed in spans(escaped_sql) if not fixed)
+    if '"""' in escaped_sql or (len(line) <= LINE_LENGTH and not several):
         return line
     if before.endswith("text("):
         before, after = f"db.execute(\n{_STEP * 2}text(", f")\n{_STEP})"
     outer = _STEP * (before.count("\n") + 1)
-    string = _in_several_lines(told if several else _broken(told, outer), outer)
+    string = _in_several_lines(escaped_sql if several else _broken(escaped_sql, outer), outer)
     return f"{_STEP}{before}{string}{after}"
 
 
 def escaped(sql: str) -> str | None:
     """What `text()` reads as this SQL; None if there is no such text, as for `' :aa: '`."""
-    told = _PARAMETER.sub(r"\\\g<0>", _ESCAPED.sub(r"\\\\", sql))
+    escaped_sql = _PARAMETER.sub(r"\\\g<0>", _ESCAPED.sub(r"\\\\", sql))
     try:
-        read = str(text(told).compile(dialect=_DIALECT))
+        read = str(text(escaped_sql).compile(dialect=_DIALECT))
     except (ArgumentError, CompileError):
         return None
-    return told if read == sql else None
+    return escaped_sql if read == sql else None
 
 
 def _in_several_lines(sql: str, outer: str) -> str:
@@ -84,9 +84,9 @@ def _in_several_lines(sql: str, outer: str) -> str:
     inner = f"\n{outer}{_STEP}"
     body = ""
     for part, fixed in spans(sql):
-        told = part.replace("\\", "\\\\")
+        escaped_sql = part.replace("\\", "\\\\")
         # A line break in a constant must not take part in the indentation.
-        body += "".join(map(_printable, told)) if fixed else told.replace("\n", inner)
+        body += "".join(map(_printable, escaped_sql)) if fixed else escaped_sql.replace("\n", inner)
     return f'"""{inner}{body}\n{outer}"""'
 
 

@@ -78,8 +78,8 @@ class Notes:
         if column.nullable or column.server_default is not None or column.identity is not None:
             return ()
         table = operation.table_name
-        told = f"Fails if {table} has rows: add it without NOT NULL, fill it, then SET NOT NULL."
-        return (told,)
+        warning = f"Fails if {table} has rows: add it without NOT NULL, fill it, then SET NOT NULL."
+        return (warning,)
 
     def _kind(self, column: Column[Any]) -> str:
         return str(column.type.compile(dialect=self.dialect))

