@@ -1,4 +1,4 @@
-"""What is known to be wrong before anything runs: each a stable id, sentences, a file and a row.
+"""The findings of preflight: each has a stable id, sentences, a file and a row.
 
 Refusals and warnings are data until a command has decided what to do with them. The ids are
 documented and stay as they are: people write them into scripts. Nothing of bridge is imported

@@ -1,4 +1,4 @@
-"""A new revision: what may be asked of one, and the plain file that is written for it."""
+"""Write a plain file for Alembic's new revision, and refuse what cannot be asked of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a migration in one message, for a migration that leaves nothing to put back.
+"""Record a migration in one message, if it leaves nothing to put back.
 
 To ask whether it has changed settings (bridge.execution.session_state), to move the pointer and to
 write the row are three waits for the server. Here they are one message, which writes nothing unless

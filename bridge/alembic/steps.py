@@ -1,4 +1,4 @@
-"""The steps of a command, taken one after the other, as Alembic's `run_migrations` takes them.
+"""Take the steps of a command, one after the other, as Alembic's `run_migrations` does.
 
 Which steps there are Alembic says. They are taken here so that the pointer has one owner, who
 moves it together with the record of a migration (`bridge.alembic.record`). Alembic would move it

@@ -1,4 +1,4 @@
-"""The record of a migration that is taken back: gone no later than anything of its work.
+"""Delete the record of a reverted migration, no later than any of its work is undone.
 
 An upgrade is recorded after its work. A downgrade is forgotten with the first of its work that is
 final, or before it: the row is deleted and the pointer moved in the transaction whose COMMIT is

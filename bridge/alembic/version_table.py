@@ -1,4 +1,4 @@
-"""The version table: Alembic's, with room for longer ids, and the one pointer that is in it."""
+"""The version table: Alembic's, with room for longer ids, and its one pointer."""
 
 from __future__ import annotations
 

@@ -13,12 +13,12 @@ _IN_FAILED_TRANSACTION: Final = 3
 
 
 def is_idle(connection: Any) -> bool:
-    """Whether the server is in no transaction, whatever the driver believes."""
+    """Return whether the server is in no transaction, whatever the driver believes."""
     return bool(connection.get_transaction_status() == _IDLE)
 
 
 def is_active(connection: Any) -> bool:
-    """Whether a statement was sent and has not been answered."""
+    """Return whether a statement was sent and has not been answered."""
     return bool(connection.get_transaction_status() == _ACTIVE)
 
 
@@ -28,12 +28,12 @@ def is_in_transaction(connection: Any) -> bool:
 
 
 def is_in_failed_transaction(connection: Any) -> bool:
-    """Whether the server refuses every statement until a rollback (SQLSTATE 25P02)."""
+    """Return whether the server refuses every statement until a rollback (SQLSTATE 25P02)."""
     return bool(connection.get_transaction_status() == _IN_FAILED_TRANSACTION)
 
 
 def is_silent(connection: Any) -> bool:
-    """Whether the server has sent nothing since it was last asked, and has not hung up.
+    """Return whether the server has sent nothing since it was last asked, and has not hung up.
 
     It says nothing unasked but that it ends the connection: it is restarted, an administrator or a
     timeout for idle sessions has ended it, or a pooler has. False where that cannot be told:

@@ -1,4 +1,4 @@
-"""The words of a driver's error, in one line."""
+"""Return the words of a driver's error, in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending a text to the server as it stands."""
+"""Send a text to the server as it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the server for which a person needs GRANT or CREATE SCHEMA, not in a migration."""
+"""Explain errors of the server that a GRANT or CREATE SCHEMA would cure."""
 
 from __future__ import annotations
 

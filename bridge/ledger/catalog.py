@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says about the two tables and this session, asked in one statement."""
+"""Ask PostgreSQL's catalog about the two tables and this session, in one statement."""
 
 from __future__ import annotations
 

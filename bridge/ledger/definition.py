@@ -1,4 +1,4 @@
-"""The definition of the two tables: what bridge makes, and adds to what others have made."""
+"""Define the two tables: what bridge makes, and adds to those of others."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def widen_version_table(connection: Connection, ledger: Ledger, *, longest: int)
     statement = sql.widen_version_table(ledger)
     if not _alter_if_possible(connection, statement) and longest > width:
         raise LedgerError(
-            f"{ledger.version_name}.version_num holds {width} characters, too few for the names of "
-            f"migrations (the longest has {longest}), and this role may not widen it, a view "
-            "uses it, or somebody holds the table. Nothing was run. Type this once as the "
-            f"table's owner: {statement};"
+            f"{ledger.version_name}.version_num holds {width} characters, too few for the names "
+            f"of migrations (the longest has {longest}). It could not be widened: this role may "
+            "not do it, a view uses it, or somebody holds the table. Nothing was run. Type this "
+            f"once as the table's owner: {statement};"
         )
 
 
@@ -74,8 +74,8 @@ def adopt(connection: Connection, ledger: Ledger, comment: str | None) -> None:
         if sqlstate(error) != "42501":
             raise
         raise LedgerError(
-            f"That {ledger.name} is this project's ledger is noted in its comment, which only "
-            "the table's owner may write. Nothing was changed. Type this once as the owner: "
+            f"The comment of {ledger.name} says that it is this project's ledger. Only the "
+            "table's owner may write it. Nothing was changed. Type this once as the owner: "
             f"{statement};"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Files that are not what was applied any more: changed since, or under another name.
+"""Find files that differ from what was applied: changed since, or under another name.
 
 Told by the checksum that was recorded when a migration was applied. Data in, data out: what is on
 disk comes from the function that is handed in. What is said of it is in
@@ -130,7 +130,7 @@ def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
 
 
 def has_checksum(row: Row | None) -> bool:
-    """Whether it is recorded what was applied."""
+    """Return whether it is recorded what was applied."""
     return row is not None and _OURS.fullmatch(row.checksum or "") is not None
 
 

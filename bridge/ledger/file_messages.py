@@ -1,4 +1,4 @@
-"""The sentences about the files of applied and of pending migrations.
+"""The messages about the files of applied and of pending migrations.
 
 Each refusal names the ways on, as commands or statements that can be typed as they stand.
 """
@@ -70,8 +70,8 @@ def changed_refusal(entries: Sequence[Entry]) -> Finding:
         "changed",
         f"{changed(stems_of(entries))}, and drift = refuse is set. Nothing was changed in the "
         "database.",
-        "Put back the text that was applied, and further changes into a new migration; or accept "
-        "the present text: eai migrate repair.",
+        "Put back the text that was applied, and make further changes in a new migration. Or "
+        "accept the present text: eai migrate repair.",
         **about_first(entries),
     )
 
@@ -121,7 +121,7 @@ def missing(entries: Sequence[Entry]) -> Finding:
         "file-missing",
         f"{', '.join(stems_of(entries))}: applied to this database, but the file is gone from the "
         "middle of the folder.",
-        "The run goes on past it.",
+        "The run goes on without it.",
         **about_first(entries),
     )
 

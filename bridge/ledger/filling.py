@@ -1,4 +1,4 @@
-"""Columns of an adopted ledger that must have a value, filled where their meaning is plain.
+"""Fill columns of an adopted ledger that need a value, where their meaning is plain.
 
 The tables of other runners have columns that bridge does not know. Where one takes no NULL and has
 no default, a row needs a value for it: what its name and the other rows say, or nothing at all, and

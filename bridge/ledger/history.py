@@ -1,4 +1,4 @@
-"""The history of one database: what was applied, in that order, then what is pending, by name.
+"""The history of one database: what was applied, in that order, then what is pending.
 
 Data in, data out: nothing here reads a file or a database, so that every rule can be tested
 without either. Each database may have a history of its own, because each may have met the same

@@ -1,4 +1,4 @@
-"""What a ledger calls a migration: its stem, its file's name or path, or its bare number.
+"""The key of a migration in a ledger: its stem, its file's name or path, or its number.
 
 bridge and the old runner record the stem. Other home-made runners recorded `004_new_feature.py`,
 `migrations/004_new_feature.py`, or `4`, or `004`; their tables are adopted as they are, and go on
@@ -141,7 +141,7 @@ class Keys:
         return framed and (self.form is Form.FILE or bool(self.before))
 
     def names_one(self, key: str, stems: Collection[str]) -> bool:
-        """Whether a key has this form, and is that of one of these files."""
+        """Return whether a key has this form, and is that of one of these files."""
         return self.fits(key) and self.stem(key) in stems
 
     def stem(self, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The columns that an adopted ledger lacks, and what cannot be recorded without them.
+"""Find the columns that an adopted ledger lacks, and what depends on them.
 
 Data in, data out.
 """

@@ -1,4 +1,4 @@
-"""The columns of a ledger: bridge's own, the old runner's, or what else a team has made of them.
+"""The columns of a ledger: bridge's own, those of the old runner, those of a team.
 
 Data in, data out. An adopted table may have other columns than bridge's, and columns of the same
 names with other types: what does not fit is not used.
@@ -77,7 +77,7 @@ class Layout:
 
     @classmethod
     def of(cls, table: Table | None, chosen_key: str | None = None) -> Layout:
-        """The layout of a table as the catalog tells of it."""
+        """Return the layout of a table as the catalog describes it."""
         columns = list(table.columns.values()) if table else []
         serial = sorted(column.name for column in columns if column.numbers_rows)
         return cls(
@@ -115,7 +115,7 @@ class Layout:
         return () if found == (self.key,) else found
 
     def numeric(self, column: str | None) -> bool:
-        """Whether migrations are recorded by number, in a column that takes nothing else."""
+        """Return whether migrations are recorded by number, in a column that takes nothing else."""
         return column is not None and self._fits(column, _NUMBER)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the two tables can hold, found out before anything runs.
+"""Find what the two tables cannot hold, before anything runs.
 
 Data in, data out: the facts are from the catalog. What it finds out is what would else be found out
 after the work, when it cannot be recorded any more.
@@ -103,7 +103,7 @@ def _columns(state: State) -> Iterator[Finding]:
             "required-column",
             f"{state.ledger}.{quote(column.name)} must have a value, and bridge does not know "
             "which: it has no default, and neither its name nor the other rows tell. So a "
-            "migration could run, but not be recorded. Nothing was run.",
+            "migration could run, but could not be recorded. Nothing was run.",
             f"Type this once as the table's owner: {_default_for(state, column)}",
         )
 
@@ -134,8 +134,8 @@ def _rejected(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
         if entry is not None:
             yield refusal(
                 "refused-row",
-                f"{state.ledger} would refuse the row of {each.stem}: {each.reason}. So it could "
-                "run, but not be recorded. Nothing was run.",
+                f"{state.ledger} would refuse the row of {each.stem}: {each.reason}. So the "
+                "migration could run, but could not be recorded. Nothing was run.",
                 "Change or drop that constraint of the table, or the name of the file.",
                 migration=each.stem,
                 file=entry.path,
@@ -152,8 +152,8 @@ def _triggers(state: State) -> Iterator[Finding]:
                 "trigger",
                 f"{name} has {_counted_triggers(table)} that may change what is recorded: "
                 f"{', '.join(table.triggers)}.",
-                "A record that does not come out as it was written fails its migration, which is "
-                "rolled back.",
+                "If a record is not kept as it was written, its migration fails and is rolled "
+                "back.",
             )
 
 

@@ -1,4 +1,4 @@
-"""The sentences about a row and a file that may be one migration under two names.
+"""The messages about a row and a file that may be one migration under two names.
 
 Each names the ways on, as commands or statements that can be typed as they stand.
 """
@@ -26,7 +26,7 @@ def twins(state: State, one: str, other: str, gone: str) -> Finding:
     return refusal(
         "two-rows",
         f"{state.ledger} records both '{one}' and '{other}', which are one revision to Alembic, "
-        f"{revision_id(one)}: most likely a file was renamed, and ran under either name. Nothing "
+        f"{revision_id(one)}: most likely a file was renamed, and ran under both names. Nothing "
         "was changed.",
         f"Remove the row of the name that is no longer used: {remedy}",
         migration=gone,
@@ -129,7 +129,7 @@ def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) 
 
 
 def _can_name(name: str) -> bool:
-    """Whether a file can be named so by a person who sees the name on a screen."""
+    """Return whether a file can be named so by a person who sees the name on a screen."""
     return name.isprintable() and not _IN_NO_NAME.search(name)
 
 

@@ -1,4 +1,4 @@
-"""Whose name is this: which file of a folder is meant by what a ledger records.
+"""Find which file of a folder a recorded name means.
 
 A person, or another runner, may have written the name of a file in many ways. What a person would
 still read as that file is found here, so that no such file ever runs a second time. Data in, data
@@ -39,13 +39,13 @@ def canonical(name: str) -> str:
 
 
 def _with_zeros(name: str) -> str:
-    """The same, but for the zeros."""
+    """Return the same form, with its zeros."""
     kept = "".join(_sign(character) for character in _UNSEEN.sub("", _caseless(name)))
     return _BEFORE_NUMBER.sub("", _BETWEEN.sub("_", kept).strip("_"))
 
 
 def _caseless(name: str) -> str:
-    """As Unicode compares two names in which neither case nor form count."""
+    """Return the name without case and form, as Unicode compares names."""
     if name.isascii():
         return name.lower()
     folded = unicodedata.normalize("NFD", name).casefold()
@@ -141,7 +141,7 @@ class Names:
 
     @cached_property
     def _by_beginning(self) -> dict[str, list[str]]:
-        """By what is left of a file's own name where a runner has cut it at a dot."""
+        """Find the files whose name a runner has cut at a dot."""
         return _grouped(
             (canonical(stem[: dot.start()]), stem)
             for stem in self.stems
@@ -155,7 +155,7 @@ class Names:
 
 
 def _first(groups: Mapping[str, Sequence[str]], forms: Iterable[str]) -> set[str]:
-    """The files of the first of these forms that is one's."""
+    """Return the files of the first of these forms that any file has."""
     return set(next((groups[form] for form in forms if form in groups), ()))
 
 

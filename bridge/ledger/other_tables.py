@@ -1,4 +1,4 @@
-"""A ledger under another name: where nothing is recorded, another table may hold it.
+"""Look for a ledger under another name, where this one records nothing.
 
 Most home-made runners name their table differently, and a run that does not find it would run
 everything a second time. So where the ledger is absent or empty, small tables are looked through
@@ -99,7 +99,7 @@ def _among(connection: Connection, tables: Sequence[Any], names: Names) -> str |
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """A look that may fail: what it locks and sets is let go of, and the transaction goes on."""
+    """Undo a look that may fail: its locks and settings go, and the transaction goes on."""
     savepoint = connection.begin_nested()
     try:
         yield
@@ -130,5 +130,5 @@ def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str |
 
 
 def _says_more(value: str) -> bool:
-    """Whether it is more than a number, which may count anything."""
+    """Return whether it is more than a number, which may count anything."""
     return any(character.isalpha() for character in value.removesuffix(".py"))

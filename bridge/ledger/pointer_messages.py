@@ -1,4 +1,4 @@
-"""The sentences about a version table that says something else than the rows or the folder.
+"""The messages about a version table that disagrees with the rows or the folder.
 
 Each refusal names the ways on, as commands that can be typed as they stand.
 """
@@ -38,7 +38,7 @@ def lost(state: State, pointer: str) -> Finding:
         "lost-ledger",
         f"{at} is empty, and nobody can tell whether its rows were lost or removed on purpose. "
         "Nothing was changed.",
-        f"{ran} If they are all to run again, type: alembic stamp base.",
+        f"{ran} To run them all again, type: alembic stamp base.",
     )
 
 
@@ -50,8 +50,8 @@ def lost_without_trace(state: State, unknown: tuple[str, ...]) -> Finding:
         "a file of this folder: something was applied to this database, and nothing says what. "
         "Nothing was changed, because every migration would run again.",
         "If migrations did run, "
-        "type with the name of the last one that did: alembic stamp --purge REV. If they are all "
-        "to run again, type: alembic stamp --purge base.",
+        "type with the name of the last one that did: alembic stamp --purge REV. To run them all "
+        "again, type: alembic stamp --purge base.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What may run: the one place that says it, for every command.
+"""Decide what may run: the one place that does, for every command.
 
 `preflight` takes what the folder and the database hold, and returns the history of the database,
 what is refused and what a person should know. It reads files, and neither asks nor changes a
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Command(StrEnum):
-    """What is to be done, as far as it matters to what may be done."""
+    """The kind of command, which decides what may run."""
 
     #: Anything that applies pending files, or shows what that would do.
     UPGRADE = "upgrade"
@@ -51,7 +51,7 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What follows from what a folder and a database hold."""
+    """The result of preflight: the history, and the findings."""
 
     #: The migrations in the order of this database.
     history: History
@@ -105,7 +105,7 @@ def preflight(
     forgets: Sequence[Entry] = (),
     looking: bool = False,
 ) -> Preflight:
-    """What is refused, and what a person should know, before `command`.
+    """Find what is refused, and what a person should know, before `command`.
 
     `steps` are the migrations that it is about to run, to revert or to record; all pending ones
     for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
@@ -166,7 +166,7 @@ def _drifted(
 
 
 def _superseded(found: Sequence[Finding]) -> frozenset[str]:
-    """What another finding says of the same thing, and more."""
+    """Return the findings of which another one says the same, and more."""
     unrecorded = any(each.id == "drift-unrecorded" for each in found)
     return frozenset({"no-checksum"}) if unrecorded else frozenset()
 
@@ -225,7 +225,7 @@ def _of_recording(
     *,
     looking: bool,
 ) -> Iterator[Finding]:
-    """What could run, or be reverted, but not be recorded."""
+    """Find what could run, or be reverted, but not be recorded."""
     session = state.session
     if looking and (session.standby or session.reads_by_default):
         return  # where nothing is written, nobody needs to know what could not be
@@ -256,7 +256,7 @@ def _of_absent_files(history: History) -> Iterator[Finding]:
 
 
 def _after(refusals: Sequence[Finding], warnings: Sequence[Finding]) -> Iterator[Finding]:
-    """The warnings as they are where something is refused: nothing goes on."""
+    """Return the warnings as they read where something is refused: nothing goes on."""
     goes_on = {"file-missing", "newer", "late", "pointer-moved", "rerun"}
     for each in warnings:
         yield replace(each, next="") if refusals and each.id in goes_on else each

@@ -1,4 +1,4 @@
-"""What a database has recorded, in terms of the files of a folder; it only reads.
+"""Read what a database has recorded, by the files of a folder; it writes nothing.
 
 One way in for every command, so that all of them know the same before anything runs: what the rows
 mean, which values a new row needs, and whether the ledger would take it.
@@ -123,7 +123,7 @@ def _rows(
 
 
 def _room_in(version_table: Table) -> int:
-    """How many characters of an id it holds."""
+    """Return how many characters of an id it holds."""
     column = version_table.columns.get("version_num")
     return (column and column.width) or VERSION_LENGTH
 
@@ -140,7 +140,7 @@ def _codec(encoding: str) -> str | None:
 
 
 def _encodes(connection: Connection, codec: str, files: Sequence[PlainFile]) -> bool:
-    """Whether the server has each character of these files' records that Python has.
+    """Return whether the server has each character of these files' records that Python has.
 
     Their tables differ in a few.
     """
@@ -162,7 +162,7 @@ def _encodes(connection: Connection, codec: str, files: Sequence[PlainFile]) -> 
 
 
 def _with_fillings(connection: Connection, ledger: Ledger, state: State) -> State:
-    """The state with what a row needs beyond what bridge writes anyway."""
+    """Return the state with what a row needs beyond what bridge writes anyway."""
     layout, table = state.layout, state.table
     if table is None:
         return state
@@ -182,7 +182,7 @@ def _with_fillings(connection: Connection, ledger: Ledger, state: State) -> Stat
 def _values(
     connection: Connection, ledger: Ledger, state: State, columns: Sequence[Column]
 ) -> dict[str, list[tuple[str, str]]]:
-    """What the rows hold in these columns, each with the stem of its migration."""
+    """Read what the rows hold in these columns, by the stem of the migration."""
     ordered = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
     names = [state.layout.key_name, *(quote(column.name) for column in columns)]
     rows = {row[0]: row for row in send(connection, sql.select_texts(ledger, names))}

@@ -1,4 +1,4 @@
-"""What the ledger, the pointer and the folder say together, and what follows from it.
+"""Reconcile the ledger, the pointer and the folder.
 
 `schema_migrations` records the set of applied migrations, `alembic_version` points at one
 revision. They can disagree: a person changed rows, the old runner was here, a table was lost.
@@ -37,7 +37,7 @@ class Agreement:
 
 
 def history_of(files: Sequence[PlainFile], state: State) -> History:
-    """The history of the database in this state, whether or not its records agree."""
+    """Return the history of the database in this state, even if its records disagree."""
     state = named(files, state)
     rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
     return build_history(files, rows)
@@ -99,7 +99,7 @@ def refuse_unbelievable(state: State) -> None:
 
 
 def _refuse_other_ledgers(state: State) -> None:
-    """Nothing is recorded here; refuse where something is recorded at another place."""
+    """Refuse if nothing is recorded here, and something is recorded in another place."""
     others = [each for each in state.elsewhere if each.filled or not state.exists]
     if others:
         raise refused([table_messages.in_other_schemas(state, others)])
@@ -108,7 +108,7 @@ def _refuse_other_ledgers(state: State) -> None:
 
 
 def _is_foreign(history: History, state: State) -> bool:
-    """Whether rows are there, and none of them is a file of this folder.
+    """Return whether rows are there, and none of them is a file of this folder.
 
     In a ledger of bridge's own they may be a history that was squashed: then all files come after
     them, and none can have run here under its own name.
@@ -141,7 +141,7 @@ def misspelled(history: History, state: State) -> list[Finding]:
 
 
 def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool) -> Agreement:
-    """As `reconcile`, for the command that says what was applied, and so knows better.
+    """Reconcile for a stamp, which itself says what was applied.
 
     It is the way on where rows were lost, which `reconcile` refuses. With `purge` no disagreement
     is refused, because whatever is not in the folder is forgotten.
@@ -170,7 +170,7 @@ def _with_rows(history: History, state: State) -> Agreement:
 
 
 def _without_rows(history: History, state: State) -> Agreement:
-    """The pointer says that something was applied, and no row says what."""
+    """Refuse a pointer that says that something was applied, where no row says what."""
     first = history.entries[0].revision
     if state.exists and state.pointers == (first,):
         return _rows_win(history, pointer_messages.removed(state, first))
@@ -188,7 +188,7 @@ def _furthest(history: History, pointers: Sequence[str]) -> str:
 
 
 def _refuse_twins(files: Sequence[PlainFile], state: State) -> None:
-    """Two rows with one revision id: Alembic could not tell which of them is meant."""
+    """Refuse two rows with one revision id, which Alembic could not tell apart."""
     stems = {file.stem for file in files}
     seen: dict[str, str] = {}
     for row in state.rows:

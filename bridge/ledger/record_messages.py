@@ -1,4 +1,4 @@
-"""The sentences about a record that could not be written as it was to be."""
+"""The messages about a record that could not be written as planned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def not_kept(table: str, name: str, found: Sequence[object]) -> LedgerError:
     """A record that was written, and is not what the table has afterwards."""
     has = f"has {joined([str(each) for each in found])}" if found else "does not have it"
     return LedgerError(
-        f"{table} was told {name}, and afterwards {has}: a trigger, a rule or a policy of the "
+        f"{name} was written into {table}, which then {has}: a trigger, a rule or a policy of the "
         f"table keeps records back, or changes them. Look at it with \\d {table} in psql, and "
         "disable what does that."
     )
@@ -34,7 +34,7 @@ def not_kept(table: str, name: str, found: Sequence[object]) -> LedgerError:
 def not_moved(table: str, rows: int) -> LedgerError:
     """A pointer that was to be changed, where not exactly one row was."""
     return LedgerError(
-        f"{rows or 'No'} rows of {table} were changed where one was to be: this file or another "
+        f"{rows or 'No'} rows of {table} were changed, and not one: this file or another "
         "process has written into it, or a trigger, a rule or a policy of the table keeps it as it "
         f"is (\\d {table} in psql shows those)."
     )
@@ -43,7 +43,7 @@ def not_moved(table: str, rows: int) -> LedgerError:
 def not_forgotten(table: str, left: Sequence[str]) -> LedgerError:
     """Rows that were deleted, and are there all the same."""
     return LedgerError(
-        f"The rows of {joined(list(left))} were deleted from {table}, and afterwards are there all "
-        "the same: a trigger, a rule or a policy of the table keeps them. Look at it with "
+        f"The rows of {joined(list(left))} were deleted from {table}, and are still there: a "
+        "trigger, a rule or a policy of the table keeps them. Look at it with "
         f"\\d {table} in psql, and disable what does that."
     )

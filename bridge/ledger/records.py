@@ -1,4 +1,4 @@
-"""Writing the records of migrations: the rows of the ledger, and the pointer."""
+"""Write the records of migrations: the rows of the ledger, and the pointer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of a command that stops at what was found."""
+"""Make the error of a command from the findings that stop it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this role may write of the two tables. Data in, data out."""
+"""Find what this role may not write of the two tables. Data in, data out."""
 
 from __future__ import annotations
 
@@ -105,5 +105,5 @@ def read_only(state: State, task: str) -> Finding:
 
 
 def something_to_run(entries: Sequence[Entry]) -> str:
-    """The task that a connection cannot do that only reads."""
+    """Name the task for which a connection that only reads is not enough."""
     return f"and there is something to run: {listed(stems_of(entries), _NAMED)}"

@@ -1,4 +1,4 @@
-"""Whether the ledger would take the row of a migration; the server is asked, nothing is written."""
+"""Ask whether the ledger would take the row of a migration; nothing is written."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def select_texts(ledger: Ledger, columns: Sequence[str]) -> str:
 
 
 def values(row: Row, layout: Layout) -> dict[str, Any]:
-    """What is written of a row, by the names of the parameters that `sources` takes."""
+    """Return what is written of a row, by the names of the parameters that `sources` takes."""
     used = {name: getattr(row, name) for name in _WRITTEN if name in layout.columns}
     if "breaking" in used:
         used["breaking"] = row.breaking or None
@@ -98,7 +98,7 @@ def values(row: Row, layout: Layout) -> dict[str, Any]:
 def sources(
     ledger: Ledger, layout: Layout, given: Mapping[str, str], *, latest: str | None = None
 ) -> dict[str, str]:
-    """The columns of a new row, each with the SQL that gives its value.
+    """Return the columns of a new row, each with the SQL that gives its value.
 
     `given` has the SQL of each of its `values`, and `latest` is the SQL of the time of the last
     row, as text or NULL if it is not known. The row is later than every other row even if the

@@ -1,4 +1,4 @@
-"""What a database holds, as it was read: the rows of the ledger and the pointer."""
+"""The state of a database as it was read: the rows of the ledger, and the pointer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a connection is, as far as it matters to what is recorded."""
+    """The facts of a connection that matter to what is recorded."""
 
     #: The schema in which files make their tables; None if the search_path names none.
     here: str | None = "public"
@@ -71,7 +71,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What a database holds, as it was read."""
+    """The state of a database, as it was read."""
 
     #: The ledger's name, as SQL has it, with its schema where one is set.
     ledger: str
@@ -131,11 +131,11 @@ class State:
         return self.condition_of(self.key(stem))
 
     def condition_of(self, name: str) -> str:
-        """The same for what the ledger calls a migration."""
+        """Return the same SQL for what the ledger calls a migration."""
         return f"{quote(self.key_column or 'version')} = {readable_constant(name)}"
 
     def key(self, stem: str) -> str:
-        """What the ledger calls a migration."""
+        """Return what the ledger calls a migration."""
         if stem in self.recorded:
             return self.recorded[stem]  # numbers may be padded in one row and not in another
         return self.new_key(stem)
@@ -225,7 +225,8 @@ def _form(recorded: Sequence[str], files: Sequence[PlainFile], state: State) -> 
     except ValueError as error:
         raise LedgerError(
             f"ledger_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "
-            f"'{error}', which is none. Nothing was changed. Correct ledger_key_form (or "
+            f"'{error}', which does not have that form. Nothing was changed. Correct "
+            "ledger_key_form (or "
             "ledger_key) in alembic.ini, or that row."
         ) from None
 

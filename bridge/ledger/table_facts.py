@@ -1,4 +1,4 @@
-"""What the catalog says of one of the two tables. Data in, data out."""
+"""The facts in the catalog about one of the two tables. Data in, data out."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Column:
         return int(found[1]) if found else None
 
     def holds(self, value: str) -> bool:
-        """Whether there is room in it for a text, or for a number written as one."""
+        """Return whether there is room in it for a text, or for a number written as one."""
         if self.type == "name":
             return len(value.encode()) <= _LONGEST_NAME
         if self.numeric:
@@ -137,7 +137,7 @@ class Table:
 
     @property
     def other_kind(self) -> str | None:
-        """What it is, in words, if it is no table."""
+        """Say what it is, if it is no table."""
         return None if self.kind in {"r", "p"} else _OTHER_KINDS.get(self.kind, "no table")
 
     @property
@@ -146,5 +146,5 @@ class Table:
         return bool(self.checks) or any(column.domain for column in self.columns.values())
 
     def hides(self, *acts: str) -> bool:
-        """Whether row level security keeps some row out of what this role does."""
+        """Return whether row level security keeps some row out of what this role does."""
         return self.secured and not self.covered.issuperset(acts)

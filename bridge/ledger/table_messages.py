@@ -1,4 +1,4 @@
-"""The sentences about a table that is not the one that is meant, or that does not show all rows.
+"""The messages about a table that is the wrong one, or does not show all rows.
 
 Each names the ways on, as settings or statements that can be typed as they stand.
 """
@@ -109,8 +109,8 @@ def not_a_table(name: str, table: Table, setting: str) -> Finding:
     )
     return refusal(
         "not-a-table",
-        f"{name} is {table.other_kind}{shown}, and no table: bridge could not add its columns to "
-        "it, nor be sure that what it records is kept. Nothing was changed.",
+        f"{name} is {table.other_kind}{shown}, not a table. bridge cannot add its columns to it, "
+        "and cannot be sure that it keeps what is recorded. Nothing was changed.",
         remedy,
     )
 

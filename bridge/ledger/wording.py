@@ -1,4 +1,4 @@
-"""What the sentences about migrations have in common."""
+"""Words that several messages about migrations share."""
 
 from __future__ import annotations
 

@@ -200,8 +200,9 @@ def test_rows_of_another_form_than_the_one_told_are_refused(
     books.sql(f"INSERT INTO schema_migrations VALUES ('{key}')")
     books.project.ini(extra=f"ledger_key_form = {form}\n")
     assert refused(books) == (
-        f"ledger_key_form is {form}, but schema_migrations.version holds '{key}', which is none. "
-        "Nothing was changed. Correct ledger_key_form (or ledger_key) in alembic.ini, or that row."
+        f"ledger_key_form is {form}, but schema_migrations.version holds '{key}', which does not "
+        "have that form. Nothing was changed. Correct ledger_key_form (or ledger_key) in "
+        "alembic.ini, or that row."
     )
 
 

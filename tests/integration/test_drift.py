@@ -86,8 +86,9 @@ ACCEPT = (
     "migrate repair."
 )
 REFUSED = (
-    "again, and drift = refuse is set. Nothing was changed in the database. Put back the text that "
-    "was applied, and further changes into a new migration; or accept the present text: eai "
+    "again, and drift = refuse is set. Nothing was changed in the database. Put back the text "
+    "that was applied, and make further changes in a new migration. Or accept the present text: "
+    "eai "
     "migrate repair."
 )
 

@@ -38,7 +38,7 @@ def newer(*stems: str) -> str:
 def hole(stem: str) -> str:
     return (
         f"{stem}: applied to this database, but the file is gone from the middle of the folder. "
-        "The run goes on past it."
+        "The run goes on without it."
     )
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: Each refusal of the model, by words that only its message has.
 SIGNS = {
     "The folder holds no migration at all": "no files",
-    "most likely a file was renamed, and ran under either name": "twins",
+    "most likely a file was renamed, and ran under both names": "twins",
     "the names differ only in": "names differ",
     "has the very text that was applied": "renamed",
     "that migration under another name": "maybe renamed",

@@ -74,14 +74,14 @@ LOST_TABLE = (
 LOST_ROWS = (
     "alembic_version says that this database is at 002_b, but schema_migrations is empty, and "
     "nobody can tell whether its rows were lost or removed on purpose. Nothing was changed. If "
-    "every migration up to 002_b did run, type: alembic stamp 002_b. If they are all to run again, "
-    "type: alembic stamp base."
+    "every migration up to 002_b did run, type: alembic stamp 002_b. To run them all again, type: "
+    "alembic stamp base."
 )
 LOST_WITHOUT_TRACE = (
     "schema_migrations is empty, and alembic_version holds {}, which is not a file of this folder: "
     "something was applied to this database, and nothing says what. Nothing was changed, because "
     "every migration would run again. If migrations did run, type with the name of the last one "
-    "that did: alembic stamp --purge REV. If they are all to run again, type: alembic stamp "
+    "that did: alembic stamp --purge REV. To run them all again, type: alembic stamp "
     "--purge base."
 )
 REMOVED = (
@@ -358,7 +358,7 @@ def test_two_rows_with_one_revision_id_are_refused(rows: tuple[str, str], gone: 
         reconcile(FILES, state(A, *rows))
     assert str(caught.value) == (
         f"schema_migrations records both '{one}' and '{other}', which are one revision to "
-        f"Alembic, {revision_id(one)}: most likely a file was renamed, and ran under either name. "
+        f"Alembic, {revision_id(one)}: most likely a file was renamed, and ran under both names. "
         "Nothing was changed. Remove the row of the name that is no longer used: DELETE FROM "
         f"schema_migrations WHERE version = '{gone}';"
     )

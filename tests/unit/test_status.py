@@ -133,7 +133,7 @@ def test_a_file_that_is_gone_is_no_problem_but_a_hole_is_told(
     (told,) = found.warnings
     assert told == (
         "002_b: applied to this database, but the file is gone from the middle of the folder. The "
-        "run goes on past it."
+        "run goes on without it."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the database says that Alembic's comparison does not: schemas, types, casts.
+"""Read what Alembic's comparison does not know of the database: schemas, types, casts.
 
 Alembic creates tables in schemas that are not there, and columns of types that are not there.
 Reads only; what follows from it is decided by `bridge.alembic.autogenerate.operations`.
@@ -56,7 +56,7 @@ _ASSIGNABLE = """
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is in the database before the migration that is being written."""
+    """The facts of the database before the migration that is being written."""
 
     default_schema: str
     schemas: frozenset[str]

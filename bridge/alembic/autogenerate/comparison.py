@@ -1,4 +1,4 @@
-"""What Alembic's comparison leaves undone: defaults with an apostrophe, unnamed constraints."""
+"""Complete Alembic's comparison: defaults with an apostrophe, constraints without a name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def name_constraints(operations: Iterable[ops.MigrateOperation]) -> None:
 
 
 def _added(dropped: ops.DropConstraintOp) -> ops.MigrateOperation | None:
-    """The operation that would bring the constraint back; None if nobody knows what it was."""
+    """Return the operation that would bring the constraint back; None if it is unknown."""
     try:
         return dropped.reverse()
     except ValueError:

@@ -1,4 +1,4 @@
-"""A dialect like that of a connection, for writing SQL that nobody sends.
+"""The dialect of a connection, for SQL that is written and never sent.
 
 It writes percent signs and colons as they are, where a driver's own would double the one and
 take the other for a parameter.
@@ -22,7 +22,7 @@ class OfflineDialect:
 
     @classmethod
     def like(cls, live: Dialect) -> OfflineDialect:
-        """As this one, which has been connected and knows its server."""
+        """Return a dialect like this connected one, which knows its server."""
         kind: Any = type(live)
         offline = cls(kind(paramstyle="named"))
         for name, value in vars(live).items():

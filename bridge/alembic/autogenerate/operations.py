@@ -1,4 +1,4 @@
-"""Alembic's operations as SQL statements: what they would send, without sending it.
+"""Write Alembic's operations as the SQL statements that they would send.
 
 Each operation is run against a context of Alembic's whose connection only keeps what it is given.
 What they leave out is added: schemas and types that are not there, and those left over.
@@ -46,7 +46,7 @@ def statements_of(
     ctx: MigrationContext,
     facts: Facts,
 ) -> Both:
-    """What these operations send, with what is missing around them.
+    """Return what these operations send, with what is missing around them.
 
     Raises UsageError for an operation that cannot be told without a database.
     """
@@ -72,7 +72,7 @@ def statements_of(
 
 
 def flattened(operations: Iterable[ops.MigrateOperation]) -> Iterator[ops.MigrateOperation]:
-    """The operations themselves, without the containers that group them."""
+    """Return the operations themselves, without the containers that group them."""
     for operation in operations:
         if isinstance(operation, ops.OpContainer):
             yield from flattened(operation.ops)
@@ -83,7 +83,7 @@ def flattened(operations: Iterable[ops.MigrateOperation]) -> Iterator[ops.Migrat
 def type_changes(
     operations: Iterable[ops.MigrateOperation], dialect: Dialect
 ) -> Iterator[tuple[str, str]]:
-    """The types of columns that change, old and new as in SQL."""
+    """Return the types of columns that change, old and new as in SQL."""
     for operation in flattened(operations):
         if isinstance(operation, ops.AlterColumnOp):
             change = _change(operation, dialect)
@@ -139,14 +139,14 @@ class _Compiler:
         return str(construct.compile(dialect=self.dialect, compile_kwargs=binds))
 
     def ddl(self, *constructs: Iterable[DDLElement]) -> Iterator[Statement]:
-        """Schemas and types."""
+        """Write the DDL of schemas and types."""
         for each in constructs:
             yield from (Statement(self._compiled(construct).strip()) for construct in each)
 
     def statements(
         self, operations: Sequence[ops.MigrateOperation], *, texts_are_sql: bool = False
     ) -> Iterator[Statement]:
-        """What these operations send."""
+        """Return the statements that these operations send."""
         notes = Notes.about(operations, self.dialect)
         for operation in operations:
             self._sent.clear()
@@ -169,7 +169,7 @@ class _Compiler:
             ) from error
 
     def _steps(self, operation: ops.MigrateOperation) -> Iterator[ops.MigrateOperation]:
-        """A change of type with what PostgreSQL wants around it; anything else as it is.
+        """Yield a change of type with what PostgreSQL wants around it; the rest as it is.
 
         A default keeps the old type, so that it cannot be converted, or a dump tells of it.
         """
@@ -207,7 +207,7 @@ def _as_text(sql: str) -> TextClause:
 
 
 def _default_in_sql(default: Any) -> str | None:
-    """A column's default without a cast to the old type; None if it has none of its own."""
+    """Return a default without a cast to the old type; None if it has none of its own."""
     arg = getattr(default, "arg", None)
     if arg is None:
         return None
@@ -219,5 +219,5 @@ def _default_in_sql(default: Any) -> str | None:
 
 
 def _base(type_in_sql: str) -> str:
-    """The type without its length: VARCHAR(50) becomes VARCHAR."""
+    """Return the type without its length: VARCHAR(50) becomes VARCHAR."""
     return re.sub(r"\(.*?\)", "", type_in_sql)

@@ -1,4 +1,4 @@
-"""The order of Alembic's operations: such that no statement stands in the way of another.
+"""Sort Alembic's operations, so that no statement stands in the way of another.
 
 Alembic drops tables before the foreign keys that refer to them, and in no certain order. Here
 tables are created first, those that others refer to before the others; they are dropped last,
@@ -35,7 +35,7 @@ _Table = TypeVar("_Table", ops.CreateTableOp, ops.DropTableOp)
 
 
 def in_order(operations: Sequence[ops.MigrateOperation]) -> list[ops.MigrateOperation]:
-    """These operations, which are no containers, in an order in which they can run."""
+    """Sort these operations, which are no containers, so that they can run."""
     ordered: list[ops.MigrateOperation] = []
     for compared, run in groupby(operations, lambda each: isinstance(each, COMPARED)):
         several = list(run)
@@ -75,7 +75,7 @@ def _columns_in_order(others: Sequence[ops.MigrateOperation]) -> Iterator[ops.Mi
 
 
 def _position(operation: ops.MigrateOperation) -> int:
-    """Where the column stands in its table; 0 if nobody knows."""
+    """Return the position of the column in its table; 0 if it is unknown."""
     if isinstance(operation, ops.DropColumnOp):
         column: Any = operation.to_column()
     else:
@@ -87,7 +87,7 @@ def _position(operation: ops.MigrateOperation) -> int:
 def _sorted(
     tables: Sequence[_Table], may_go: Callable[[_Table, set[str]], bool]
 ) -> Iterator[_Table]:
-    """Each table when nothing among those left stands against it; of a circle, the first."""
+    """Sort the tables, so that each comes after those it needs; of a circle, the first."""
     left = {_name(each): each for each in tables}
     while left:
         ready = (one for name, one in left.items() if may_go(one, left.keys() - {name}))
@@ -99,14 +99,14 @@ def _name(table: ops.CreateTableOp | ops.DropTableOp) -> str:
 
 
 def _target(operation: ops.MigrateOperation) -> str | None:
-    """The table that an operation is about."""
+    """Return the table that an operation is about."""
     name = getattr(operation, "table_name", None) or getattr(operation, "source_table", None)
     schema = getattr(operation, "schema", None)
     return f"{schema}.{name}" if schema else name
 
 
 def _referred(table: ops.CreateTableOp | ops.DropTableOp) -> set[str]:
-    """The tables that this one's foreign keys refer to."""
+    """Return the tables that this one's foreign keys refer to."""
     return {
         element.target_fullname.rpartition(".")[0]
         for constraint in table.to_table().constraints

@@ -1,4 +1,4 @@
-"""SQL statements as the Python of a plain file, one statement a call.
+"""Write SQL statements as the Python of a plain file, one statement a call.
 
 Text in, text out; it knows nothing of Alembic. What is written reads back as the same SQL, apart
 from what is outside of constants and quoted names and means nothing.
@@ -39,7 +39,7 @@ class Statement:
 
 
 def as_code(statements: Iterable[Statement]) -> str:
-    """The body of a function that executes these, without the indentation of its first line."""
+    """Return the body of a function that executes these; its first line is not indented."""
     return "\n\n".join(map(_written, statements)).strip()
 
 
@@ -49,7 +49,7 @@ def _written(statement: Statement) -> str:
 
 
 def _code(sql: str) -> str:
-    """The line, or lines, of Python that execute this."""
+    """Return the line, or lines, of Python that execute this."""
     sql = _tidy(sql)
     escaped_sql = escaped(sql)
     if escaped_sql is not None:
@@ -70,7 +70,7 @@ def _code(sql: str) -> str:
 
 
 def escaped(sql: str) -> str | None:
-    """What `text()` reads as this SQL; None if there is no such text, as for `' :aa: '`."""
+    """Return what `text()` reads as this SQL; None if nothing does, as for `' :aa: '`."""
     escaped_sql = _PARAMETER.sub(r"\\\g<0>", _ESCAPED.sub(r"\\\\", sql))
     try:
         read = str(text(escaped_sql).compile(dialect=_DIALECT))
@@ -80,7 +80,7 @@ def escaped(sql: str) -> str | None:
 
 
 def _in_several_lines(sql: str, outer: str) -> str:
-    """A literal in triple quotes, each line of it indented."""
+    """Return a literal in triple quotes, each line of it indented."""
     inner = f"\n{outer}{_STEP}"
     body = ""
     for part, fixed in spans(sql):
@@ -95,7 +95,7 @@ def _printable(character: str) -> str:
 
 
 def _tidy(sql: str) -> str:
-    """The statement as people write it; constants and quoted names stay as they are."""
+    """Return the statement as people write it; constants and quoted names stay."""
     return "".join(part if fixed else _tidy_space(part) for part, fixed in spans(sql)).strip()
 
 
@@ -106,7 +106,7 @@ def _tidy_space(part: str) -> str:
 
 
 def _broken(sql: str, outer: str) -> str:
-    """A statement of one line over several, broken at spaces outside of constants."""
+    """Break a statement of one line into several, at spaces outside of constants."""
     words = [""]
     for part, fixed in spans(sql):
         first, *others = [part] if fixed else part.split(" ")

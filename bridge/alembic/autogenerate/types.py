@@ -1,4 +1,4 @@
-"""Schemas and types around Alembic's operations: those to be made first, those left over.
+"""Add the schemas and types that Alembic's operations need first, or leave over.
 
 Alembic creates tables in schemas that are not there, and columns of types that are not there;
 it leaves types that no column has any more. Decides only; the database is read before.
@@ -29,7 +29,7 @@ TYPE_DDL = (
 
 @dataclass(frozen=True)
 class Around:
-    """What has to be done before and after the operations of each direction."""
+    """The statements before and after the operations of each direction."""
 
     schemas_made: list[DDLElement]
     schemas_removed: list[DDLElement]
@@ -40,7 +40,7 @@ class Around:
 
 
 def around_of(operations: Sequence[ops.MigrateOperation], dialect: Dialect, facts: Facts) -> Around:
-    """What these operations of an upgrade, without containers, leave out."""
+    """Return what these operations of an upgrade, without containers, leave out."""
     needed = _types_needed(operations, dialect, facts)
     new = [type_ for name, type_ in needed.items() if name not in facts.types]
     gone = _columns_gone(operations, facts)
@@ -63,7 +63,7 @@ def around_of(operations: Sequence[ops.MigrateOperation], dialect: Dialect, fact
 def _types_needed(
     operations: Sequence[ops.MigrateOperation], dialect: Dialect, facts: Facts
 ) -> dict[TypeName, Any]:
-    """The enum types and domains of columns that are created or changed."""
+    """Return the enum types and domains of columns that are created or changed."""
     needed: dict[TypeName, Any] = {}
     for operation in operations:
         types: list[Any] = []
@@ -82,7 +82,7 @@ def _types_needed(
 
 
 def _named_types(type_: Any, dialect: Dialect) -> Iterator[Any]:
-    """What has to be created for a column of this type: an enum type, a domain."""
+    """Return what a column of this type needs: an enum type, a domain."""
     if isinstance(type_, type):
         type_ = type_()
     if not isinstance(type_, TypeEngine):

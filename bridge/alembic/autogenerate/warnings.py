@@ -1,4 +1,4 @@
-"""What a person should know before running a statement that was generated: what it loses, or needs.
+"""Warn of a generated statement: what it loses, what it needs.
 
 It looks at Alembic's operations; whether a table has rows, or what is in them, nobody asks.
 """
@@ -34,7 +34,7 @@ class Notes:
         )
 
     def of(self, operation: ops.MigrateOperation, sql: str) -> tuple[str, ...]:
-        """The notes on one statement of an operation."""
+        """Return the notes on one statement of an operation."""
         if isinstance(operation, ops.DropTableOp) and "DROP TABLE" in sql:
             return self._of_table(operation)
         if isinstance(operation, ops.DropColumnOp) and "DROP COLUMN" in sql:

@@ -1,4 +1,4 @@
-"""`alembic revision --autogenerate` as plain files of SQL.
+"""Write the result of `alembic revision --autogenerate` as a plain file of SQL.
 
 Alembic compares and asks the team's ``process_revision_directives``; what comes out of that is
 written here as SQL instead of calls of ``op``. ``alembic check`` shares the comparison and stays
@@ -60,7 +60,7 @@ class _Compared(OpContainer):
 
 @renderers.dispatch_for(_Compared)
 def _render(context: AutogenContext, compared: _Compared) -> list[str]:
-    """As Python for whoever asks for that; a file is made without."""
+    """Render as Python for a caller that asks for that; a file is made without."""
     if context.migration_context.opts.get("revision_context") is not None:
         return []
     return [line for each in compared.ops for line in render_op(context, each)]

@@ -1,4 +1,4 @@
-"""Both bookkeeping tables in a script: made, checked against the script's range, and kept.
+"""Write the bookkeeping of a script: make both tables, check them, keep them.
 
 A script is run by hand, some day, on some database. What `bridge.ledger.reconcile` would have asked
 that database is asked here in SQL, before the first migration.
@@ -62,7 +62,7 @@ class Bookkeeping:
         )
 
     def open(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> None:
-        """See to it that the tables are there, and that the database is where this begins."""
+        """Make sure that the tables exist, and that the database is where this script begins."""
         start = heads[0] if heads else None
         # Constants in this script may hold any character.
         self._send("SET client_encoding = 'UTF8'")
@@ -108,7 +108,7 @@ class Bookkeeping:
         self._send(sql.delete_rows(self._ledger, self._layout, keys))
 
     def forgetting(self, entry: Entry, before: Entry | None) -> tuple[str, ...]:
-        """What records that this migration is taken back, and `before` it is then the last one."""
+        """Return the SQL that records the revert of this migration; `before` is the last one then."""
         return Erasure(
             ledger=self._ledger,
             layout=self._layout,
@@ -132,7 +132,7 @@ class Bookkeeping:
             self._send(sql.insert_row(self._ledger, self._layout, row, if_absent=True))
 
     def _recorded(self, row: Row) -> Row:
-        """The row as the ledger has it."""
+        """Return the row as the ledger has it."""
         return replace(row, key=self._key(row.version))
 
     def _key(self, stem: str) -> str:
@@ -171,7 +171,7 @@ class Bookkeeping:
     def _expected(
         self, start: str | None, steps: Sequence[MigrationStep]
     ) -> tuple[list[str], list[str]]:
-        """The migrations that must not be recorded yet, and those that must."""
+        """Return the migrations that must not be recorded yet, and those that must."""
         moved = [step for step in steps if isinstance(step, RevisionStep)]
         stems = [entry_of(step).stem for step in moved]
         if not moved:
@@ -199,7 +199,7 @@ def _unseen(run: CommandRun) -> State:
 
 
 def _filled(layout: Layout, ledger: Ledger) -> Layout:
-    """The columns that the script fills, once it has added what is lacking."""
+    """Return the columns that the script fills, once it has added what is lacking."""
     if not layout.names:
         key = ledger.key or KEYS[0]
         return Layout({key: f"character varying({VERSION_LENGTH})", **_FILLED}, chosen_key=key)

@@ -39,11 +39,11 @@ class ScriptCursor:
             self.execute(statement, each)
 
     def mogrify(self, statement: str | bytes, parameters: Any = None) -> bytes:
-        """The statement with its parameters, as psycopg2's `execute_values` asks for it."""
+        """Return the statement with its parameters, for psycopg2's `execute_values`."""
         return self._merged(statement, parameters).encode()
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def __enter__(self) -> Self:
         return self

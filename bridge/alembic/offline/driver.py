@@ -81,7 +81,7 @@ class ScriptConnection:
     # What psycopg2 has and SQLAlchemy calls.
 
     def cursor(self, name: str | None = None, **_options: object) -> ScriptCursor:
-        """A cursor on this connection; a named one is for reading."""
+        """Return a cursor on this connection; a named one is for reading."""
         if name is not None:
             self.refuse_reading(f"DECLARE {name} CURSOR", self.line())
         return ScriptCursor(self)
@@ -105,7 +105,7 @@ class ScriptConnection:
         self._open = self._loose = False
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def set_isolation_level(self, level: int) -> None:
         """Begin further transactions at this level."""
@@ -121,7 +121,7 @@ class ScriptConnection:
         return self._owes_commit
 
     def begin_file(self, path: str, mode: Mode, forgetting: Sequence[str] = ()) -> None:
-        """What follows is the work of this file.
+        """Begin the work of this file.
 
         `forgetting` are the statements that record a downgrade, which have to come no later than
         the first of its work that is final.
@@ -131,7 +131,7 @@ class ScriptConnection:
         self.autocommit = mode is Mode.AUTOCOMMIT
 
     def end_file(self) -> None:
-        """The file is done: what follows, in its last transaction, is its record.
+        """End the work of the file: its record follows, in its last transaction.
 
         What it left behind for its session would send the record elsewhere, and is put back.
         """
@@ -177,14 +177,14 @@ class ScriptConnection:
             self._loose = not open_now
 
     def line(self) -> int | None:
-        """The line at which the file stands now, seen from below it on this thread's stack."""
+        """Return the line that the file runs now, from this thread's stack."""
         frame = inspect.currentframe()
         while frame is not None and frame.f_code.co_filename != self._path:
             frame = frame.f_back
         return frame.f_lineno if frame is not None else None
 
     def refuse(self, sentence: str) -> NoReturn:
-        """Raise the reason for which there can be no script; the first one is the one to tell."""
+        """Raise why there can be no script; the first reason counts."""
         if self.refused is None:
             self.refused = (
                 UsageError(f"env.py: {sentence}")

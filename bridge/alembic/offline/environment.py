@@ -1,4 +1,4 @@
-"""``--sql``: a script of what Alembic would do; env.py's work without a database.
+"""``--sql``: write a script of what Alembic would do, as env.py does it without a database.
 
 The whole script is held back until its end is reached, so that one that cannot be written is not
 run in part.

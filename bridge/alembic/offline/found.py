@@ -1,4 +1,4 @@
-"""What is in the database that a script is for."""
+"""The contents of the database that a script is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a script has to ask about indexes before it records a migration as applied."""
+"""Write the checks of indexes that a script makes before it records a migration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORD = re.compile(r'"([^"]+)"|(\w+)')
 
 
 def concerns_indexes(statement: str) -> bool:
-    """Whether this statement may leave an index behind that is not valid."""
+    """Return whether this statement may leave an index behind that is not valid."""
     return _CONCURRENTLY.search(statement) is not None
 
 

@@ -1,4 +1,4 @@
-"""The Session that a migration gets while a script is written: a real one, on a stand-in driver.
+"""The Session of a migration while a script is written: a real one, on a stand-in driver.
 
 A statement is written whether or not it has rows. To read what it answers is an error, because
 an empty answer would make `if not exists: return` leave work out of the script.
