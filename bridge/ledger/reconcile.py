@@ -170,7 +170,7 @@ def _with_rows(history: History, state: State) -> Agreement:
 
 
 def _without_rows(history: History, state: State) -> Agreement:
-    """Refuse a pointer that says that something was applied, where no row says what."""
+    """Decide on a pointer that says that something was applied, where no row says what."""
     first = history.entries[0].revision
     if state.exists and state.pointers == (first,):
         return _rows_win(history, pointer_messages.removed(state, first))

@@ -661,7 +661,7 @@ def test_help_lists_the_exit_codes_and_names_the_variables(folder_project: Proje
     ):
         assert variable in told
     flat = " ".join(told.split())
-    assert "Others on this machine can see it in the list of processes, password and all" in flat
+    assert "Others on this machine can see it in the list of processes, with its password" in flat
 
 
 def test_help_is_quick_because_it_imports_no_alembic(folder_project: Project) -> None:

@@ -565,7 +565,8 @@ def test_a_narrow_version_table_that_may_not_be_widened_is_refused_if_it_is_too_
                 "alembic_version.version_num holds 32 characters, too few for the names of "
                 "migrations (the longest has 33). It could not be widened: this role may not do "
                 "it, a view uses it, or somebody holds the table. Nothing was run. Type this once "
-                "as the table's owner: ALTER TABLE alembic_version ALTER COLUMN version_num TYPE VARCHAR(255);"
+                "as the table's owner: ALTER TABLE alembic_version ALTER COLUMN version_num TYPE "
+                "VARCHAR(255);"
             )
         assert widths(connection) == 32
 

@@ -108,7 +108,7 @@ class Bookkeeping:
         self._send(sql.delete_rows(self._ledger, self._layout, keys))
 
     def forgetting(self, entry: Entry, before: Entry | None) -> tuple[str, ...]:
-        """Return the SQL that records the revert of this migration; `before` is the last one then."""
+        """Return the SQL that records a revert of this migration; `before` is then the last."""
         return Erasure(
             ledger=self._ledger,
             layout=self._layout,
