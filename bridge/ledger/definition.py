@@ -74,9 +74,9 @@ def adopt(connection: Connection, ledger: Ledger, comment: str | None) -> None:
         if sqlstate(error) != "42501":
             raise
         raise LedgerError(
-            f"The comment of {ledger.name} says that it is this project's ledger. Only the "
-            "table's owner may write it. Nothing was changed. Type this once as the owner: "
-            f"{statement};"
+            f"bridge notes in the comment of {ledger.name} that it is this project's ledger. Only "
+            "the table's owner may write that comment. Nothing was changed. Type this once as the "
+            f"owner: {statement};"
         ) from error
 
 
