@@ -170,7 +170,8 @@ class Real:
         assert run_repair(self._request(on), lambda _changes: True, names=only, adopt=adopt)
 
     def mark(self, on: Engine | Connection, stem: str, *, applied: bool) -> None:
-        assert run_mark(self._request(on), stem, applied=applied, agree=lambda _marking: True)
+        done = run_mark(self._request(on), stem, applied=applied, agree=lambda _marking: True)
+        assert done is not None
 
     def sql(self, on: Engine | Connection, statement: str) -> None:
         if isinstance(on, Engine):
