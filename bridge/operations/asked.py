@@ -19,17 +19,20 @@ def record_if_agreed(
     look: Callable[[bool], Plan],
     agree: Callable[[Plan], bool],
     record: Callable[[Plan], None],
+    *,
+    changes: Callable[[Plan], object],
 ) -> Plan | None:
     """Look what there is to change, ask, look again under the migration lock, and record it.
 
-    `look` is told whether nothing is written yet. Returns the plan that was recorded, or one
+    `look` is given whether nothing is written yet. `changes` is true of a plan that changes
+    anything. Returns the plan that was recorded, or one
     without anything to change, about which nobody is asked; None if the answer was no. Raises
     TryAgain if the plan is another one under the lock; nothing was changed then.
     """
     plan = look(True)
     if not run.external:
         run.connection.rollback()  # a person may think for long
-    if not plan:
+    if not changes(plan):
         return plan
     if not agree(plan):
         return None

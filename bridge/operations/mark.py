@@ -42,10 +42,6 @@ class Marking:
     #: Rows of which a person has said that they are another migration.
     others: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        """Return whether anything is to be changed."""
-        return bool(self.what)
-
 
 #: Told the change; says whether to make it.
 Agree = Callable[[Marking], bool]
@@ -66,6 +62,7 @@ def run_mark(request: Request, name: str, *, applied: bool, agree: Agree) -> Mar
             lambda looking: _look(run, name, applied=applied, looking=looking),
             agree,
             lambda marking: _record(run, marking, applied=applied),
+            changes=lambda marking: marking.what,
         ),
     )
 
@@ -83,7 +80,7 @@ def _look(run: CommandRun, name: str, *, applied: bool, looking: bool) -> Markin
         preflight(Command.REPAIR, files, state, settings, steps=others, looking=looking).refuse()
         if (lacking := unrecorded_checksums(state)) is not None:
             raise refused([lacking])
-    elif marking:
+    elif marking.what:
         steps, forgets = ([entry], []) if applied else ([], [entry])
         preflight(
             Command.MARK, files, state, settings, steps=steps, forgets=forgets, looking=looking

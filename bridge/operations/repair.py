@@ -46,6 +46,7 @@ def run_repair(
             lambda looking: _look(run, wanted, looking=looking),
             agree,
             lambda changes: _record(run, changes),
+            changes=lambda changes: changes,
         ),
     )
     return done is not None
