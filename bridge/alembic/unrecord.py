@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import cursor as plain_cursor
 
 from bridge.database.quoting import constant
-from bridge.ledger import record_messages, sql
+from bridge.ledger import sql
+from bridge.ledger.messages import records as record_messages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -10,7 +10,7 @@ from bridge.database.quoting import constant
 from bridge.database.sending import send
 from bridge.ledger import sql
 from bridge.ledger.layout import VERSION_LENGTH
-from bridge.ledger.record_messages import not_moved
+from bridge.ledger.messages.records import not_moved
 from bridge.ledger.tables import Ledger
 
 if TYPE_CHECKING:

@@ -26,12 +26,13 @@ from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
 from bridge.execution.session import Watcher
 from bridge.files.plain_file import PlainFile
-from bridge.ledger import record_messages, sql
+from bridge.ledger import sql
 from bridge.ledger.access import creating
 from bridge.ledger.definition import ensure_ledger, widen_version_table
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
+from bridge.ledger.messages import records as record_messages
 from bridge.ledger.preflight import BOOKKEEPING, Command, Preflight, preflight
 from bridge.ledger.records import (
     confirm_pointer,

@@ -2,7 +2,7 @@
 
 Told by the checksum that was recorded when a migration was applied. Data in, data out: what is on
 disk comes from the function that is handed in. What is said of it is in
-`bridge.ledger.name_messages` and `bridge.ledger.file_messages`.
+`bridge.ledger.messages.names` and `bridge.ledger.messages.files`.
 """
 
 from __future__ import annotations

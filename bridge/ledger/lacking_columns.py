@@ -13,8 +13,8 @@ from bridge.errors import FilesError
 from bridge.findings import Finding, refusal, warning
 from bridge.ledger.history import Entry
 from bridge.ledger.layout import ADDED_COLUMNS, Layout
+from bridge.ledger.messages.wording import joined
 from bridge.ledger.state import State
-from bridge.ledger.wording import joined
 
 _WITHOUT: Final = (
     ("checksum", "files that are renamed or changed after they were applied are not noticed"),

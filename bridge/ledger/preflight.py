@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
 from bridge.findings import Finding, Severity
-from bridge.ledger import file_messages, name_messages
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.ledger.history import Entry, History
 from bridge.ledger.lacking_columns import drift_unrecorded
 from bridge.ledger.limits import limits
+from bridge.ledger.messages import files as file_messages
+from bridge.ledger.messages import names as name_messages
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.refused import refused
 from bridge.ledger.rights import read_only, something_to_run

@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 
 from bridge.files.plain_file import PlainFile
 from bridge.findings import Finding
-from bridge.ledger import file_messages, name_messages, pointer_messages, table_messages
 from bridge.ledger.drift import respelled
 from bridge.ledger.history import Entry, History, build_history, in_applied_order
+from bridge.ledger.messages import files as file_messages
+from bridge.ledger.messages import names as name_messages
+from bridge.ledger.messages import pointer as pointer_messages
+from bridge.ledger.messages import tables as table_messages
 from bridge.ledger.refused import refused
 from bridge.ledger.state import State, named
 

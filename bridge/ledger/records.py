@@ -10,7 +10,7 @@ from bridge.database.sending import send
 from bridge.ledger import sql
 from bridge.ledger.history import Row
 from bridge.ledger.layout import Layout
-from bridge.ledger.record_messages import not_forgotten, not_kept
+from bridge.ledger.messages.records import not_forgotten, not_kept
 from bridge.ledger.tables import Ledger
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from bridge.findings import Finding, refusal
 from bridge.ledger.history import Entry
+from bridge.ledger.messages.tables import hidden_rows
+from bridge.ledger.messages.wording import joined, stems_of
 from bridge.ledger.state import State
-from bridge.ledger.table_messages import hidden_rows
-from bridge.ledger.wording import joined, stems_of
 from bridge.reporting.events import Direction
 from bridge.reporting.numbers import listed
 

@@ -15,8 +15,8 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.file_messages import unreadable
 from bridge.ledger.history import Entry
+from bridge.ledger.messages.files import unreadable
 from bridge.ledger.read import read_state
 from bridge.ledger.tables import Ledger
 from bridge.operations.lock_status import LockStatus, lock_status

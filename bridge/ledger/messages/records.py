@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.errors import LedgerError
+from bridge.ledger.messages.wording import joined
 from bridge.ledger.state import State
-from bridge.ledger.wording import joined
 
 
 def forgetting(state: State, gone: Sequence[str]) -> LedgerError:

@@ -6,8 +6,8 @@ Each refusal names the ways on, as commands that can be typed as they stand.
 from __future__ import annotations
 
 from bridge.findings import Finding, refusal, warning
+from bridge.ledger.messages.wording import joined
 from bridge.ledger.state import State
-from bridge.ledger.wording import joined
 
 
 def foreign_version_table(state: State, unknown: tuple[str, ...]) -> Finding:

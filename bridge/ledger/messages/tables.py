@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.findings import Finding, refusal
+from bridge.ledger.messages.wording import joined, last_of
 from bridge.ledger.state import Elsewhere, State, samples
 from bridge.ledger.table_facts import Table
-from bridge.ledger.wording import joined, last_of
 from bridge.reporting.numbers import counted
 
 

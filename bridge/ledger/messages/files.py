@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from bridge.findings import Finding, refusal, warning
 from bridge.ledger.history import Entry
+from bridge.ledger.messages.wording import about_first, joined, last_of, stems_of
 from bridge.ledger.state import State
-from bridge.ledger.wording import about_first, joined, last_of, stems_of
 from bridge.reporting.numbers import counted, listed
 
 #: How many migrations a sentence names at the most.

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from bridge.files.plain_file import revision_id
 from bridge.findings import Finding, refusal
 from bridge.ledger.history import Entry
+from bridge.ledger.messages.wording import joined
 from bridge.ledger.names import canonical, number_of, readings
 from bridge.ledger.state import State
-from bridge.ledger.wording import joined
 
 #: What no file's name should have, or what ends would not be seen.
 _IN_NO_NAME = re.compile(r"""[/\\:"'`]|^\s|\s$""")
