@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from bridge.errors import BridgeError as BridgeError
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
-    from bridge.operations.report import Report as Report
     from bridge.operations.status import Status as Status
     from bridge.operations.status import status as status
+    from bridge.operations.upgrade import Report as Report
     from bridge.operations.upgrade import upgrade as upgrade
     from bridge.reporting import events as events
     from bridge.reporting.reporter import Reporter as Reporter
@@ -52,7 +52,7 @@ SWITCHED_ON = frozenset({"true", "t", "yes", "y", "on", "1"})
 _HOME = {
     "BridgeError": "bridge.errors",
     "Gate": "bridge.startup.gate",
-    "Report": "bridge.operations.report",
+    "Report": "bridge.operations.upgrade",
     "Reporter": "bridge.reporting.reporter",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",

@@ -37,7 +37,7 @@ from bridge.reporting.output import as_long_as_it_is_read, result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.operations.report import Planned, Report
+    from bridge.operations.upgrade import Planned, Report
 
 app = typer.Typer(
     name="eai",

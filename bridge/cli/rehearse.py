@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bridge.database.database import Database
     from bridge.database.request import Request
     from bridge.operations.rehearsal.rehearse import Rehearsal
-    from bridge.operations.report import Planned
+    from bridge.operations.upgrade import Planned
     from bridge.reporting.reporter import Reporter
 
 

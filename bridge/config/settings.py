@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge import ENVIRONMENT
 from bridge.config import values
 from bridge.config.decoded import decoded
-from bridge.config.names import check_name
 from bridge.config.resources import package_folder
 from bridge.config.sources import Found, Options, absolute, find_config
 from bridge.errors import UsageError
@@ -269,10 +268,10 @@ def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:
 
 def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
     for name, where in options.names():
-        check_name(name, _OPTIONS, where=f"{name} in {where}")
+        values.check_name(name, _OPTIONS, where=f"{name} in {where}")
     for name in x:
-        check_name(name, _SETTABLE, where=f"-x {name}")
+        values.check_name(name, _SETTABLE, where=f"-x {name}")
     variables = {f"BRIDGE_{name.upper()}" for name in _SETTABLE}
     for variable in environ:
         if variable.startswith("BRIDGE_"):
-            check_name(variable, variables, where=variable)
+            values.check_name(variable, variables, where=variable)

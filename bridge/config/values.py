@@ -1,6 +1,6 @@
-"""Check the values of settings: each function takes one as it was written.
+"""Check settings: the spelling of their names, and their values as they were written.
 
-All of them raise UsageError, which says where the value stands and what it must be.
+All functions raise UsageError, which says where the value stands and what it must be.
 """
 
 from __future__ import annotations
@@ -15,14 +15,43 @@ from bridge.config.sources import absolute
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from bridge.config.sources import Found
+
+#: The options Alembic reads itself; never taken for a misspelling of one of ours.
+ALEMBIC_OPTIONS = frozenset(
+    {
+        *("databases", "file_template", "output_encoding", "path_separator", "post_write_hooks"),
+        *("prepend_sys_path", "recursive_version_locations", "revision_environment"),
+        *("script_location", "sourceless", "sqlalchemy.url", "timezone", "truncate_slug_length"),
+        *("version_locations", "version_path_separator"),
+    }
+)
 
 _SWITCHED_OFF = frozenset({"false", "f", "no", "n", "off", "0"})
 
 #: PostgreSQL cuts longer names off silently, and would then not find the table again. In bytes.
 _NAME_LIMIT = 63
+
+
+def check_name(name: str, known: Collection[str], *, where: str) -> None:
+    """Refuse a name that is a misspelling of a known one: it would silently do nothing.
+
+    ``where`` is the phrase the message names it by. Raises UsageError.
+    """
+    if name in known or name in ALEMBIC_OPTIONS:
+        return
+    from bridge.spelling import nearest  # most configurations hold only names that are known
+
+    plain = {_plain(each): each for each in known}
+    meant = nearest(_plain(name), plain)
+    if meant is not None:
+        raise UsageError(f"{where} is not a setting; did you mean {plain[meant]}?")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W", "_", name).lower()
 
 
 def one_of(*allowed: str) -> Callable[[Found], str]:

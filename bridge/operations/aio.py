@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bridge.database.handed_in import usable
 from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
 from bridge.database.request import Request
-from bridge.operations.report import Report
-from bridge.operations.upgrade import run_upgrade
+from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.reporter import LogReporter, Reporter, log
 from bridge.waiting import Stop, Stopped, stoppable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.alembic.commands import downgrade, with_steps
 from bridge.alembic.invocation import Invocation
 from bridge.database.request import Request
-from bridge.operations.report import Planned
+from bridge.operations.upgrade import Planned
 from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.database.request import Request
 from bridge.operations.quick_check import answering
-from bridge.operations.report import Applied, Planned, Report
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 from bridge.reporting.reporter import Reporter
@@ -24,6 +23,32 @@ if TYPE_CHECKING:
     from bridge.alembic.script import PlainScript
     from bridge.database.handed_in import HandedIn
     from bridge.ledger.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A migration that a run has applied."""
+
+    stem: str
+    #: How long it took.
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a run."""
+
+    applied: tuple[Applied, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A migration that would run."""
+
+    stem: str
+    description: str
+    #: Whether its name sorts before one that was applied already.
+    late: bool
 
 
 def upgrade(

@@ -17,8 +17,7 @@ from bridge.database.request import Request
 from bridge.errors import Interrupted, Pending
 from bridge.findings import Severity
 from bridge.ledger.refused import refused
-from bridge.operations.report import Report
-from bridge.operations.upgrade import run_upgrade
+from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.numbers import counted, listed
 from bridge.reporting.reporter import LogReporter, Reporter, log
