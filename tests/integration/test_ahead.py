@@ -148,7 +148,7 @@ def test_a_role_that_may_have_one_connection_is_told_that_it_takes_two(
 ) -> None:
     do(engine, f"ALTER ROLE {role.username} CONNECTION LIMIT 1")
     project.write("001_pid", PID)
-    with pytest.raises(LockNotObtained, match="on a connection of its own, and that could not"):
+    with pytest.raises(LockNotObtained, match="needs a connection of its own, which could not"):
         upgrade(project, role)
     do(engine, f"ALTER ROLE {role.username} CONNECTION LIMIT 2")
     assert upgrade(project, role) == ["001_pid"]
