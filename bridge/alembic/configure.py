@@ -62,7 +62,7 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
     if metadata is None:
         _refuse_comparing_with_nothing(ctx)
     compare_defaults(ctx)
-    write_sql(ctx, run.script)
+    write_sql(ctx, run.script.compared)
     return ctx
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alembic.script import write_hooks
 from alembic.util import status
@@ -25,10 +25,28 @@ from bridge.files.numbering import new_stem
 from bridge.files.plain_file import PlainFile
 
 if TYPE_CHECKING:
-    from bridge.alembic.script_directory import PlainScriptDirectory
+    from alembic.config import Config, MessagingOptions
+
+    from bridge.config.settings import Settings
 
 #: What `alembic revision` invents where no --rev-id is given (`alembic.util.rev_id`).
 _INVENTED_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class Writes(Protocol):
+    """What a new file needs of the script directory."""
+
+    config: Config
+    settings: Settings
+    hooks: list[Any]
+    messaging_opts: MessagingOptions
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether somebody else says what was written."""
+
+    def get_current_head(self) -> str | None:
+        """Return the newest revision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +65,7 @@ class NewRevision:
 
 
 def write_revision(
-    directory: PlainScriptDirectory, asked: NewRevision, generated: Generated | None
+    directory: Writes, asked: NewRevision, generated: Generated | None
 ) -> tuple[tuple[PlainFile, ...], PlainFile]:
     """Write the next file; returns all that are in the folder then, and the new one.
 
@@ -72,7 +90,7 @@ def write_revision(
     return tuple(sorted((*files, file), key=lambda one: one.stem)), file
 
 
-def _number_given(directory: PlainScriptDirectory, revid: str) -> str | None:
+def _number_given(directory: Writes, revid: str) -> str | None:
     options = directory.config.cmd_opts
     if options is not None and hasattr(options, "rev_id"):
         number: str | None = options.rev_id
@@ -88,7 +106,7 @@ def _refuse_other_folder(folder: str, asked: str | None) -> None:
         )
 
 
-def _write(directory: PlainScriptDirectory, file: PlainFile, arguments: dict[str, Any]) -> None:
+def _write(directory: Writes, file: PlainFile, arguments: dict[str, Any]) -> None:
     template = directory.settings.template
     source = render(template, file, {**arguments, "config": directory.config})
     if directory.quiet:

@@ -28,15 +28,16 @@ from bridge.ledger.history import History
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
-    from bridge.alembic.script_directory import PlainScriptDirectory
-
 NOTHING_TO_DO = "Nothing to do: the database is as the models say. No file was written."
 
 Hook = Callable[[MigrationContext, Any, list[MigrationScript]], None]
 
 
-def write_sql(ctx: MigrationContext, script: PlainScriptDirectory) -> None:
-    """Make the comparison that is under way in this context, if one is, end in files of SQL."""
+def write_sql(ctx: MigrationContext, compared: dict[str, Callable[[], Generated | None]]) -> None:
+    """Make the comparison that is under way in this context, if one is, end in files of SQL.
+
+    `compared` is given, for each revision that Alembic will ask for, what makes its text.
+    """
     if ctx.opts.get("revision_context") is None:
         return
     own: Hook | None = ctx.opts.get("process_revision_directives")
@@ -47,7 +48,7 @@ def write_sql(ctx: MigrationContext, script: PlainScriptDirectory) -> None:
         facts = _facts(ctx, directives)
         for directive in directives:
             there, back = _both_ways(directive)
-            script.compared[str(directive.rev_id)] = partial(_generate, ctx, facts, there, back)
+            compared[str(directive.rev_id)] = partial(_generate, ctx, facts, there, back)
             for container in (*directive.upgrade_ops_list, *directive.downgrade_ops_list):
                 container.ops = [_Compared(container.ops)] if container.ops else []
 

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import psycopg2
 
 from bridge.database.literals import Literals, NoLiteralError, literal
 
-if TYPE_CHECKING:
-    from bridge.alembic.offline.driver import ScriptConnection
+
+class Writes(Protocol):
+    """What a cursor needs of its connection."""
+
+    def line(self) -> int | None:
+        """Return the line that the file runs now."""
+
+    def send(self, statement: str) -> None:
+        """Write one statement, with its parameters in it."""
+
+    def refuse(self, sentence: str) -> NoReturn:
+        """Raise why there can be no script."""
+
+    def refuse_reading(self, statement: str, sent_at: int | None) -> NoReturn:
+        """Raise that the file wants to know what a statement answered."""
 
 
 class ScriptCursor:
@@ -22,7 +35,7 @@ class ScriptCursor:
     lastrowid = 0
     arraysize = 1
 
-    def __init__(self, connection: ScriptConnection) -> None:
+    def __init__(self, connection: Writes) -> None:
         self.connection = connection
         self._statement = "nothing"
         self._sent_at: int | None = None

@@ -6,7 +6,6 @@ thing: the Session, Core, savepoints, `alembic.op`. What it cannot do is answer.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -23,6 +22,7 @@ from bridge.database.sql_text import (
     undoing,
 )
 from bridge.errors import BridgeError, PlainFileError, UsageError
+from bridge.execution.loading import lines_on_stack
 from bridge.execution.transaction import Mode
 
 #: psycopg2's numbers for `set_isolation_level`; 0 is AUTOCOMMIT, and 1 is the default.
@@ -178,10 +178,7 @@ class ScriptConnection:
 
     def line(self) -> int | None:
         """Return the line that the file runs now, from this thread's stack."""
-        frame = inspect.currentframe()
-        while frame is not None and frame.f_code.co_filename != self._path:
-            frame = frame.f_back
-        return frame.f_lineno if frame is not None else None
+        return next(lines_on_stack(self._path), None) if self._path is not None else None
 
     def refuse(self, sentence: str) -> NoReturn:
         """Raise why there can be no script; the first reason counts."""
