@@ -130,7 +130,7 @@ class _Writing:
                 going_on = f"Nothing is pending, so the run goes on. {self._hindrance}"
                 run.reporter.tell(events.Note(going_on))
             if self._stamping:
-                self._mirror()
+                self._hold_only_stamped()
             self._commit()
         except Exception as error:
             explained = self._runner.abort(error)
@@ -156,7 +156,7 @@ class _Writing:
         run = self._run
         self._state = run.read()
         found = self._decide(self._state)
-        self._line = history = found.history
+        self._history = history = found.history
         run.script.follow(history)
         self._pointer = Pointer(run.connection, run.ledger, history.pointer)
         self._hindrance = self._prepare_tables(found)
@@ -251,14 +251,14 @@ class _Writing:
 
     def _announce_stamp(self, revision: str | None) -> None:
         """Refuse a stamp of this revision if it could not be recorded."""
-        wanted = self._line.up_to(revision)
+        wanted = self._history.up_to(revision)
         preflight(
             self._command,
             self._run.script.files,
             self._state,
             self._run.settings,
             steps=[entry for entry in wanted if entry.row is None],
-            forgets=[entry for entry in self._line.applied if entry not in wanted],
+            forgets=[entry for entry in self._history.applied if entry not in wanted],
         ).refuse()
         if self._hindrance is not None:
             raise self._hindrance
@@ -287,7 +287,7 @@ class _Writing:
             self._pointer.now = file.revision
 
     def _take_back(self, file: PlainFile) -> None:
-        *earlier, entry = self._line.up_to(file.revision)
+        *earlier, entry = self._history.up_to(file.revision)
         erasure = Erasure(
             ledger=self._run.ledger,
             layout=self._layout,
@@ -357,13 +357,13 @@ class _Writing:
             keys = {self._state.key(stem) for stem in stems}
             record_unapplied(self._run.connection, self._run.ledger, self._layout, keys)
 
-    def _mirror(self) -> None:
+    def _hold_only_stamped(self) -> None:
         """Make the ledger hold exactly the stamped revision and its ancestors in the history."""
         run = self._run
         heads = self._ctx.get_current_heads()
         if self._stamped is not _NOTHING_YET:
             confirm_pointer(run.connection, run.ledger, self._stamped)
-        wanted = self._line.up_to(heads[0] if heads else None)
+        wanted = self._history.up_to(heads[0] if heads else None)
         state = run.read()
         recorded = {row.version for row in state.rows}
         superfluous = recorded - {entry.stem for entry in wanted}
