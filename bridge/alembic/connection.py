@@ -32,7 +32,7 @@ def command_connection(
 
     with (
         opened(invocation.request, settings, asked_with=asked_with) as request,
-        connected(request, settings, make=make) as connection,
+        connected(request, settings, make=make, alone=True) as connection,
         _transactional(connection),
     ):
         yield connection

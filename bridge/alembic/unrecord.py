@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import cursor as plain_cursor
 
+from bridge.database.driver import plain
 from bridge.database.quoting import constant
 from bridge.ledger import sql
 from bridge.ledger.messages import records as record_messages
@@ -168,7 +169,7 @@ class Forgetting:
         # Below SQLAlchemy, whose events are for the file's statements. It may be another thread
         # that sends a commit which has been owed for long.
         dbapi: Any = self._connection.connection.dbapi_connection
-        return dbapi.cursor(cursor_factory=plain_cursor)
+        return plain(dbapi).cursor(cursor_factory=plain_cursor)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -18,13 +18,14 @@ from bridge.alembic.run import CommandRun
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.unrecord import Erasure, Forgetting
 from bridge.alembic.version_table import Pointer, widened_version_table
+from bridge.database.own_connection import guardable
 from bridge.database.sending import send
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
 from bridge.execution.attempt import Attempt
 from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
-from bridge.execution.session import Watcher
+from bridge.execution.watcher import Watcher
 from bridge.files.plain_file import PlainFile
 from bridge.ledger import sql
 from bridge.ledger.access import creating
@@ -68,6 +69,7 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
         reporter=run.reporter,
     )
     with (
+        guardable(run.connection),
         exclusively(
             run.connection,
             wait=run.settings.wait_for_lock,

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine
 from bridge.config.settings import Settings
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
+from bridge.database.own_connection import beside, made_guardable
 from bridge.database.request import Request
 from bridge.reporting import events
 
@@ -72,20 +73,25 @@ def connected(
     settings: Settings,
     *,
     make: Callable[[URL], Engine] = make_engine,
+    alone: bool = False,
     **attempt: Any,
 ) -> Iterator[Connection]:
     """Connect to the database of a request, and end the connection with the block.
 
     Waits for the server as long as the settings say. The interrupter of the request, if it has
     one, cancels on signals what the connection runs. A Connection that was handed in is used as it
-    is, and stays open. `make` makes the Engine for a URL; `attempt` is what `connect` takes of a
-    first attempt. Raises what `connect` raises, and UsageError if no database is named.
+    is, and stays open. `make` makes the Engine for a URL; with `alone`, an Engine that was handed
+    in gives out no connection of its pool; `attempt` is what `connect` takes of a first attempt.
+    Raises what `connect` raises, and UsageError if no database is named.
     """
     with ExitStack() as stack:
         connection = request.database
         if not isinstance(connection, Connection):
             here = stack.enter_context(named(request, settings))
             engine, database = _engine(here.database, make, stack)
+            if alone and isinstance(here.database, Engine):
+                engine = stack.enter_context(beside(engine))
+                stack.enter_context(made_guardable())
             connection = stack.enter_context(
                 connect(
                     engine,

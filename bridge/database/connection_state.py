@@ -5,6 +5,8 @@ from __future__ import annotations
 import select
 from typing import Any, Final
 
+from bridge.database.driver import plain
+
 #: libpq's PQTRANS_IDLE, PQTRANS_ACTIVE, PQTRANS_INTRANS and PQTRANS_INERROR.
 _IDLE: Final = 0
 _ACTIVE: Final = 1
@@ -14,22 +16,22 @@ _IN_FAILED_TRANSACTION: Final = 3
 
 def is_idle(connection: Any) -> bool:
     """Return whether the server is in no transaction, whatever the driver believes."""
-    return bool(connection.get_transaction_status() == _IDLE)
+    return bool(plain(connection).get_transaction_status() == _IDLE)
 
 
 def is_active(connection: Any) -> bool:
     """Return whether a statement was sent and has not been answered."""
-    return bool(connection.get_transaction_status() == _ACTIVE)
+    return bool(plain(connection).get_transaction_status() == _ACTIVE)
 
 
 def is_in_transaction(connection: Any) -> bool:
     """Whether the server is in a transaction that has not failed, and waits for a statement."""
-    return bool(connection.get_transaction_status() == _IN_TRANSACTION)
+    return bool(plain(connection).get_transaction_status() == _IN_TRANSACTION)
 
 
 def is_in_failed_transaction(connection: Any) -> bool:
     """Return whether the server refuses every statement until a rollback (SQLSTATE 25P02)."""
-    return bool(connection.get_transaction_status() == _IN_FAILED_TRANSACTION)
+    return bool(plain(connection).get_transaction_status() == _IN_FAILED_TRANSACTION)
 
 
 def is_silent(connection: Any) -> bool:
@@ -39,6 +41,7 @@ def is_silent(connection: Any) -> bool:
     timeout for idle sessions has ended it, or a pooler has. False where that cannot be told:
     without `poll`, as on Windows.
     """
+    connection = plain(connection)
     if connection.closed or not hasattr(select, "poll"):
         return False
     poller = select.poll()

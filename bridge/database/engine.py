@@ -22,6 +22,7 @@ from bridge.database.address import (
 )
 from bridge.database.connect_errors import CANNOT_CONNECT, explain_connect_error, find_cause
 from bridge.database.database import Database
+from bridge.database.driver import DriverConnection
 from bridge.database.url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.reporting import events
@@ -96,7 +97,8 @@ def make_engine(url: URL, *, application_name: str = "bridge") -> Engine:
     so are PGAPPNAME and PGCONNECT_TIMEOUT.
     """
     missing = connect_defaults(connection_parameters(url), application_name=application_name)
-    return create_engine(url, poolclass=NullPool, connect_args=missing)
+    arguments = {**missing, "connection_factory": DriverConnection}
+    return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
 def connect(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 #: What a `;` or a word inside of does not count. A comment has no group of its own.
 _TOKEN = re.compile(
@@ -37,6 +38,13 @@ _STARTS = re.compile(r";|\b(?:BEGIN|THEN|ELSE|LOOP)\b", re.IGNORECASE)
 
 _CLIENT_ENCODING = "SET client_encoding = 'UTF8'"
 _DEFAULTS = ("isolation", "read_only", "deferrable")
+
+
+def as_text(query: Any) -> str | None:
+    """Return what is given to a cursor of the driver's as text; None for None."""
+    if query is None or isinstance(query, str):
+        return query
+    return query.decode(errors="replace") if isinstance(query, bytes) else str(query)
 
 
 def terminated(statement: str) -> str:

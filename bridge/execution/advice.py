@@ -40,16 +40,16 @@ _ADVICE = {
     "the file: run again.",
 }
 
+#: Of a connection that is closed, by whomever.
+GONE_ON = "The connection to the server was lost while the file ran, and the file went on."
+
 #: By what the error says; {0} is the first group.
 _ADVICE_ON_WORDS = (
     (
-        re.compile(
-            r"'Connection' object has no attribute '(?:connect|raw_connection|dispose)'"
-            r"|can't call begin\(\) here unless rollback\(\) or commit\(\)"
-        ),
+        re.compile(r"^This transaction is inactive"),
         (
-            "db.get_bind() is a Connection here, already in the migration's transaction: use "
-            "db.connection() to get at it."
+            "commit() or rollback() of the Connection has ended the Session's transaction, and the "
+            "Session does not know. Use db.commit() and db.rollback()."
         ),
     ),
     (
@@ -76,15 +76,24 @@ _ADVICE_ON_WORDS = (
     ),
 )
 
-NO_COMMIT_INSIDE = (
-    'This file runs as transaction = "atomic", all or nothing, and tried to end the transaction '
-    "by itself (a COMMIT or ROLLBACK as text, or commit() or rollback() on the Connection). Use "
-    'db.commit() and db.rollback(), or transaction = "default" in the file if its commits must '
-    "be real."
-)
-NO_COMMIT_EXTERNALLY = (
-    "This file runs in the open transaction of the connection that was handed in, and tried to "
-    "end that transaction by itself (a COMMIT or ROLLBACK as text, or commit() or rollback() on "
-    "the Connection). Use db.commit() and db.rollback(), or hand in a connection that is in no "
-    "transaction, or an Engine, if its commits must be real."
-)
+#: By what the driver calls it; of all else the name is told.
+_ENDS = {
+    "transaction": "end its transaction by itself (a COMMIT or ROLLBACK as text)",
+    "autocommit": "leave its transaction (autocommit)",
+}
+
+
+def no_change_inside(what: str, *, external: bool) -> str:
+    """Explain why a file that is all or nothing may not do `what` to its connection."""
+    tried = _ENDS.get(what, f"change how its transactions are made ({what})")
+    if external:
+        return (
+            "This file runs in the open transaction of the connection that was handed in, and "
+            f"tried to {tried}. Use db.commit() and db.rollback(), or hand in a connection that is "
+            "in no transaction, or an Engine, if its commits must be real."
+        )
+    return (
+        'This file runs as transaction = "atomic", all or nothing, and tried to '
+        f'{tried}. Use db.commit() and db.rollback(), or transaction = "default" in the file if '
+        "its commits must be real."
+    )

@@ -14,7 +14,7 @@ from bridge.execution.advice import advice
 from bridge.execution.attempt import Phase
 from bridge.execution.causes import Blame, advice_on_right, advice_on_server, blame, lacks_right
 from bridge.execution.refused_record import Tables, advice_on_record
-from bridge.execution.transaction import CHECK_COMMIT, Work
+from bridge.execution.transaction import Commit, Work
 from bridge.files.mode import Mode
 from bridge.reporting.numbers import counted
 
@@ -117,10 +117,11 @@ class Failure:
 
     def _statement(self) -> list[str]:
         statement = getattr(self.error, "statement", None)
+        original = _original(self.error)
+        if original is not None and original is self.work.check_failed:
+            return ["  at the COMMIT, which checks deferred constraints", *self._hidden()]
         if not statement or getattr(self.error, "orig", None) is None:
             return self._hidden()
-        if statement == CHECK_COMMIT:
-            return ["  at the COMMIT, which checks deferred constraints", *self._hidden()]
         lines = ["  statement:", *(f"    {line}" for line in _shown(str(statement)))]
         parameters = getattr(self.error, "params", None)
         if parameters and self.show_parameters:
@@ -248,21 +249,33 @@ class Failure:
                 "It runs without a transaction, so what it did before this point stays, and "
                 "nothing was rolled back."
             )
-        unseen = ""
-        if self.work.unseen_end:
-            unseen = (
-                " It also ended a transaction through the driver: if by commit(), what it did "
-                "before that stays, too."
-            )
         count = len(self.work.committed)
+        stays = ""
+        if count:
+            line = self.work.committed[-1].line
+            place = f", the last at line {line}" if count > 1 else f", at line {line}"
+            stays = (
+                f"It had made {counted(count, 'commit')}{place if line else ''}: what it did up to "
+                "there stays."
+            )
+        if self.work.unknown is not None:
+            return f"{stays} {self._of_lost_answer(self.work.unknown)}".strip()
         if not count:
-            everything = "Everything it did since then" if unseen else "Everything it did"
-            return f"{unseen.replace(' also', '')} {everything} was rolled back.".strip()
-        line = self.work.committed[-1].line
-        place = f", the last at line {line}" if count > 1 else f", at line {line}"
+            return "Everything it did was rolled back."
+        return f"{stays} Everything after it was rolled back."
+
+    def _of_lost_answer(self, commit: Commit) -> str:
+        where = f" of line {commit.line}" if commit.line else ""
+        last = ""
+        if commit.after:
+            last = (
+                " The last statement before it was:\n"
+                + "\n".join(f"    {line}" for line in _shown(commit.after))
+                + "\nLook whether what that did is in the database."
+            )
         return (
-            f"It had made {counted(count, 'commit')}{place if line else ''}: what it did up to "
-            f"there stays. Everything after it was rolled back.{unseen}"
+            f"The connection broke while the COMMIT{where} was under way, so it is not known "
+            f"whether what the file did up to there was committed.{last}"
         )
 
     def _of_others(self) -> str:
@@ -273,7 +286,7 @@ class Failure:
 
     def _again(self) -> str:
         work = self.work
-        partly = bool(work.committed) or work.unseen_end or work.mode is Mode.AUTOCOMMIT
+        partly = work.committed or work.unknown or work.mode is Mode.AUTOCOMMIT
         return "make sure that it can run again from its beginning, and " if partly else ""
 
     def _what_next(self) -> str:
@@ -379,4 +392,4 @@ def _cut(text: str) -> str:
 
 
 def _connection_is_gone(work: Work) -> bool:
-    return bool(work.dbapi.closed)
+    return work.gone

@@ -16,6 +16,9 @@ _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
 )
 _SETS_ROLE = re.compile(r"\bset\s+(?:(?:session|local)\s+)?(?:role|session\s+authorization)\b")
+#: What a COMMIT may fail for, besides what was deferred: that is for it alone to find out.
+_HOLDS = re.compile(r"\b(?:with\s+hold|declare)\b")
+_ISOLATES = re.compile(r"serializable|isolation")
 #: What lets go of locks that are the session's. RESET ALL does not, and what has to come before any
 #: query may come after it.
 _LETS_GO = re.compile(r"advisory_unlock|\bdiscard\s+all\b")
@@ -27,6 +30,11 @@ class Hints:
 
     #: Whether something may be left for the COMMIT to check.
     may_defer: bool = True
+    #: Whether a transaction may be serializable, or a cursor may live on after it.
+    isolates: bool = False
+    holds: bool = False
+    #: Whether it has a cursor whose statements are not seen.
+    blind: bool = False
     #: The statements that speak of an index.
     about_indexes: list[str] = field(default_factory=list)
     #: Whether one may have changed a setting, and whether one has.
@@ -43,12 +51,15 @@ class Hints:
         if "index" in lowered:
             self.about_indexes.append(statement)
         self.may_defer = self.may_defer or "deferr" in lowered
+        self.isolates = self.isolates or _ISOLATES.search(lowered) is not None
+        self.holds = self.holds or _HOLDS.search(lowered) is not None
         if _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
             self.sets_role |= _SETS_ROLE.search(lowered) is not None
             self.lets_go |= _LETS_GO.search(lowered) is not None
 
-    def go_blind(self) -> None:
-        """Note that statements will come that nobody shows."""
-        self.about_settings = self.may_defer = True
+    @property
+    def may_fail(self) -> bool:
+        """Whether a COMMIT may fail although no statement has."""
+        return self.may_defer or self.isolates or self.holds or self.blind

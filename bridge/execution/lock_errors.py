@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bridge.database.sqlstate import sqlstate
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 _LOCK_NOT_AVAILABLE = "55P03"
 #: SQLSTATE: a statement after the failed one, before a rollback.
 _IN_FAILED_TRANSACTION = "25P02"
-
-#: A cursor of the driver's: of a commit beside it nobody hears.
-_DRIVERS_OWN = re.compile(r"\.cursor\(|\braw_connection\b|\b(dbapi|driver)_connection\b")
 
 #: How much of a statement fits into a sentence.
 _WIDTH = 120
@@ -54,9 +50,9 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
         return "it ran in a transaction of the caller's"
     if work.own_locks.found:
         return "it waited for a lock of its own"
-    if work.connection.invalidated or work.dbapi.closed:
+    if work.gone:
         return "the connection is gone"
-    if work.committed or work.unseen_end:
+    if work.committed or work.unknown:
         return "it had made a commit"
     if work.own_locks.others:
         return "it uses another connection, too, and what it did there may stay"
@@ -65,8 +61,6 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
         return "what is done CONCURRENTLY leaves something behind when it is stopped"
     if work.mode is Mode.AUTOCOMMIT and sent > 1:
         return "it runs without a transaction, and this was not its first statement"
-    if _DRIVERS_OWN.search(attempt.file.source()):
-        return "it uses a cursor of the driver's, beside which it may have committed"
     return None
 
 

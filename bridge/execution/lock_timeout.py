@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.connection_state import is_idle
+from bridge.database.driver import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ class LockTimeout:
         external: bool,
     ) -> None:
         """`before` is what the session had before the run."""
-        self._dbapi = dbapi
+        self._dbapi = plain(dbapi)
         self._before = before
         self._value = str(max(1, round(seconds * 1000)))  # 0 would be no limit at all
         self._pooled = pooled

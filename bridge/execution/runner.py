@@ -10,19 +10,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from bridge.database.connection_state import is_idle
 from bridge.database.driver_errors import first_line
 from bridge.errors import MigrationError
 from bridge.execution import time_limits
+from bridge.execution.advice import GONE_ON
 from bridge.execution.attempt import Attempt, Phase
 from bridge.execution.failure import Failure, looks_like_success
+from bridge.execution.hints import Hints
 from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes
 from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.refused_record import Tables
-from bridge.execution.session import Mode, Watcher, Work, open_session
+from bridge.execution.session import open_session
 from bridge.execution.session_state import Baseline
+from bridge.execution.transaction import Mode, Work
+from bridge.execution.watcher import Watcher
 from bridge.files.plain_file import PlainFile
 from bridge.reporting import events
 from bridge.reporting.events import Direction
@@ -93,10 +96,12 @@ class Runner:
             file.path,
             mode,
             external=self.external,
-            isolation_level=baseline.isolation_level,
             pooled=self.pooled,
             forgetting=self.forgetting,
-            may_defer=self._may_defer or baseline.may_defer,
+            hints=Hints(
+                may_defer=self._may_defer or baseline.may_defer,
+                isolates=baseline.isolation_level == "SERIALIZABLE",
+            ),
             on_statement=self._on_statement,
             keep_claim=self.keep_claim,
         )
@@ -123,6 +128,7 @@ class Runner:
                 self.connection.commit()
         self._close(attempt)
         if not self.external:
+            attempt.work.begin_as_before()
             self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
         self.done.append(attempt.file.stem)
         self.reporter.tell(attempt.finished())
@@ -176,44 +182,37 @@ class Runner:
         if self.lock_waits is not None:
             self.lock_waits.begin(attempt, self.baseline, self.pooled)
         if work.mode is Mode.AUTOCOMMIT:
-            work.dbapi.autocommit = True
-        elif not self.connection.in_transaction() and work.mode is Mode.ATOMIC:
-            self.connection.begin()
+            work.real.autocommit = True
         attempt.session = session = open_session(work, autoflush=self.autoflush)
-        self.watcher.work = work
-        with loaded(attempt.file, attempt.direction.value) as function:
+        with (
+            self.watcher.watching(work),
+            loaded(attempt.file, attempt.direction.value) as function,
+        ):
             refuse_unfinished(function(session), attempt.direction)
             attempt.phase = Phase.SETTLE
             # The caller of a file commits after it returns, as the old runner did.
-            if session.in_transaction():
-                work.refuse_lost()
-                session.commit()
-        work.hold_commit()  # what comes until it is recorded may take its time
+            work.ended = True
+            session.commit()
+            work.hold_commit()  # what comes until it is recorded may take its time
 
     def _settle(self, attempt: Attempt) -> None:
         """Refuse what must not be recorded, and put back what the file changed for itself."""
         work = attempt.work
         self._may_defer = work.hints.may_defer  # for the files after it as well
         work.refuse_lost()
-        dbapi = None if self.connection.invalidated else self.connection.connection.dbapi_connection
-        if dbapi is not work.dbapi:
-            raise MigrationError(
-                "The connection to the server was lost while the file ran, and the file went on."
-            )
+        if work.gone:
+            raise MigrationError(GONE_ON)
         if work.own_locks.found:
             raise MigrationError("A statement was cancelled, and the file went on.")
         for (statement, _), error in work.swallowed.items():
             raise MigrationError(_swallowed(statement, error)) from error
-        with work.quietly():
-            refuse_invalid_indexes(self.connection, work.hints.about_indexes)
-            if not (work.owes_commit or self.external):
-                work.check_commit()
-            work.keep_commit()
-            self.watcher.work = None
-            if self.lock_waits is not None:
-                self.lock_waits.end()
-            if not self.record_at_once(attempt):
-                self._restore()
+        refuse_invalid_indexes(self.connection, work.hints.about_indexes)
+        work.allow_record()
+        work.keep_commit()
+        if self.lock_waits is not None:
+            self.lock_waits.end()
+        if not self.record_at_once(attempt):
+            self._restore()
 
     @contextmanager
     def _explaining(self, attempt: Attempt) -> Iterator[None]:
@@ -254,7 +253,7 @@ class Runner:
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=time_limits.explain(
                 error,
-                gone=bool(attempt.work.dbapi.closed),
+                gone=attempt.work.gone,
                 seconds=attempt.seconds(),
                 settings=self.baseline.foremost,
                 direction=attempt.direction,
@@ -264,35 +263,34 @@ class Runner:
     def _roll_back(self, attempt: Attempt, error: BaseException) -> None:
         """Undo what was not committed; a connection that is gone has been undone already."""
         work = attempt.work
-        # A first error is the one to tell, so that errors on the way back are not.
-        with suppress(Exception):
-            work.look()
         if attempt.phase is not Phase.EXECUTE or work.mode is Mode.ATOMIC:
             # The commit that ends a file belongs to its record.
             work.keep_commit()
-            self.watcher.work = None
+        # A first error is the one to tell, so that errors on the way back are not.
         if not self.external:
             with suppress(Exception):
+                work.pay()
+            with suppress(Exception):
                 self._undo(work)
-            # One that is gone would be opened anew.
-            if not self.connection.invalidated:
-                with suppress(Exception):
+            with suppress(Exception):
+                # One that is gone would be opened anew.
+                if work.gone:
+                    self.connection.invalidate()
+                else:
                     self._put_back(attempt)
         self.reporter.tell(attempt.failed(error))
         self._close(attempt)
 
     def _undo(self, work: Work) -> None:
+        if not work.real.closed:
+            work.real.rollback()
+            work.begin_as_before()
         if self.connection.in_transaction():
             self.connection.rollback()
-        else:
-            work.pay_commit()
-        if not work.dbapi.closed:
-            work.dbapi.rollback()
 
     def _put_back(self, attempt: Attempt) -> None:
         """Leave a connection that was handed in as it came."""
         work = attempt.work
-        self.watcher.work = None
         self._restore()
         if work.hints.about_indexes and attempt.phase is Phase.EXECUTE:
             work.invalid = invalid_indexes(self.connection, work.hints.about_indexes)
@@ -310,13 +308,12 @@ class Runner:
             self.pooled.settle()
 
     def _close(self, attempt: Attempt) -> None:
-        self.watcher.work = None
         self._attempt = None
         attempt.work.keep_commit()
         attempt.work.own_locks.close()
         if attempt.session is not None:
             with suppress(Exception):  # of a connection that is gone
-                Session.close(attempt.session)
+                attempt.session.close()
 
 
 def _swallowed(statement: str, error: BaseException) -> str:

@@ -14,6 +14,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bridge.database.driver import plain
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -45,10 +47,11 @@ class OwnLocks:
     """Watches the connections that a migration uses, from the second one on."""
 
     def __init__(self, connection: Connection) -> None:
+        #: The backend of the migration's own connection; None if it is not known.
+        self.ours = _backend_pid(connection)
         #: What was found, as sentences; None as long as nothing was.
         self.found: str | None = None
         self._pool = connection.engine.pool
-        self._ours = _backend_pid(connection)
         self._last: dict[int, _Statement] = {}
         self._looking = threading.Lock()
         self._closed: threading.Event | None = None  # most migrations use one connection only
@@ -56,28 +59,23 @@ class OwnLocks:
     @property
     def others(self) -> bool:
         """Whether a second connection has been used."""
-        return any(pid != self._ours for pid in self._last)
+        return any(pid != self.ours for pid in self._last)
 
-    def begins(self, connection: Connection | None, statement: str) -> None:
-        """Note a statement that is about to be sent, on the migration's connection if None."""
-        pid = self._ours if connection is None else _backend_pid(connection)
+    def begins(self, pid: int | None, statement: str) -> None:
+        """Note a statement that is about to be sent to this backend."""
         if pid is None:
             return
         self._last[pid] = _Statement(statement, threading.get_ident())
-        if pid != self._ours and self._closed is None:
+        if pid != self.ours and self._closed is None:
             self._closed = threading.Event()
             watch = threading.Thread(
                 target=self._watch, args=(self._closed,), name="bridge-locks", daemon=True
             )
             watch.start()
 
-    def ends(self, connection: Connection | None) -> None:
-        """Note the end of the last statement of this connection; None is the migration's."""
-        if connection is None:
-            pid = self._ours
-        else:
-            pid = None if connection.closed or connection.invalidated else _backend_pid(connection)
-        if pid in self._last:
+    def ends(self, pid: int | None) -> None:
+        """Note the end of the last statement of this backend."""
+        if pid is not None and pid in self._last:
             # A statement that is being cancelled ends only when it is known why.
             with self._looking:
                 self._last[pid].running = False
@@ -140,5 +138,5 @@ def _backend_pid(connection: Connection) -> int | None:
     """Return the process id that the driver knows, without asking the server; None if unknown."""
     with suppress(Exception):
         dbapi: Any = connection.connection.dbapi_connection
-        return int(dbapi.info.backend_pid)
+        return int(plain(dbapi).info.backend_pid)
     return None

@@ -1,199 +1,221 @@
-"""The Session that a migration gets, and the listeners to what it does.
+"""The Session that a migration gets, and the Engine that it gets from that.
 
-What a commit means here is told in `bridge.execution.transaction`.
+Both are SQLAlchemy's own, on the one connection of the migration's. As with every Session on an
+Engine, each transaction has a Connection of its own, so that its execution options end with it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import itertools
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool, StaticPool
 
-from bridge.execution.transaction import PAY_EVERY, Work
+from bridge.database.driver import StandIn
+from bridge.database.own_connection import Beside
+from bridge.database.sql_text import as_text, ends_transaction
+from bridge.errors import MigrationError
+from bridge.execution.advice import GONE_ON
+from bridge.execution.savepoint import Savepoint
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import ExceptionContext
+    from collections.abc import Callable
+
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
+    from sqlalchemy.pool import Pool
 
-__all__ = ["MigrationSession", "Mode", "Watcher", "Work", "open_session"]
+    from bridge.database.driver import Call
+    from bridge.execution.transaction import Work
 
-
-def _with_transaction_events(cls: type[MigrationSession]) -> type[MigrationSession]:
-    """Listen once for all sessions: there is one for each migration."""
-    event.listen(cls, "after_transaction_create", cls._begin_connection)
-    event.listen(cls, "after_begin", cls._join)
-    event.listen(cls, "before_commit", cls._check_commit)
-    event.listen(cls, "after_commit", cls._owe_commit)
-    return cls
+__all__ = ["FileSession", "open_session"]
 
 
-@_with_transaction_events
-class MigrationSession(Session):
-    """An ordinary Session on the migration's connection, whose last commit waits for the record.
+class Transactions(Protocol):
+    """What came to the connection by another way than the Session's own."""
 
-    ``join_transaction_mode="rollback_only"`` keeps SQLAlchemy from committing the Connection's
-    transaction, while ``rollback()`` is passed on to it.
-    """
+    def settle(self) -> None:
+        """Commit it."""
 
-    def __init__(self, work: Work, *, autoflush: bool) -> None:
-        super().__init__(
-            bind=work.connection, autoflush=autoflush, join_transaction_mode="rollback_only"
-        )
-        self._work = work
-        self._joined = False
-        self._isolated = False
+    def drop(self) -> None:
+        """Roll it back."""
+
+
+class FileSession(Session):
+    """An ordinary Session, whose owner gets another Engine from it than it uses itself."""
+
+    def __init__(
+        self, transactions: Transactions, own: Engine, files: Engine, *, autoflush: bool
+    ) -> None:
+        self._own, self._files, self._transactions = own, files, transactions
+        super().__init__(bind=own, autoflush=autoflush)
+
+    @property
+    def bind(self) -> Any:
+        """The Engine for whoever asks for one."""
+        return self._files
+
+    @bind.setter
+    def bind(self, _bind: Any) -> None:
+        """Do nothing: a Session sets it when it is made."""
+
+    def get_bind(self, mapper: Any = None, **arguments: Any) -> Any:
+        """Return the Engine; SQLAlchemy itself asks with arguments."""
+        if (bind := arguments.get("bind")) is not None:
+            return bind
+        asked = mapper is not None or any(value is not None for value in arguments.values())
+        return self._own if asked else self._files
 
     def connection(
         self,
         bind_arguments: Any = None,
         execution_options: CoreExecuteOptionsParameter | None = None,
     ) -> Connection:
-        """Return the Connection; an isolation level may be set before the first statement."""
-        self._work.hand_out()  # only a file calls this
-        options = dict(execution_options or {})
-        if "isolation_level" in options and not (self._joined and self.in_transaction()):
-            self._isolate(options.pop("isolation_level"))
-            self._work.forget_outside()
-        return super().connection(bind_arguments, options)
+        """Return the Connection of this transaction."""
+        return super().connection({"bind": self._own, **(bind_arguments or {})}, execution_options)
+
+    def commit(self) -> None:
+        """Commit as every Session does, and what came by way of ``alembic.op`` as well."""
+        super().commit()
+        self._transactions.settle()
 
     def rollback(self) -> None:
         """Roll back as every Session does, and what came by way of ``alembic.op`` as well."""
         super().rollback()
-        self._drop()
+        self._transactions.drop()
 
     def close(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().close()
-        self._drop()
+        self._transactions.drop()
 
     def reset(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().reset()
-        self._drop()
-
-    def _drop(self) -> None:
-        # Where a commit is owed, nothing came after it.
-        if self._work.connection.in_transaction() and not self._work.owes_commit:
-            self._work.connection.rollback()
-
-    def _isolate(self, level: Any) -> None:
-        """Set another isolation level, up to the end of the transaction that is beginning."""
-        if not self.in_transaction():
-            self.begin()
-        connection = self._work.connection
-        connection.rollback()
-        connection.execution_options(isolation_level=level)
-        connection.begin()
-        self._isolated = True
-
-    def _begin_connection(self, transaction: SessionTransaction) -> None:
-        if transaction.parent is not None:
-            return
-        self._joined = False
-        connection = self._work.connection
-        if self._isolated:
-            self._isolated = False
-            connection.rollback()
-            connection.execution_options(isolation_level=self._work.isolation_level)
-        # Where the Connection is in no transaction, the Session would begin one of its own and
-        # then commit it for real.
-        if not connection.in_transaction():
-            connection.begin()
-
-    def _join(self, _transaction: Any, _connection: Any) -> None:
-        self._joined = True
-
-    def _check_commit(self) -> None:
-        if self.in_nested_transaction():
-            return
-        self.flush()
-        self._work.check_commit()
-
-    def _owe_commit(self) -> None:
-        if not self.in_nested_transaction():
-            self._work.owe_commit()
+        self._transactions.drop()
 
 
-def open_session(work: Work, *, autoflush: bool) -> Session:
-    """Return the Session for a migration in this mode, on a connection of its own."""
-    if work.mode is Mode.ATOMIC:
-        return Session(
-            bind=work.connection, autoflush=autoflush, join_transaction_mode="create_savepoint"
+class _FileEngine(Beside):
+    """What a file gets as its Engine: all that is done with it is in the migration's transaction.
+
+    A Connection of it that is closed without a commit goes back to where it began.
+    """
+
+    def connect(self) -> Connection:
+        """Return a Connection on the migration's own."""
+        return Connection(self, self.pool.connect())
+
+    def raw_connection(self) -> NoReturn:
+        """Refuse: what the driver would do there has no place in the transaction."""
+        raise MigrationError(
+            "db.get_bind().raw_connection() would be a second connection, outside of this "
+            "migration's transaction. Use db.connection().connection, which is the same as the "
+            "Session's; or create_engine(db.get_bind().url), if a second one is meant."
         )
-    return MigrationSession(work, autoflush=autoflush)
+
+    def dispose(self, _close: bool = True) -> NoReturn:  # noqa: FBT001, FBT002 - SQLAlchemy's
+        """Refuse: there is one connection, which the migration still needs."""
+        raise MigrationError(
+            "db.get_bind() is the Engine of this migration's own connection, which it still "
+            "needs. Leave dispose() out."
+        )
 
 
-class Watcher:
-    """Listens to every SQLAlchemy connection of this process, for the migration that runs now."""
+class _SessionEngine(Beside):
+    """What the Session itself uses; a file can get at it as `db.connection().engine`."""
 
-    def __init__(self, show: Callable[[], None] = lambda: None) -> None:
-        """`show` is called from another thread, now and then, while a migration runs."""
-        self.work: Work | None = None
-        self._show = show
+    def __init__(self, engine: Engine, pool: Pool, files: Engine, work: Work) -> None:
+        super().__init__(engine, pool)
+        self._files = files
+        self._work = work
+        self._lent: Connection | None = None
 
-    @contextmanager
-    def listening(self) -> Iterator[Watcher]:
-        """Listen from here to the end of the block."""
-        listeners: dict[str, Callable[..., Any]] = {
-            "before_execute": self._before_execute,
-            "before_cursor_execute": self._before_cursor_execute,
-            "after_cursor_execute": self._after_cursor_execute,
-            "handle_error": self._handle_error,
-            "commit": self._commit,
-            "rollback": self._rollback,
-        }
-        for name, listener in listeners.items():
-            event.listen(Engine, name, listener)
-        over = threading.Event()
-        payer = threading.Thread(target=self._pay, args=(over,), name="bridge-pays", daemon=True)
-        payer.start()
-        try:
-            yield self
-        finally:
-            self.work = None
-            over.set()
-            payer.join()
-            for name, listener in listeners.items():
-                event.remove(Engine, name, listener)
+    def connect(self) -> Connection:
+        """Return a Connection on the migration's own, for one transaction.
 
-    def _pay(self, over: threading.Event) -> None:
-        # A thread for the whole run: making one for each commit takes longer than a commit.
-        while not over.wait(PAY_EVERY):
-            work = self.work
-            if work is not None:
-                work.pay_if_due()
-                self._show()
+        While the Session has one, it is the file that asks.
+        """
+        if self._lent is not None and not self._lent.closed:
+            return self._files.connect()
+        self._lent = connection = super().connect()
+        # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
+        # migration from its record.
+        if self._work.real.autocommit and self._work.mode is not Mode.AUTOCOMMIT:
+            connection.execution_options(isolation_level="READ COMMITTED")
+        return connection
 
-    def _before_execute(self, conn: Any, _element: Any, _many: Any, _one: Any, _opts: Any) -> None:
-        # A server-side cursor does not survive a COMMIT, and the next event comes after it is made.
-        if self.work is not None:
-            self.work.before_cursor(conn)
 
-    def _before_cursor_execute(
-        self, conn: Any, _cursor: Any, statement: Any, parameters: Any, _ctx: Any, _many: Any
-    ) -> None:
-        if self.work is not None:
-            self.work.before_statement(conn, statement, parameters)
+class _Lent(StandIn):
+    """The migration's connection in the hands of a Connection of the file's Engine."""
 
-    def _after_cursor_execute(
-        self, conn: Any, _cursor: Any, statement: Any, parameters: Any, _ctx: Any, _many: Any
-    ) -> None:
-        if self.work is not None:
-            self.work.after_statement(conn, statement, parameters)
+    def close(self) -> None:
+        """Undo what nobody has committed; the connection stays."""
+        self.rollback()
 
-    def _handle_error(self, context: ExceptionContext) -> None:
-        if self.work is not None:
-            self.work.on_error(context)
 
-    def _commit(self, conn: Any) -> None:
-        if self.work is not None:
-            self.work.before_commit(conn)
+class _Nested:
+    """The guard of a `_Lent`: its transaction is a savepoint in the migration's."""
 
-    def _rollback(self, conn: Any) -> None:
-        if self.work is not None:
-            self.work.before_rollback(conn)
+    def __init__(self, work: Work, number: int) -> None:
+        self._work = work
+        self._savepoint = Savepoint(work.run, lambda: work.transactions, f"bridge_{number}")
+        self.pay, self.blind, self.name_cursor = work.pay, work.blind, work.name_cursor
+
+    def change(self, what: str) -> None:
+        """Refuse it."""
+        raise MigrationError(
+            f"A connection of db.get_bind() is in the transaction of this migration, and {what} "
+            "would end that. Set it with db.connection(execution_options=...) before the first "
+            'statement, or write transaction = "autocommit" at the top of the file.'
+        )
+
+    def isolate(self, _level: Any) -> None:
+        """Refuse it."""
+        self.change("an isolation level")
+
+    def commit(self) -> None:
+        """Keep what was done, as a part of the migration's transaction."""
+        self._savepoint.release(check=False)
+
+    def rollback(self) -> None:
+        """Go back to where it began."""
+        self._savepoint.back()
+
+    def send(self, call: Call, statement: Any, parameters: Any) -> Any:
+        """Send a statement within the savepoint."""
+        if statement is not None and ends_transaction(as_text(statement) or ""):
+            self.change("a COMMIT or ROLLBACK as text")
+
+        def send_within() -> Any:
+            with self._work.quietly():
+                if not self._work.real.autocommit:
+                    self._savepoint.set()
+                return call()
+
+        return self._work.send(send_within, statement, parameters)
+
+
+def open_session(work: Work, *, autoflush: bool) -> FileSession:
+    """Return the Session for a migration, on the connection that `work` guards."""
+    engine = work.connection.engine
+    numbers = itertools.count(1)
+
+    def lend() -> _Lent:
+        return _Lent(work.dbapi, _Nested(work, next(numbers)))
+
+    files = _FileEngine(engine, NullPool(lend, reset_on_return=None, dialect=engine.dialect))
+    pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
+    # What a cursor of the driver's has left is nobody's, as at each return to a pool.
+    event.listen(pool, "reset", lambda *_: work.drop())
+    return FileSession(work, _SessionEngine(engine, pool, files, work), files, autoflush=autoflush)
+
+
+def _only(work: Work) -> Callable[[], Any]:
+    def connection() -> Any:
+        if work.gone:
+            raise MigrationError(GONE_ON)
+        return work.dbapi
+
+    return connection

@@ -2,14 +2,12 @@
 
 Files written for the home-made runner had an ordinary Session, whose ``commit()`` was real. Here
 the last commit of a file has to be made together with the record that the file was applied.
-So a commit is *owed*: ``db.commit()`` checks what a commit would check, and the COMMIT is sent
-before the next statement of the file, or of any other SQLAlchemy connection of this process, or
-a moment later if nothing comes. What is still owed when the file returns is committed together
-with the record.
+So a commit is *owed*: the driver's ``commit()`` checks what a commit would check, and the COMMIT is
+sent before whatever the file does next, or a moment later if nothing comes. What is still owed when
+the file returns is committed together with the record.
 
-To SQLAlchemy the commit has happened: only the driver has not sent it yet. That is why one
-listener on statements is enough to pay it, whichever way a statement comes: the Session, the
-Connection below it, or ``alembic.op``.
+To everybody above the driver the commit has happened. `bridge.database.driver` asks this module
+before anything that could show otherwise.
 """
 
 from __future__ import annotations
@@ -19,30 +17,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from psycopg2.extensions import STATUS_READY
+from psycopg2 import Error as DriverError
+from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE, STATUS_BEGIN, STATUS_READY
+from psycopg2.extensions import cursor as plain_cursor
 
-from bridge.database.connection_state import is_idle, is_in_failed_transaction
+from bridge.database.connection_state import is_idle, is_in_failed_transaction, is_in_transaction
+from bridge.database.driver import plain
 from bridge.database.driver_errors import first_line
-from bridge.database.sql_text import ends_transaction, rolls_back
+from bridge.database.sql_text import as_text, ends_transaction, rolls_back
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
-from bridge.execution.advice import NO_COMMIT_EXTERNALLY, NO_COMMIT_INSIDE, lost
+from bridge.execution.advice import lost, no_change_inside
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
+from bridge.execution.savepoint import Savepoint
 from bridge.execution.self_deadlock import OwnLocks
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sqlalchemy.engine import ExceptionContext
 
     from bridge.alembic.unrecord import Forgetting
+    from bridge.database.driver import Call
     from bridge.locking.pooled_liveness import PooledClaim
 
-__all__ = ["CHECK_COMMIT", "NOT_DONE", "Commit", "Mode", "Work"]
+__all__ = ["NOT_DONE", "Commit", "Mode", "Work"]
 
 #: Errors after which work is missing although nothing is wrong with it: lock timeout, deadlock,
 #: cancelled statement. A file may swallow one, but must not be recorded as applied after it.
@@ -54,8 +55,15 @@ LONGEST_OWED = 0.25
 #: Seconds from one look to the next at whether a commit has been owed for that long.
 PAY_EVERY = 0.1
 
-#: What asks for the checks of a COMMIT without the COMMIT.
-CHECK_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE"
+# What a COMMIT would check, without the COMMIT; and whether it may fail for a reason that cannot
+# be checked, so that it must be sent at once: a serializable transaction, a WITH HOLD cursor, whose
+# query the COMMIT runs.
+_CHECK = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT pg_catalog.current_setting('transaction_isolation') = 'serializable'
+    OR EXISTS (SELECT FROM pg_catalog.pg_cursors
+                WHERE is_holdable AND creation_time >= transaction_timestamp())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +72,15 @@ class Commit:
 
     #: The line of the file that asked, if it was this file.
     line: int | None
+    #: The statement that was sent last before it.
+    after: str | None = None
 
 
 class Work:
-    """The transactions of one migration, and what it did to its connection so far."""
+    """The transactions of one migration, and what it did to its connection so far.
+
+    While the migration runs it is the guard of its connection.
+    """
 
     def __init__(
         self,
@@ -76,31 +89,32 @@ class Work:
         mode: Mode,
         *,
         external: bool = False,
-        isolation_level: str = "READ COMMITTED",
         pooled: PooledClaim | None = None,
         forgetting: Forgetting | None = None,
-        may_defer: bool = True,
+        hints: Hints | None = None,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
         keep_claim: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
+        #: The driver's connection, whose guard this is, and the same without a guard.
         self.dbapi: Any = connection.connection.dbapi_connection
+        self.real: Any = plain(self.dbapi)
         self.path = path
         self.mode = mode
         #: Whether the transaction is the caller's.
         self.external = external
-        #: The one to go back to after a transaction for which the file asked for another.
-        self.isolation_level = isolation_level
         #: The commits that have been sent, and so stay whatever happens next.
         self.committed: list[Commit] = []
-        #: Whether the file ended a transaction behind SQLAlchemy's back, nobody knows how.
-        self.unseen_end = False
+        #: The commit whose answer was lost: nobody knows whether it is one of them.
+        self.unknown: Commit | None = None
         #: What the words of its statements tell.
-        self.hints = Hints(may_defer=may_defer)
+        self.hints = hints or Hints()
         #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
         self.swallowed: dict[tuple[str, str], BaseException] = {}
         #: The error after which PostgreSQL refused everything until a rollback.
         self.aborted_by: BaseException | None = None
+        #: The error of the check before a COMMIT, if one failed.
+        self.check_failed: BaseException | None = None
         #: What is to be said of indexes that the file left INVALID when it failed.
         self.invalid: str | None = None
         #: Why something that the file believes to be committed is not; None as long as all is.
@@ -111,33 +125,49 @@ class Work:
         self.forgetting = forgetting
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
+        #: Counts the transactions that have ended, so that a savepoint knows whether it is gone.
+        self.transactions = 0
+        #: Whether the file has come to its end, and only the runner's own commit follows.
+        self.ended = False
+        self._all: Savepoint | None = None
+        if mode is Mode.ATOMIC:
+            self._all = Savepoint(self.run, lambda: self.transactions, "bridge_all")
         self._on_statement = on_statement
         self._keep_claim = keep_claim
         self._pooled = pooled
+        self._last: str | None = None
         self._owed: Commit | None = None
         self._due: float | None = None  # a reading of the monotonic clock
-        self._quiet = self._covering = False
-        self._open = False  # in a transaction, when last seen
+        self._quiet = False
         self._loose = False  # each statement is a transaction of its own, when last seen
-        self._committing = False
-        # Threads that were here before may belong to an application around this migration,
-        # and their statements have nothing to do with it.
-        self._outsiders = {thread.ident for thread in threading.enumerate()}
-        self._outsiders.discard(threading.get_ident())
+        self._two_phase = False
+        self._levels: list[Any] = []  # that wait for the owed commit
+        names = ("isolation_level", "readonly", "deferrable")
+        self._began_with = {name: getattr(self.real, name) for name in names}
         self._paying = threading.RLock()
+
+    # What bridge itself does.
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Guard the connection for the block, at the end of which no commit is owed any more."""
+        self.dbapi.guard = self
+        try:
+            yield
+        finally:
+            self.dbapi.guard = None
 
     @property
     def owes_commit(self) -> bool:
         """Whether the file has asked for a commit that has not been sent."""
         return self._owed is not None
 
-    def owe_commit(self) -> None:
-        """Promise the commit that the file has just asked for."""
-        if self.dbapi.autocommit:
-            return
-        with self._paying:
-            self._owed = Commit(self.line())
-            self._due = time.monotonic() + LONGEST_OWED - PAY_EVERY
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is closed, or another one has taken its place."""
+        if self.real.closed or self.connection.closed or self.connection.invalidated:
+            return True
+        return self.connection.connection.dbapi_connection is not self.dbapi
 
     def hold_commit(self) -> None:
         """Let the deferred commit wait for as long as it likes from now on."""
@@ -145,56 +175,8 @@ class Work:
 
     def keep_commit(self) -> None:
         """Drop the deferred commit: somebody else commits or rolls back."""
-        if self._owed is not None:
-            with self._paying:
-                self._due = self._owed = None
-
-    def pay_commit(self) -> None:
-        """Send the commit that is owed, if one is; raises MigrationError if it fails."""
-        # Most statements come when none is. It is owed until it is sent, by whichever thread.
-        if self._owed is None:
-            return
         with self._paying:
-            try:
-                self._pay(self._owed)
-            finally:
-                self._due = self._owed = None
-
-    def _pay(self, owed: Commit | None) -> None:
-        if owed is None:  # paid by another thread meanwhile
-            return
-        self._open = False
-        if self.in_failed_transaction():
-            # Something behind SQLAlchemy's back: the server would roll back, and say nothing.
-            self.lost = lost(self.aborted_by)
-            return
-        try:
-            if self.forgetting is not None:
-                self.forgetting.join()
-            self.dbapi.commit()
-        except Exception as error:  # noqa: BLE001 - raised by what it calls
-            self._lose(f"The commit asked for at line {owed.line} failed", error)
-        if self.forgetting is not None:
-            self.forgetting.committed()
-        self.committed.append(owed)
-
-    def _lose(self, what: str, error: Exception) -> NoReturn:
-        """Note that nothing of the open transaction stays, as after a failed COMMIT."""
-        with suppress(Exception):  # of a connection that is gone
-            self.dbapi.rollback()
-        self.lost, self.lost_by = f"{what}: {first_line(error)}", error
-        raise MigrationError(self.lost) from error
-
-    def hand_out(self) -> None:
-        """Note that the file has the Connection: no listener hears of a cursor of the driver's."""
-        self.pay_commit()
-        self.hints.go_blind()
-        self.forget_outside()
-
-    def forget_outside(self) -> None:
-        """Delete the migration's record now, if the next statement would be final at once."""
-        if (forgetting := self._to_forget) and self._each_is_final():
-            self._forget(forgetting.precede)
+            self._due = self._owed = None
 
     def pay_if_due(self) -> None:
         """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
@@ -205,27 +187,37 @@ class Work:
             return
         with self._paying, suppress(MigrationError):
             if self._due is not None:
-                self.pay_commit()
+                self.pay()
 
-    def check_commit(self) -> None:
-        """Ask the server for what a COMMIT would check; raises what the COMMIT would raise."""
-        if self.dbapi.autocommit:
-            return
-        self.refuse_lost()
-        if self.hints.may_defer:
-            with self.quietly():
-                self.connection.exec_driver_sql(CHECK_COMMIT)
+    def settle(self) -> None:
+        """Commit what came by another way than the Session's own, such as ``alembic.op``."""
+        if self._owed is None and not self.real.closed and is_in_transaction(self.real):
+            self.commit()
 
-    def in_failed_transaction(self) -> bool:
-        """Return whether PostgreSQL refuses every statement until a rollback (SQLSTATE 25P02)."""
-        return is_in_failed_transaction(self.dbapi)
+    def drop(self) -> None:
+        """Roll back what nobody has committed."""
+        if self._owed is None and not self.real.closed and not is_idle(self.real):
+            self.rollback()
 
-    def look(self) -> None:
-        """Notice what the file did through the driver since the last statement."""
-        idle = is_idle(self.dbapi)
-        if self._open and idle and self._owed is None:
-            self.unseen_end = True
-        self._open = self._open and not idle
+    def begin_as_before(self) -> None:
+        """Let the driver begin transactions as it did before the file; now it is in none."""
+        self._levels.clear()
+        for name, value in self._began_with.items():
+            if getattr(self.real, name) != value:
+                setattr(self.real, name, value)
+
+    def allow_record(self) -> None:
+        """Leave the read-only transactions that the file asked the driver for, if it did."""
+        if self.real.readonly != self._began_with["readonly"]:
+            self.pay()
+            self.real.rollback()
+            self.begin_as_before()
+
+    def _isolate_now(self) -> None:
+        """Set the isolation level that waits for the end of the transaction."""
+        levels, self._levels = self._levels, []
+        if levels and not self.real.closed:
+            self.real.set_isolation_level(levels[-1])
 
     def line(self) -> int | None:
         """Return the line that the file runs now, from this thread's stack."""
@@ -234,158 +226,246 @@ class Work:
     @contextmanager
     def quietly(self) -> Iterator[None]:
         """Send bridge's own statements inside: they are not shown, nor taken for the file's."""
-        self._quiet = True
+        before, self._quiet = self._quiet, True
         try:
             yield
         finally:
-            self._quiet = False
+            self._quiet = before
 
-    # What the Watcher's listeners tell.
+    def run(self, statement: str) -> Any:
+        """Send a text of bridge's own past the guard; returns the last row, if there is one."""
+        with self.real.cursor(cursor_factory=plain_cursor) as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone() if cursor.description else None
 
-    def before_cursor(self, connection: Connection) -> None:
-        """Prepare for a cursor of a statement, on this connection or another one."""
-        if self._covering or self._owed is None:
-            return
-        ours = self._is_ours(connection)
-        if not self._quiet if ours else threading.get_ident() not in self._outsiders:
-            self.pay_commit()
+    def refuse_lost(self) -> None:
+        """Raise MigrationError if something that the file commits, or has, is lost."""
+        if not self.real.closed and is_in_failed_transaction(self.real):
+            self.lost = lost(self.aborted_by)
+        if self.lost:
+            raise MigrationError(self.lost) from self.lost_by or self.aborted_by
 
-    def before_statement(self, connection: Connection, statement: str, parameters: object) -> None:
-        """Prepare for a statement, on this connection or another one."""
-        if self._covering:
-            return
-        self.before_cursor(connection)
-        ours = self._is_ours(connection)
-        from_file = ours and not self._quiet
-        if from_file:
-            self.look()
-            self._cover(statement)
-        if threading.get_ident() not in self._outsiders:
-            self.own_locks.begins(None if ours else connection, statement)
-        if not from_file:
-            return
-        self._committing = False
-        if self.mode is Mode.ATOMIC and ends_transaction(statement):
-            raise MigrationError(self._no_commit_inside())
-        self._forget_before(statement)
-        self.hints.note(statement)
-        self._on_statement(statement, parameters)
+    # What the driver's connection asks, as its guard.
 
-    def after_statement(self, connection: Connection, statement: str, parameters: object) -> None:
-        """Note that a statement succeeded, and forget that an earlier try of it failed."""
-        ours = self._is_ours(connection)
-        self.own_locks.ends(None if ours else connection)
-        if self._quiet or not ours:
+    def pay(self) -> None:
+        """Send the commit that is owed, if one is; raises MigrationError if it fails."""
+        # Most calls come when none is. It is owed until it is sent, by whichever thread.
+        if self._owed is None or self._quiet:
             return
-        if self.swallowed:
+        with self._paying:
+            try:
+                self._pay(self._owed)
+            finally:
+                self._due = self._owed = None
+                self._isolate_now()
+
+    def _pay(self, owed: Commit | None) -> None:
+        if owed is None:  # paid by another thread meanwhile
+            return
+        try:
+            self._send_commit(owed)
+        except Exception as error:  # noqa: BLE001 - raised by what it calls
+            self._lose(f"The commit asked for at line {owed.line} failed", error)
+
+    def change(self, what: str) -> None:
+        """Prepare for a change of how the connection makes its transactions."""
+        if self._quiet:
+            return
+        if self._all is not None:
+            raise MigrationError(no_change_inside(what, external=self.external))
+        self._two_phase = what in {"tpc_begin", "tpc_prepare"}
+        self.hints.isolates = True
+        if what == "reset":
+            self.hints.note("discard all")
+            self._count_end()
+
+    def isolate(self, level: Any) -> None:
+        """Make later transactions at this level; not before an owed commit is sent.
+
+        SQLAlchemy puts a level back with the end of each transaction for which it was set. That
+        must not part the last one from the record.
+        """
+        if self._all is not None and not self._quiet:
+            raise MigrationError(no_change_inside("isolation_level", external=self.external))
+        self.hints.isolates |= level in {ISOLATION_LEVEL_SERIALIZABLE, "SERIALIZABLE"}
+        with self._paying:
+            self._levels.append(level)
+            if self._owed is None:
+                self._isolate_now()
+
+    def blind(self) -> None:
+        """Send commits at once from now on: a cursor is there whose statements nobody sees."""
+        self.pay()
+        self.hints.blind = self.hints.about_settings = True
+
+    def name_cursor(self) -> None:
+        """Prepare for a cursor of the server's, which may live on after the COMMIT."""
+        self.pay()
+        self.hints.holds = True
+
+    def commit(self) -> None:
+        """Check what a COMMIT checks, and owe the COMMIT; raises what the COMMIT would raise."""
+        with self._paying:
+            self.pay()
+            if is_in_failed_transaction(self.real):
+                self.lost = lost(self.aborted_by)
+                self.rollback()
+                raise MigrationError(self.lost) from self.aborted_by
+            if self._all is not None:
+                self._release(self._all)
+            elif not self._can_be_owed():
+                self.real.commit()  # after a COMMIT as text the driver must be told
+            elif self._must_be_sent():
+                self._send_commit(Commit(self.line(), self._last))
+            else:
+                self._owed = Commit(self.line(), self._last)
+                self._due = time.monotonic() + LONGEST_OWED - PAY_EVERY
+
+    def rollback(self) -> None:
+        """Roll back, which does not take back a commit that is owed."""
+        with suppress(MigrationError):  # noted in `lost`; the rollback has to go on
+            self.pay()
+        self.aborted_by = None
+        self._loose = False
+        if self._all is not None:
+            self._all.back()
+            return
+        self._count_end()
+        self.real.rollback()
+
+    def send(self, call: Call, statement: Any, parameters: Any) -> Any:
+        """Send a statement of the file's; a `statement` of None has no text."""
+        if self._quiet:
+            return call()
+        self.pay()
+        text = as_text(statement)
+        self._before(text, parameters)
+        try:
+            result = call()
+        except DriverError as error:
+            self._failed(text, parameters, error)
+            raise
+        finally:
+            self.own_locks.ends(self.own_locks.ours)
+        self._after(text, parameters)
+        return result
+
+    # How.
+
+    def _can_be_owed(self) -> bool:
+        # The driver believes in a transaction, and so does the server, and it is an ordinary one.
+        begun = self.real.status == STATUS_BEGIN
+        return begun and is_in_transaction(self.real) and not self._two_phase
+
+    def _must_be_sent(self) -> bool:
+        """Check what the COMMIT would check; return whether it can fail for another reason."""
+        if not self.hints.may_fail:
+            return False
+        try:
+            (at_once,) = self.run(_CHECK)
+        except DriverError as error:
+            self.check_failed = error
+            # A failed COMMIT has ended its transaction.
+            with suppress(DriverError):
+                self.real.rollback()
+            self._count_end()
+            raise
+        # Nothing of the file comes after its end that could cope with a failure.
+        return (bool(at_once) or self.hints.blind) and not self.ended
+
+    def _release(self, savepoint: Savepoint) -> None:
+        try:
+            savepoint.release(check=self.hints.may_fail)
+        except DriverError as error:
+            self.check_failed = error
+            with suppress(DriverError):
+                savepoint.back()
+            raise
+
+    def _send_commit(self, commit: Commit) -> None:
+        if self.forgetting is not None:
+            self.forgetting.join()
+        try:
+            self.real.commit()
+        except DriverError:
+            if self.real.closed:
+                self.unknown = commit
+            raise
+        finally:
+            self._count_end()
+        if self.forgetting is not None:
+            self.forgetting.committed()
+        self.committed.append(commit)
+
+    def _lose(self, what: str, error: Exception) -> NoReturn:
+        """Note that nothing of the open transaction stays, as after a failed COMMIT."""
+        with suppress(Exception):  # of a connection that is gone
+            self.real.rollback()
+        self.lost, self.lost_by = f"{what}: {first_line(error)}", error
+        raise MigrationError(self.lost) from error
+
+    def _before(self, statement: str | None, parameters: object) -> None:
+        if self._pooled is not None:
+            with self.quietly():
+                self._pooled.cover(statement or "")
+        if statement is not None:
+            if self._all is not None and ends_transaction(statement):
+                raise MigrationError(no_change_inside("transaction", external=self.external))
+            self._forget_before(statement)
+            self.hints.note(statement)
+            self._last = statement
+            with self.quietly():
+                self._on_statement(statement, parameters)
+        if self._all is not None:
+            self._all.set()
+        self.own_locks.begins(self.own_locks.ours, statement or "")
+
+    def _after(self, statement: str | None, parameters: object) -> None:
+        if self.swallowed and statement is not None:
             self.swallowed.pop((statement, repr(parameters)), None)
         if self.hints.lets_go:
             self.hints.lets_go = False
             with self.quietly():
                 self._keep_claim()
-        self._open = not is_idle(self.dbapi)
-        if self._open or self.mode is Mode.AUTOCOMMIT:
+        if not is_idle(self.real):
             self._loose = False
             return
+        self._count_end()
+        if self.mode is Mode.AUTOCOMMIT:
+            return
         # A COMMIT as text has ended the transaction, or an earlier one has and the driver does
-        # not know it, so that each statement is committed by itself.
-        if not rolls_back(statement):
-            commit = Commit(self.line())
+        # not know it, so that each statement is committed by itself; or it is in autocommit.
+        if statement is not None and not rolls_back(statement):
+            commit = Commit(self.line(), statement)
             self.committed[-1 if self._loose else len(self.committed) :] = [commit]
             self._loose = True
 
-    def on_error(self, context: ExceptionContext) -> None:
+    def _failed(self, statement: str | None, parameters: object, error: DriverError) -> None:
         """Note that a statement failed; the file may still cope with that."""
-        if context.connection is None:
-            return
-        self.own_locks.ends(context.connection)
-        if self._quiet or not self._is_ours(context.connection):
-            return
-        error = context.sqlalchemy_exception or context.original_exception
-        state = sqlstate(context.original_exception)
-        if context.statement is None:
-            if self._committing:
-                self.committed.pop()
-                self._committing = False
-        elif state in NOT_DONE:
-            self.swallowed[context.statement, repr(context.parameters)] = error
+        state = sqlstate(error)
+        if state in NOT_DONE and statement is not None:
+            self.swallowed[statement, repr(parameters)] = error
         if self.aborted_by is None or state != "25P02":
             self.aborted_by = error
 
-    def before_commit(self, connection: Connection) -> None:
-        """Prepare for a real commit by a Connection, not a Session."""
-        if not self._is_ours(connection) or self.dbapi.autocommit:
-            return
-        if self.mode is Mode.ATOMIC:
-            raise MigrationError(self._no_commit_inside())
-        self.refuse_lost()
-        self.keep_commit()
-        if (forgetting := self._to_forget) and not is_idle(self.dbapi):
-            self._forget(forgetting.join)
-        self._open = False
-        self._committing = True
-        self.committed.append(Commit(self.line()))
-
-    def before_rollback(self, connection: Connection) -> None:
-        """Prepare for a rollback, which does not take back a deferred commit."""
-        if not self._is_ours(connection):
-            return
-        if self.mode is Mode.ATOMIC:
-            raise MigrationError(self._no_commit_inside())
-        self.look()
-        with suppress(MigrationError):  # noted in `lost`; the rollback has to go on
-            self.pay_commit()
-        self.aborted_by = None
-        self._open = self._loose = False
-
-    def refuse_lost(self) -> None:
-        """Raise MigrationError if something that the file commits, or has, is lost."""
-        if self.in_failed_transaction():
-            self.lost = lost(self.aborted_by)
-        if self.lost:
-            raise MigrationError(self.lost) from self.lost_by or self.aborted_by
-
-    def _no_commit_inside(self) -> str:
-        return NO_COMMIT_EXTERNALLY if self.external else NO_COMMIT_INSIDE
-
-    @property
-    def _to_forget(self) -> Forgetting | None:
-        return self.forgetting if self.forgetting and not self.forgetting.done else None
+    def _count_end(self) -> None:
+        self.transactions += 1
 
     def _forget_before(self, statement: str) -> None:
-        if not (forgetting := self._to_forget):
+        if (forgetting := self.forgetting) is None or forgetting.done:
             return
-        if self._each_is_final():
-            self._forget(forgetting.precede)
-        elif ends_transaction(statement) and not rolls_back(statement):
-            self._forget(partial(forgetting.join, in_text=True))
-
-    def _forget(self, forget: Callable[[], None]) -> None:
         try:
-            forget()
+            if self._each_is_final():
+                forgetting.precede()
+            elif ends_transaction(statement) and not rolls_back(statement):
+                forgetting.join(in_text=True)
         except Exception as error:  # noqa: BLE001 - raised by what it calls
             self._lose("It could not be recorded as not applied", error)
 
     def _each_is_final(self) -> bool:
         """Return whether a statement that is sent now is a transaction of its own."""
-        if not is_idle(self.dbapi):
+        if not is_idle(self.real):
             return False
         # After a COMMIT as text the driver still believes in the transaction that it began, and
         # begins no other one.
-        return bool(self.dbapi.autocommit or self.dbapi.status != STATUS_READY)
-
-    def _cover(self, statement: str) -> None:
-        if self._pooled is None:
-            return
-        self._covering = True
-        try:
-            with self.quietly():
-                self._pooled.cover(statement)
-        finally:
-            self._covering = False
-
-    def _is_ours(self, connection: Connection) -> bool:
-        return connection is self.connection or (
-            not (connection.closed or connection.invalidated)
-            and connection.connection.dbapi_connection is self.dbapi
-        )
+        return bool(self.real.autocommit or self.real.status != STATUS_READY)

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bridge.database.address import connect_defaults, described, named
+from bridge.database.driver import DriverConnection
 from bridge.database.plain_url import plain_parameters
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
 from bridge.reporting import events
@@ -143,7 +144,9 @@ class _OverTheDriver:
     def _connect(self) -> Any:
         import psycopg2
 
-        return psycopg2.connect(**self.parameters, **connect_defaults(self.parameters))
+        # The same connection goes on to run what is pending.
+        options = {**connect_defaults(self.parameters), "connection_factory": DriverConnection}
+        return psycopg2.connect(**self.parameters, **options)
 
     def _over_an_engine(self, failed: Exception, took: float) -> bool:
         from bridge.database.database import Database

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bridge
-import bridge.execution.session
+import bridge.execution.watcher
 import bridge.locking.migration_lock
 from support.own_server import OwnServer, own_server
 
@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine that is never slow: then others are told of what lasts, by the lock."""
-    monkeypatch.setattr(bridge.execution.session, "PAY_EVERY", 60.0)
+    monkeypatch.setattr(bridge.execution.watcher, "PAY_EVERY", 60.0)
     monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bridge.checks.argument_kinds import SESSION_NAMES
 from bridge.checks.source import check_source
-from bridge.execution.session import MigrationSession
+from bridge.execution.session import FileSession
 from support.eighty import eighty_files
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def taking(parameter: str, body: str, *, name: str = "upgrade", more: str = "") 
 def test_the_names_of_a_session_are_those_of_sqlalchemy() -> None:
     session = Session(create_engine("postgresql+psycopg2://"))
     assert {n for n in dir(session) if not n.startswith("_")} <= SESSION_NAMES
-    assert {n for n in dir(MigrationSession) if not n.startswith("_")} <= SESSION_NAMES
+    assert {n for n in dir(FileSession) if not n.startswith("_")} <= SESSION_NAMES
 
 
 # What runs today, under whatever name, is not told

@@ -76,10 +76,21 @@ def test_something_deferred_is_noticed() -> None:
     assert noted("SET CONSTRAINTS ALL DEFERRED").may_defer
 
 
-def test_who_cannot_see_the_statements_assumes_the_worst() -> None:
-    hints = noted(*ORDINARY)
-    hints.go_blind()
-    assert (hints.may_defer, hints.about_settings) == (True, True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE t ADD UNIQUE (id) DEFERRABLE",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SET default_transaction_isolation = 'serializable'",
+    ],
+)
+def test_a_commit_that_may_fail_by_itself_is_noticed(statement: str) -> None:
+    assert noted(*ORDINARY, statement, *ORDINARY).may_fail
+
+
+def test_a_commit_of_ordinary_statements_does_not_fail() -> None:
+    assert not noted(*ORDINARY, *CHANGING[:5]).may_fail
 
 
 @given(st.lists(st.sampled_from([*ORDINARY, *CHANGING, *MAY_CHANGE, *LETTING_GO]) | st.text()))

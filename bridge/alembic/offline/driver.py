@@ -23,7 +23,8 @@ from bridge.database.sql_text import (
 )
 from bridge.errors import BridgeError, PlainFileError, UsageError
 from bridge.execution.loading import lines_on_stack
-from bridge.execution.transaction import Mode
+from bridge.execution.savepoint import Savepoint
+from bridge.files.mode import Mode
 
 #: psycopg2's numbers for `set_isolation_level`; 0 is AUTOCOMMIT, and 1 is the default.
 _LEVELS: Final = {2: "REPEATABLE READ", 3: "SERIALIZABLE", 4: "READ UNCOMMITTED"}
@@ -42,6 +43,7 @@ class ScriptConnection:
     # An attribute that is set and has no effect would be a script that does something else.
     __slots__ = (
         "_about_indexes",
+        "_all",
         "_forgetting",
         "_isolation_level",
         "_loose",
@@ -72,6 +74,7 @@ class ScriptConnection:
         self._forgetting: Sequence[str] = ()
         self._path: str | None = None
         self._mode = Mode.DEFAULT
+        self._all = Savepoint(lambda text: write(f"{text};\n\n"), lambda: 0, "bridge_all")
         self.autocommit = False
         #: Whether what a downgrade records has been written before its end.
         self.forgotten = False
@@ -88,8 +91,9 @@ class ScriptConnection:
 
     def commit(self) -> None:
         """Owe a COMMIT, if there is anything to commit."""
-        if self._path is not None and self._mode is Mode.ATOMIC:
-            self._refuse_ending()
+        if self._is_all_or_nothing:
+            self._all.release(check=False)
+            return
         if not self._loose:
             self._owes_commit = self._open
             return
@@ -97,8 +101,9 @@ class ScriptConnection:
 
     def rollback(self) -> None:
         """Write a ROLLBACK, if there is anything to roll back: it is certain to happen."""
-        if self._path is not None and self._mode is Mode.ATOMIC:
-            self._refuse_ending()
+        if self._is_all_or_nothing:
+            self._all.back()
+            return
         self.pay_commit()
         if self._open and not self._loose:
             self._write("ROLLBACK;\n\n")
@@ -163,9 +168,11 @@ class ScriptConnection:
             raise ValueError("A statement cannot contain NUL (0x00) characters.")
         if not text:
             return
-        if self._mode is Mode.ATOMIC and self._path is not None and ends_transaction(text):
+        if self._is_all_or_nothing and ends_transaction(text):
             self._refuse_ending()
         self._begin()
+        if self._is_all_or_nothing:
+            self._all.set()
         self._forget_before(text)
         self._write(f"{text}\n\n")
         if self._path is not None:
@@ -202,6 +209,10 @@ class ScriptConnection:
             "file run instead: eai migrate rehearse, on a copy of the database, runs what is "
             "pending, prints its SQL and rolls everything back."
         )
+
+    @property
+    def _is_all_or_nothing(self) -> bool:
+        return self._path is not None and self._mode is Mode.ATOMIC
 
     def _begin(self) -> None:
         self.pay_commit()

@@ -26,14 +26,13 @@ from bridge.alembic.logs import reporter_for
 from bridge.alembic.offline.bookkeeping import Bookkeeping
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.alembic.offline.found import Found
-from bridge.alembic.offline.session import OfflineConnection, open_script_session
+from bridge.alembic.offline.session import OfflineConnection, open_script_session, script_connection
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.version_table import Pointer, widened_version_table
 from bridge.errors import BridgeError, Interrupted, MigrationError
 from bridge.execution.loading import loaded, refuse_unfinished
-from bridge.execution.transaction import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
@@ -49,7 +48,7 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
     script = cast("PlainScriptDirectory", context.script)
     buffer = io.StringIO()
     driver = ScriptConnection(buffer.write)
-    connection = OfflineConnection(driver)
+    connection = script_connection(driver)
     with contextlib.closing(connection):
         request = replace(script.invocation.request, reporter=reporter_for(context.config))
         run = CommandRun.of(script, connection, request)
@@ -133,7 +132,7 @@ class _Writing:
         try:
             # What a file prints is for the person, not for the script.
             with contextlib.redirect_stdout(sys.stderr), loaded(file, direction.value) as function:
-                self._call(function, direction, mode)
+                self._call(function, direction)
         except BridgeError as error:
             raise self._driver.refused or error from error.__cause__
         except Interrupted:
@@ -144,15 +143,11 @@ class _Writing:
         if self._driver.forgotten:
             self._pointer.now = before.revision if before else None
 
-    def _call(self, function: Callable[[Any], object], direction: Direction, mode: Mode) -> None:
-        connection = self._connection
-        if mode is Mode.ATOMIC:
-            connection.begin()
+    def _call(self, function: Callable[[Any], object], direction: Direction) -> None:
         autoflush = self._run.settings.session_autoflush
-        session = open_script_session(connection, mode, autoflush=autoflush)
+        session = open_script_session(self._driver, autoflush=autoflush)
         refuse_unfinished(function(session), direction)
-        if session.in_transaction():
-            session.commit()  # as the runner does, after the file returns
+        session.commit()  # as the runner does, after the file returns
         Session.close(session)  # and not the file's close(), which rolls back
 
     def _on_step(self, *, step: MigrationInfo, heads: set[str], **_arguments: Any) -> None:

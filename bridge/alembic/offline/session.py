@@ -6,22 +6,22 @@ an empty answer would make `if not exists: return` leave work out of the script.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+import itertools
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import psycopg2
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.sql.dml import Insert
 
 from bridge.alembic.offline.driver import ScriptConnection
-from bridge.execution.session import open_session
-from bridge.execution.transaction import Mode
+from bridge.execution.savepoint import Savepoint
+from bridge.execution.session import FileSession
 
 if TYPE_CHECKING:
-    from bridge.execution.transaction import Work
+    from sqlalchemy.pool import Pool
 
 #: What a file sees as its Engine's address, so that no Engine it makes from it goes anywhere.
 _NOWHERE = URL.create("postgresql+psycopg2", host="no-database-while-a-script-is-written.invalid")
@@ -60,8 +60,8 @@ class ScriptResult:
 class OfflineConnection(Connection):
     """A Connection whose results cannot be read."""
 
-    def __init__(self, script: ScriptConnection) -> None:
-        super().__init__(_engine(script))
+    def __init__(self, engine: Engine, script: ScriptConnection) -> None:
+        super().__init__(engine)
         self.script = script
 
     def execute(self, *arguments: Any, **options: Any) -> Any:
@@ -94,40 +94,87 @@ class OfflineConnection(Connection):
         return ScriptResult(self.script, result)
 
 
-@dataclass(frozen=True)
-class ScriptWork:
-    """Stands for `bridge.execution.transaction.Work`, as far as a migration's Session asks it."""
+class _ScriptEngine(Engine):
+    """An Engine of which each Connection writes the script."""
 
-    connection: OfflineConnection
-    mode: Mode
-    isolation_level: str = "READ COMMITTED"
+    def __init__(self, script: ScriptConnection, pool: Pool) -> None:
+        dialect = PGDialect_psycopg2(dbapi=psycopg2)  # type: ignore[no-untyped-call]
+        # SQLAlchemy asks the server when it connects; literals in DDL are written by this.
+        dialect._backslash_escapes = False  # noqa: SLF001
+        dialect.default_isolation_level = "READ COMMITTED"
+        # Not create_engine(), whose first connection begins with questions to the server.
+        super().__init__(pool, dialect, _NOWHERE, hide_parameters=True)
+        self._script = script
+        event.listen(self, "before_execute", _inline, retval=True)
 
-    @property
-    def owes_commit(self) -> bool:
-        """Whether the file has asked for a commit that is not written yet."""
-        return self.connection.script.owes_commit
-
-    def hand_out(self) -> None:
-        """The file gets the Connection, so the commit is written before it goes on."""
-        self.connection.script.pay_commit()
-
-    def forget_outside(self) -> None:
-        """Of a statement outside of transactions the driver's stand-in sees to that."""
-
-    def check_commit(self) -> None:
-        """The COMMIT of the script will check what it has to."""
-
-    def owe_commit(self) -> None:
-        """The file asks for a commit."""
-        self.connection.script.commit()
+    def connect(self) -> OfflineConnection:
+        """Return another Connection on the one script."""
+        return OfflineConnection(self, self._script)
 
 
-def open_script_session(connection: OfflineConnection, mode: Mode, *, autoflush: bool) -> Session:
-    """The Session for a migration that is written in this mode."""
-    session = open_session(cast("Work", ScriptWork(connection, mode)), autoflush=autoflush)
+class _Part:
+    """The script in the hands of a Connection of the file's Engine: a savepoint of its own."""
+
+    closed = 0
+
+    def __init__(self, script: ScriptConnection, number: int) -> None:
+        self._script = script
+        self._savepoint = Savepoint(script.send, lambda: 0, f"bridge_{number}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._script, name)
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """Return a cursor of the script's."""
+        self._savepoint.set()
+        return self._script.cursor(*arguments, **options)
+
+    def commit(self) -> None:
+        """Keep what was written, as a part of the migration's transaction."""
+        self._savepoint.release(check=False)
+
+    def rollback(self) -> None:
+        """Go back to where it began."""
+        self._savepoint.back()
+
+    def close(self) -> None:
+        """Go back to where it began, if nobody has committed."""
+        self._savepoint.back()
+
+
+class _Transactions:
+    """What came to the script by another way than the Session's own."""
+
+    def __init__(self, script: ScriptConnection) -> None:
+        self.settle = script.commit
+        self._script = script
+
+    def drop(self) -> None:
+        """Roll it back."""
+        if not self._script.owes_commit:
+            self._script.rollback()
+
+
+def _engine(script: Any) -> _ScriptEngine:
+    return _ScriptEngine(script, StaticPool(lambda: script, reset_on_return=None))
+
+
+def script_connection(script: ScriptConnection) -> OfflineConnection:
+    """Return a Connection that writes into this script."""
+    return _engine(script).connect()
+
+
+def open_script_session(script: ScriptConnection, *, autoflush: bool) -> Session:
+    """Return the Session for a migration that is written."""
+    own = _engine(script)
+    numbers = itertools.count(1)
+    files = _ScriptEngine(
+        script, NullPool(lambda: _Part(script, next(numbers)), reset_on_return=None)
+    )
+    session = FileSession(_Transactions(script), own, files, autoflush=autoflush)
 
     def refuse_object(_session: Session, instance: object) -> None:
-        connection.script.refuse(
+        script.refuse(
             f"an object ({type(instance).__name__}) is given to the Session, which can save it "
             "only in a database: the server makes up keys and defaults that it then reads. "
             "Nothing was written. Write it as INSERT, with db.execute()."
@@ -135,27 +182,6 @@ def open_script_session(connection: OfflineConnection, mode: Mode, *, autoflush:
 
     event.listen(session, "before_attach", refuse_object)
     return session
-
-
-def _engine(script: ScriptConnection) -> Engine:
-    dialect = PGDialect_psycopg2(dbapi=psycopg2)  # type: ignore[no-untyped-call]
-    # SQLAlchemy asks the server when it connects; literals in DDL are written by this.
-    dialect._backslash_escapes = False  # noqa: SLF001
-    dialect.default_isolation_level = "READ COMMITTED"
-    connections = [script]
-
-    def connect() -> Any:
-        if connections:
-            return connections.pop()
-        return script.refuse(
-            "a second connection is opened, and while a script is written there is no database. "
-            "Nothing was written. Use db.execute() or db.connection()."
-        )
-
-    # Not create_engine(), whose first connection begins with questions to the server.
-    engine = Engine(NullPool(connect), dialect, _NOWHERE, hide_parameters=True)
-    event.listen(engine, "before_execute", _inline, retval=True)
-    return engine
 
 
 def _inline(

@@ -19,13 +19,12 @@ from bridge.alembic.commands import with_steps
 from bridge.alembic.invocation import Invocation
 from bridge.config.settings import Settings
 from bridge.database.connected import connected
+from bridge.database.own_connection import guardable
 from bridge.database.request import Request
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
-from bridge.execution.transaction import CHECK_COMMIT
 from bridge.files.mode import Mode
 from bridge.locking.exclusive import exclusively
-from bridge.operations.rehearsal.driver import Guard, rehearsal_engine
 from bridge.operations.rehearsal.locks import Lock, Locks
 from bridge.operations.rehearsal.script import FileScript
 from bridge.reporting import events
@@ -83,7 +82,8 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
     # Alembic's environment watches the connection for signals.
     unwatched = replace(request, interrupter=None)
     with (
-        connected(unwatched, settings, make=rehearsal_engine) as connection,
+        connected(unwatched, settings) as connection,
+        guardable(connection),
         exclusively(
             connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
         ) as right,
@@ -96,17 +96,16 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
 def _rolled_back(connection: Connection) -> Iterator[None]:
     """Open a transaction that cannot be committed; raises MigrationError if it was."""
     connection.begin()
-    with Guard(connection):
-        xid = connection.scalar(text("SELECT txid_current()"))
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        try:
-            yield
-        finally:
+    xid = connection.scalar(text("SELECT txid_current()"))
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    status = None
+    try:
+        yield
+    finally:
+        connection.rollback()
+        if not connection.invalidated:
+            status = connection.scalar(text("SELECT txid_status(:xid)"), {"xid": xid})
             connection.rollback()
-            status = None
-            if not connection.invalidated:
-                status = connection.scalar(text("SELECT txid_status(:xid)"), {"xid": xid})
-                connection.rollback()
     if status == "committed":
         raise MigrationError(
             "A file committed through the driver, which a rehearsal cannot prevent. What it did "
@@ -142,7 +141,7 @@ class _Rehearsing:
 
     def _run_files(self, files: list[PlainFile], settings: Settings) -> Rehearsal:
         from bridge.execution.runner import Runner
-        from bridge.execution.session import Watcher
+        from bridge.execution.watcher import Watcher
 
         locks = Locks.before(self._connection)
         done: list[Rehearsed] = []
@@ -189,7 +188,7 @@ class _Rehearsing:
     def _check_commit(self) -> None:
         """Check what a COMMIT would check, in a savepoint: the next file begins as after one."""
         savepoint = self._connection.begin_nested()
-        self._connection.exec_driver_sql(CHECK_COMMIT)
+        self._connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         savepoint.rollback()
 
 
