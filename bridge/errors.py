@@ -84,7 +84,11 @@ class StillBlocked(TryAgain):
 
 
 class LockLost(TryAgain):
-    """The connection that held the migration lock is gone; no further migration was started."""
+    """The migration lock is lost; no further migration was started."""
+
+
+class Disturbed(TryAgain):
+    """A migration was cut off by the network or the server; its message says what stayed."""
 
 
 class Interrupted(SystemExit):

@@ -12,6 +12,7 @@ from bridge.alembic.invocation import Invocation
 from bridge.config.settings import Settings
 from bridge.database.connected import connected, opened
 from bridge.database.engine import make_engine
+from bridge.database.preconnect import serve
 from bridge.errors import UsageError
 
 
@@ -27,7 +28,7 @@ def command_connection(
     def make(url: URL) -> Engine:
         engine = make_engine(url)
         if invocation.ahead is not None:
-            invocation.ahead.serve(engine)
+            serve(engine, invocation.ahead)
         return engine
 
     with (

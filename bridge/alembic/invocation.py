@@ -18,7 +18,6 @@ from bridge.errors import UsageError
 
 if TYPE_CHECKING:
     from bridge.alembic.offline.found import Found
-    from bridge.database.preconnect import Ahead
 
 #: Where it stands in ``config.attributes``.
 KEY = "bridge"
@@ -29,8 +28,8 @@ class Invocation:
     """A request, and how Alembic's command is to serve it."""
 
     request: Request = field(default_factory=Request)
-    #: Connections that are open already.
-    ahead: Ahead | None = None
+    #: A connection of the driver's that is open already.
+    ahead: Any = None
     #: Whether bridge's own code writes a new file, which may be the folder's first.
     writes_file: bool = False
     #: What is done in the environment, in place of Alembic's command; is given the CommandRun.

@@ -21,6 +21,7 @@ from bridge.database.sqlstate import sqlstate
 from bridge.execution.session_state import Baseline
 from bridge.ledger import sql
 from bridge.ledger.tables import Ledger
+from bridge.locking.holder import HOLDS_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ _EXECUTE = """
 EXECUTE {name}_move (%(new)s, %(old)s);
 SET LOCAL lock_timeout = {before};
 EXECUTE {name}_add ({given});
+SELECT pg_catalog.set_config('application_name', %(shown)s, false);
 EXECUTE {name}_told (%(key)s, %(new)s)
 """
 
@@ -88,14 +90,22 @@ class RecordAtOnce:
         self._names = itertools.count(1)
 
     def write(
-        self, work: Work, baseline: Baseline, *, limit: str | None, old: str, new: str, row: Row
+        self,
+        work: Work,
+        baseline: Baseline,
+        *,
+        limit: str | None,
+        old: str,
+        new: str,
+        row: Row,
+        shown: str,
     ) -> bool:
         """Move the pointer from `old` to `new`, and add the row, for work that has just ended.
 
         `limit` is what the session has for `lock_timeout` unless the file has changed it; None if
-        it is as it was before the run. Returns whether it is done; if not, nothing was. Raises
-        the driver's error for what would be no better step by step, such as a statement that a
-        person has cancelled.
+        it is as it was before the run. Others are `shown` this name from then on. Returns whether
+        it is done; if not, nothing was. Raises the driver's error for what would be no better step
+        by step, such as a statement that a person has cancelled.
         """
         if work.hints.changes_settings or not is_in_transaction(work.dbapi):
             return False
@@ -107,7 +117,8 @@ class RecordAtOnce:
         try:
             # Below SQLAlchemy, which would take as long again as the server does.
             with work.dbapi.cursor() as cursor:
-                cursor.execute(f"SAVEPOINT {_SAVEPOINT};{message}", {**values, "old": old})
+                values |= {"old": old, "shown": shown}
+                cursor.execute(f"SAVEPOINT {_SAVEPOINT};{message}", values)
                 written = cursor.fetchall()
         except DriverError as error:
             if (sqlstate(error) or "")[:2] not in _TRIED_AGAIN:
@@ -149,6 +160,9 @@ class RecordAtOnce:
             given=", ".join(f"%({value})s" for value in given),
         )
         fits = baseline.still(lock_timeout=limit, thorough=thorough)
+        if thorough:
+            # What can change settings can let go of the lock as well.
+            fits += f" AND {HOLDS_LOCK}"
         return _Prepared(name, _driver(self._preparing(name, fits, given)), execute)
 
     def _preparing(self, name: str, fits: str, given: Sequence[str]) -> str:

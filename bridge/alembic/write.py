@@ -45,7 +45,8 @@ from bridge.ledger.records import (
 from bridge.ledger.refused import refused
 from bridge.ledger.rights import read_only, rights
 from bridge.ledger.state import State
-from bridge.locking.exclusive import exclusively
+from bridge.locking.exclusive import Right, exclusively
+from bridge.locking.holder import holder_name
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 
@@ -75,17 +76,18 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
             wait=run.settings.wait_for_lock,
             reporter=run.reporter,
             in_transaction=run.external,
+            pooler=run.settings.pooler,
         ) as right,
-        Watcher(right.show).listening() as watcher,
+        Watcher().listening() as watcher,
         retrying.watching(),
     ):
         runner = Runner(
             connection=run.connection,
             reporter=retrying.reporter,
             watcher=watcher,
-            may_begin=right.may_begin,
+            show=right.show,
             command=run.command,
-            keep_claim=right.keep,
+            keep_lock=right.keep,
             pooled=right.pooled,
             check_signals=run.check_signals,
             default_mode=run.settings.transaction,
@@ -95,19 +97,27 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
             tables=(run.ledger.name, run.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )
-        _Writing(run, ctx, runner, retrying).run()
+        _Writing(run, ctx, runner, retrying, right).run()
 
 
 class _Writing:
     """One writing command, from the first look under the lock to the last commit."""
 
     def __init__(
-        self, run: CommandRun, ctx: MigrationContext, runner: Runner, retrying: Retrying
+        self,
+        run: CommandRun,
+        ctx: MigrationContext,
+        runner: Runner,
+        retrying: Retrying,
+        right: Right,
     ) -> None:
         self._run = run
         self._ctx = ctx
         self._runner = runner
         self._retrying = retrying
+        self._right = right
+        #: The stems of the migrations that run, in their order.
+        self._order: list[str] = []
         runner.record_at_once = self._try_to_record_at_once
         self._record_at_once: RecordAtOnce | None = None
         #: Only ``stamp`` has this option at all.
@@ -248,6 +258,7 @@ class _Writing:
     ) -> None:
         """Tell, or refuse, what preflight found before the first of these migrations runs."""
         announce(self._run, self._state, direction, entries, otherwise)
+        self._order = [entry.stem for entry in entries]
         if entries and self._hindrance is not None:
             raise self._hindrance
 
@@ -306,12 +317,14 @@ class _Writing:
         """Record a migration in one message as soon as it has ended, where that can be done."""
         old, runner = self._pointer.now, self._runner
         upgrades = attempt.direction is Direction.UPGRADE
-        if not (upgrades and old) or runner.external or runner.pooled is not None:
+        lock = self._right.session
+        if not (upgrades and old) or lock is None:
             return False
         if self._record_at_once is None:
             self._record_at_once = RecordAtOnce(
                 self._run.connection, self._run.ledger, self._layout
             )
+        shown = holder_name(self._after(attempt.file.stem))
         self._recorded_at_once = self._record_at_once.write(
             attempt.work,
             runner.baseline,
@@ -319,8 +332,16 @@ class _Writing:
             old=old,
             new=attempt.file.revision,
             row=self._recorded(row_of(attempt.file, attempt.milliseconds())),
+            shown=shown,
         )
+        if self._recorded_at_once:
+            lock.shown = shown
         return self._recorded_at_once
+
+    def _after(self, stem: str) -> str:
+        """Return the migration that runs next; "" after the last one."""
+        place = self._order.index(stem) + 1
+        return self._order[place] if place < len(self._order) else ""
 
     def _on_step(self, *, step: MigrationInfo, **arguments: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""

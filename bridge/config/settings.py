@@ -32,6 +32,7 @@ AT_START: Mapping[str, object] = {"wait_for_server": 60.0, "ddl_lock_timeout": 2
 OutOfOrder = Literal["run", "refuse"]
 Drift = Literal["warn", "refuse"]
 Startup = Literal["upgrade", "check", "off"]
+Pooler = Literal["auto", "yes", "no"]
 LogFormat = Literal["text", "json"]
 LedgerKeyForm = Literal["stem", "file", "number", "path"]
 
@@ -76,6 +77,9 @@ class Settings:
     sqlalchemy_url: str | None = field(default=None, repr=False)
     #: How long to wait for another migrator to finish, in seconds. Default: 300.
     wait_for_lock: float = 300.0
+    #: Whether a pooler such as PgBouncer shares the session of a run. Default: "auto", which
+    #: compares the backend that answers with the one that the driver was told of.
+    pooler: Pooler = "auto"
     #: How long to wait for a server that does not answer, in seconds. Default: 0.
     wait_for_server: float = 0.0
     #: How long a statement of a migration may wait for a lock before the migration is rolled back
@@ -152,6 +156,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "session_autoflush": values.yes_or_no,
     "embedded": values.yes_or_no,
     "wait_for_lock": values.seconds,
+    "pooler": values.one_of("auto", "yes", "no"),
     "wait_for_server": values.seconds,
     "ddl_lock_timeout": values.seconds,
     "ddl_lock_tries": values.tries,

@@ -101,6 +101,9 @@ def connected(
                     **attempt,
                 )
             )
+            if isinstance(here.database, Database):
+                # One that was open already has been in autocommit, and SQLAlchemy has asked there.
+                connection.connection.dbapi_connection.autocommit = False  # type: ignore[union-attr]
         if request.interrupter is not None:
             # The Connection and not the driver's: SQLAlchemy may reconnect.
             stack.enter_context(request.interrupter.watch(connection))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import BridgeError, Interrupted
+from bridge.errors import BridgeError, Disturbed, Interrupted, LockLost, MigrationError
 from bridge.execution.advice import advice
 from bridge.execution.attempt import Phase
 from bridge.execution.causes import Blame, advice_on_right, advice_on_server, blame, lacks_right
@@ -44,6 +44,15 @@ class Failure:
     about_locks: Sequence[str] = ()
     #: What is known about a time limit that may have been reached, as a sentence or two.
     about_time: str | None = None
+
+    @property
+    def kind(self) -> type[BridgeError]:
+        """The class of the error: whether it is enough to try again."""
+        if isinstance(self.error, LockLost):
+            return Disturbed
+        nothing_stays = not (self._again() or self._is_forgotten or self.work.external)
+        cut_off = self.work.broken and not self.about_time
+        return Disturbed if cut_off and nothing_stays else MigrationError
 
     def describe(self) -> str:
         """Return the whole message, several lines of it."""

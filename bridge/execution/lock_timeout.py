@@ -19,7 +19,7 @@ from bridge.database.driver import plain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.locking.pooled_liveness import PooledClaim
+    from bridge.locking.pooler import PooledClaim
 
 #: Such a statement blocks nobody while it waits, and leaves something half done behind when it
 #: is stopped: an INVALID index, say. So it may wait.

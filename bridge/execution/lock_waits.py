@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bridge.execution.attempt import Attempt
     from bridge.execution.session_state import Baseline
-    from bridge.locking.pooled_liveness import PooledClaim
+    from bridge.locking.pooler import PooledClaim
 
 #: Seconds after which a person is told for whom a statement waits; seconds from one time to the
 #: next, at first and in the end.

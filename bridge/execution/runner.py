@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from bridge.database.connection_state import is_idle
 from bridge.database.driver_errors import first_line
-from bridge.errors import MigrationError
+from bridge.errors import BridgeError, MigrationError
 from bridge.execution import time_limits
 from bridge.execution.advice import GONE_ON
 from bridge.execution.attempt import Attempt, Phase
@@ -34,7 +34,7 @@ from bridge.reporting.reporter import Reporter
 if TYPE_CHECKING:
     from bridge.alembic.unrecord import Forgetting
     from bridge.execution.lock_waits import LockWaits
-    from bridge.locking.pooled_liveness import PooledClaim
+    from bridge.locking.pooler import PooledClaim
 
 
 @dataclass(kw_only=True)
@@ -44,12 +44,13 @@ class Runner:
     connection: Connection
     reporter: Reporter
     watcher: Watcher
-    #: Asks, before each migration, whether it may begin; raises if not. Gets the file's stem.
-    may_begin: Callable[[str], None]
+    #: Shows others which migration runs next, by its stem; raises if it must not begin.
+    show: Callable[[str], None]
     #: What a person types to go on after a failure has been mended.
     command: str
-    #: Called after a statement of a file that may have let go of the session's locks.
-    keep_claim: Callable[[], None] = lambda: None
+    #: Called after a statement of a file that may have let go of the session's locks; raises
+    #: LockLost if the migration lock is lost.
+    keep_lock: Callable[[], None] = lambda: None
     #: Raises Interrupted if a signal has come, which a file may have swallowed.
     check_signals: Callable[[], None] = lambda: None
     default_mode: Mode = Mode.DEFAULT
@@ -86,9 +87,9 @@ class Runner:
         """
         self.failed = None
         mode = self._mode(file)
-        self.may_begin(file.stem)
         if not self.external and self.connection.in_transaction():
             self.connection.commit()
+        self.show(file.stem)
         autocommit = self._leave_autocommit()
         baseline = self.baseline  # taken before the file can change anything
         work = Work(
@@ -103,7 +104,7 @@ class Runner:
                 isolates=baseline.isolation_level == "SERIALIZABLE",
             ),
             on_statement=self._on_statement,
-            keep_claim=self.keep_claim,
+            keep_lock=self.keep_lock,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
         self.reporter.tell(attempt.started())
@@ -213,6 +214,8 @@ class Runner:
             self.lock_waits.end()
         if not self.record_at_once(attempt):
             self._restore()
+            if work.hints.about_settings:
+                self.keep_lock()  # which may be gone as well
 
     @contextmanager
     def _explaining(self, attempt: Attempt) -> Iterator[None]:
@@ -228,12 +231,13 @@ class Runner:
             error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
             raise
 
-    def _explained(self, attempt: Attempt, error: BaseException) -> MigrationError:
+    def _explained(self, attempt: Attempt, error: BaseException) -> BridgeError:
         self._roll_back(attempt, error)
         self.failed = attempt
         if not self.show_parameters and hasattr(error, "hide_parameters"):
             error.hide_parameters = True  # where a log shows the cause as well
-        explained = MigrationError(self._failure(attempt, error).describe())
+        failure = self._failure(attempt, error)
+        explained = failure.kind(failure.describe())
         explained.__cause__ = error
         return explained
 

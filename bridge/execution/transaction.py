@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from bridge.alembic.unrecord import Forgetting
     from bridge.database.driver import Call
-    from bridge.locking.pooled_liveness import PooledClaim
+    from bridge.locking.pooler import PooledClaim
 
 __all__ = ["NOT_DONE", "Commit", "Mode", "Work"]
 
@@ -93,7 +93,7 @@ class Work:
         forgetting: Forgetting | None = None,
         hints: Hints | None = None,
         on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
-        keep_claim: Callable[[], None] = lambda: None,
+        keep_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         #: The driver's connection, whose guard this is, and the same without a guard.
@@ -115,6 +115,8 @@ class Work:
         self.aborted_by: BaseException | None = None
         #: The error of the check before a COMMIT, if one failed.
         self.check_failed: BaseException | None = None
+        #: Whether the connection broke, rather than that the file closed it.
+        self.broken = False
         #: What is to be said of indexes that the file left INVALID when it failed.
         self.invalid: str | None = None
         #: Why something that the file believes to be committed is not; None as long as all is.
@@ -133,7 +135,7 @@ class Work:
         if mode is Mode.ATOMIC:
             self._all = Savepoint(self.run, lambda: self.transactions, "bridge_all")
         self._on_statement = on_statement
-        self._keep_claim = keep_claim
+        self._keep_lock = keep_lock
         self._pooled = pooled
         self._last: str | None = None
         self._owed: Commit | None = None
@@ -389,7 +391,7 @@ class Work:
             self.real.commit()
         except DriverError:
             if self.real.closed:
-                self.unknown = commit
+                self.unknown, self.broken = commit, True
             raise
         finally:
             self._count_end()
@@ -426,7 +428,7 @@ class Work:
         if self.hints.lets_go:
             self.hints.lets_go = False
             with self.quietly():
-                self._keep_claim()
+                self._keep_lock()
         if not is_idle(self.real):
             self._loose = False
             return
@@ -443,6 +445,7 @@ class Work:
     def _failed(self, statement: str | None, parameters: object, error: DriverError) -> None:
         """Note that a statement failed; the file may still cope with that."""
         state = sqlstate(error)
+        self.broken = self.broken or bool(self.real.closed)
         if state in NOT_DONE and statement is not None:
             self.swallowed[statement, repr(parameters)] = error
         if self.aborted_by is None or state != "25P02":

@@ -29,9 +29,7 @@ __all__ = ["Watcher"]
 class Watcher:
     """Watches the migrations of one run, one after the other."""
 
-    def __init__(self, show: Callable[[], None] = lambda: None) -> None:
-        """`show` is called from another thread, now and then, while a migration runs."""
-        self._show = show
+    def __init__(self) -> None:
         self._work: Work | None = None
         #: The threads of the file.
         self._its: set[threading.Thread] = set()
@@ -74,7 +72,6 @@ class Watcher:
         while not over.wait(PAY_EVERY):
             if (work := self._work) is not None:
                 work.pay_if_due()
-                self._show()
 
     @contextmanager
     def _noting_threads(self) -> Iterator[None]:

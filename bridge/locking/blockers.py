@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.locking.migration_lock import terminate
+from bridge.locking.holder import terminate
 from bridge.reporting.numbers import duration
 
 #: How a session is called that is in the way although nobody is connected to it any more.

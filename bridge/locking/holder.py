@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from sqlalchemy import Connection, text
 
@@ -19,8 +20,14 @@ MIGRATION_LOCK = 1
 #: Second key: held by the connection that runs the migrations, for as long as it lives.
 CONNECTION_ALIVE = 2
 
+#: What a try to get the lock comes to: it is ours; somebody holds it; an earlier run's backend
+#: still works; or the session is not ours, and nothing was taken.
+Answer = Literal["ours", "held", "left", "pooled"]
+
 #: What a holder of the migration lock calls itself in `pg_stat_activity`.
 APPLICATION_NAME = "bridge"
+#: PostgreSQL cuts an application_name after this many bytes (NAMEDATALEN - 1).
+APPLICATION_NAME_BYTES = 63
 #: What calls itself so waits for the migration lock, on a connection made for that.
 WAITING_NAME = "bridge (waiting)"
 #: What a connection calls itself whose statements can hold no lock; see
@@ -44,14 +51,20 @@ UNLOCKED_BACKENDS = f"""
        AND state = 'active' AND pid <> pg_backend_pid() AND application_name = '{UNLOCKED_NAME}'
 """  # noqa: S608 - a constant
 
-#: SQL to follow FROM: one row if this very session holds the lock whose second key has the name
-#: that is filled in. pg_lock_status() and not the view pg_locks: a view would be locked until the
+#: SQL to follow FROM: one row if this very session holds the lock whose second key is `key`.
+#: pg_lock_status() and not the view pg_locks: a view would be locked until the
 #: end of the transaction. An own row cannot be of another database, so that is not compared.
-OWN_LOCK = """
+OWN_LOCK = f"""
     pg_lock_status()
      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted
-       AND classid = :lock_class AND objid = :{} AND objsubid = 2
+       AND classid = {LOCK_CLASS} AND objid = key AND objsubid = 2
 """
+
+#: A SQL condition: this very session holds the migration lock.
+HOLDS_LOCK = f"""
+    EXISTS (SELECT FROM (SELECT {MIGRATION_LOCK} AS key) AS lock,
+                        LATERAL (SELECT FROM {OWN_LOCK}) AS held)
+"""  # noqa: S608 - constants
 
 # A role that may not look at others still sees pid, role and application_name; the start of the
 # backend is then NULL, which tells "not shown" from "a unix socket" for the address.
@@ -136,6 +149,18 @@ def holder(connection: Connection, *, key: int = MIGRATION_LOCK) -> Holder | Non
         held=row.held,
         statement=row.statement,
     )
+
+
+def holder_name(migration: str) -> str:
+    """Return what a holder calls itself while this migration runs."""
+    name = f"{APPLICATION_NAME}: {migration}" if migration else APPLICATION_NAME
+    # Servers replace other characters than ASCII, each version in its own way.
+    return name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
+
+
+def terminate(*backends: int) -> str:
+    """Return the statement a person may type to end these backends."""
+    return "SELECT " + ", ".join(f"pg_terminate_backend({pid})" for pid in backends) + ";"
 
 
 def _place(client: str | None) -> str:

@@ -41,6 +41,7 @@ def record_if_agreed(
         wait=run.settings.wait_for_lock,
         reporter=run.reporter,
         in_transaction=run.external,
+        pooler=run.settings.pooler,
     ):
         if look(False) != plan:
             raise TryAgain(

@@ -1,6 +1,6 @@
 """Find who holds the migration lock, what it runs, who waits for it, who blocks it.
 
-It only looks, and cancels a statement where that is asked for; `bridge.locking.migration_lock`
+It only looks, and cancels a statement where that is asked for; `bridge.locking.session_lock`
 takes and releases the lock. Of a statement only its shape is told: its constants can be customers'
 data.
 """
@@ -23,8 +23,7 @@ from bridge.database.sql_text import spans
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.locking.blockers import Blocker, blockers_of, described, ending
-from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder
-from bridge.locking.migration_lock import terminate
+from bridge.locking.holder import CONNECTION_ALIVE, WAITING_NAME, Holder, holder, terminate
 from bridge.reporting.numbers import counted, duration
 
 #: Characters of a statement that are told.

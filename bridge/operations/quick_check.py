@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from bridge.config.settings import Settings
-    from bridge.database.preconnect import Ahead
     from bridge.database.request import Request
 
 
@@ -37,7 +36,7 @@ class Answering(Protocol):
     def is_up_to_date(self) -> bool:
         """Ask the database. Raises ServerUnreachable or UsageError where that fails."""
 
-    def ahead(self) -> Ahead | None:
+    def ahead(self) -> Any:
         """Return connections for the whole procedure, open until the database is closed.
 
         None where it was not asked over one that is of use there.
@@ -132,14 +131,8 @@ class _OverTheDriver:
                 return is_up_to_date(through_driver(connection), self.settings)
         return self._over_an_engine(failed, took)
 
-    def ahead(self) -> Ahead | None:
-        from bridge.database.preconnect import Ahead
-
-        if self._connection is None:
-            return None
-        ahead = Ahead(self._connection, self._connect)
-        self.stack.callback(ahead.close)
-        return ahead
+    def ahead(self) -> Any:
+        return self._connection
 
     def _connect(self) -> Any:
         import psycopg2

@@ -85,11 +85,15 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
         connected(unwatched, settings) as connection,
         guardable(connection),
         exclusively(
-            connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
+            connection,
+            wait=settings.wait_for_lock,
+            reporter=reporter,
+            in_transaction=False,
+            pooler=settings.pooler,
         ) as right,
         _rolled_back(connection),
     ):
-        return _Rehearsing(request, connection, watch, right.may_begin).run(to)
+        return _Rehearsing(request, connection, watch, right.show).run(to)
 
 
 @contextlib.contextmanager
@@ -117,13 +121,11 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
 class _Rehearsing:
     """One rehearsal, on a connection in the transaction that will be rolled back."""
 
-    def __init__(
-        self, request: Request, connection: Connection, watch: _Watch, may_begin: Any
-    ) -> None:
+    def __init__(self, request: Request, connection: Connection, watch: _Watch, show: Any) -> None:
         self._request = request
         self._connection = connection
         self._watch = watch
-        self._may_begin = may_begin
+        self._show = show
 
     def run(self, to: str) -> Rehearsal:
         """Run the files where Alembic would take its steps, after it has set up its context."""
@@ -150,7 +152,7 @@ class _Rehearsing:
                 connection=self._connection,
                 reporter=self._watch,
                 watcher=watcher,
-                may_begin=self._may_begin,
+                show=self._show,
                 command=self._request.command,
                 autoflush=settings.session_autoflush,
                 show_parameters=settings.show_parameters,

@@ -1,0 +1,58 @@
+"""The sentences of a wait for the migration lock."""
+
+from __future__ import annotations
+
+from bridge.locking.holder import Answer, Holder, terminate
+from bridge.reporting import events
+from bridge.reporting.numbers import duration
+
+AGAIN = "Run the same command again"
+
+
+def waiting(answer: Answer, found: Holder | None, waited: float) -> events.WaitingForLock:
+    """Say for whom a command waits."""
+    so_far = f" (for {duration(waited)} so far)" if waited >= 1 else ""
+    if answer == "left":
+        who = found or "a backend that this role may not see"
+        return events.WaitingForLock(
+            f"Waiting for the rest of an earlier run{so_far}: its process has ended, but its {who} "
+            "still works."
+        )
+    who = found or "a process that this role may not see"
+    return events.WaitingForLock(f"Waiting for the migration lock{so_far}: it is held by {who}.")
+
+
+def not_obtained(answer: Answer, found: Holder | None, wait: float, again: str = AGAIN) -> str:
+    """Say that the wait is over, for whom it was, and what to do."""
+    if answer == "left":
+        busy = ""
+        if found is not None and found.statement is not None:
+            busy = f", {duration(found.statement)} into its statement"
+        still = (
+            "An earlier migration run has ended, but its database connection was still working "
+            f"after {duration(wait)}"
+        )
+        if found is None:
+            return f"{still}, until a moment ago. Nothing was started. {again}."
+        sentence = (
+            f"{still}: {found}{busy}. What it does may still be committed, so nothing was started. "
+        )
+    else:
+        start = f"The migration lock of this database was not obtained within {duration(wait)}: "
+        if found is None:
+            return (
+                f"{start}other processes held it, the last one until a moment ago. Nothing was "
+                f"started. {again}."
+            )
+        sentence = f"{start}it is held by {found}. Nothing was started. "
+    return (
+        f"{sentence}{again} when that is done. Only if you are sure that it hangs, end it with: "
+        f"{terminate(*backends_of(found))}"
+    )
+
+
+def backends_of(found: Holder) -> list[int]:
+    """Return those to end: behind a pooler it has two."""
+    if found.worker_pid in (None, found.pid):
+        return [found.pid]
+    return [found.worker_pid, found.pid]

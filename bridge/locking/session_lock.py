@@ -1,0 +1,193 @@
+"""The migration lock: one migrator at a time on one database.
+
+A session-level advisory lock, in sight of everyone in `pg_locks`, on the connection that runs the
+migrations. So it lives as long as that connection's backend: after `kill -9` a successor waits for
+the backend that still works, and where the lock is lost, so is the migration.
+
+Polled, because a process that waits inside of `pg_advisory_lock` has a snapshot, and a CREATE INDEX
+CONCURRENTLY of the migration that runs waits for that. Whoever has obtained the lock must look
+again what is pending. Nothing here reads or writes the ledger.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import Error as DriverError
+from psycopg2.extensions import cursor as plain_cursor
+from sqlalchemy import Connection
+
+from bridge.database.connection_state import is_idle
+from bridge.database.driver import plain
+from bridge.errors import LockLost
+from bridge.locking.holder import (
+    CHECK_INTERVAL_CAN_BE_SET,
+    CONNECTION_ALIVE,
+    LOCK_CLASS,
+    MIGRATION_LOCK,
+    OWN_LOCK,
+    UNLOCKED_BACKENDS,
+    WAITING_NAME,
+    Answer,
+    holder_name,
+)
+
+_KEYS = {"lock_class": LOCK_CLASS, "lock": MIGRATION_LOCK, "alive": CONNECTION_ALIVE}
+
+# Both keys are taken, because a run behind a pooler may hold the second one alone.
+_TAKE = f"""
+    CASE WHEN NOT pg_try_advisory_lock(%(lock_class)s, %(lock)s) THEN 'held'
+         WHEN NOT EXISTS ({UNLOCKED_BACKENDS})
+              AND pg_try_advisory_lock(%(lock_class)s, %(alive)s) THEN 'ours'
+         WHEN pg_advisory_unlock(%(lock_class)s, %(lock)s) THEN 'left' END
+"""
+
+#: The settings of the session while it migrates, each with its value; as SQL. An idle transaction
+#: must survive the time limits for careless ones, and the server must notice a client that is gone.
+#: A server that does not know one is not asked to set it.
+_SETTINGS = {
+    "idle_in_transaction_session_timeout": "'0'",
+    "idle_session_timeout": "'0'",
+    "tcp_keepalives_idle": "'30'",
+    "tcp_keepalives_interval": "'10'",
+    "tcp_keepalives_count": "'3'",
+    "tcp_user_timeout": "'30000'",
+    "client_connection_check_interval": f"CASE WHEN {CHECK_INTERVAL_CAN_BE_SET} THEN '2s' END",
+}
+_NAMES = ("application_name", *_SETTINGS)
+_SET = ", ".join(
+    f"CASE WHEN current_setting('{name}', true) IS NOT NULL AND {value} IS NOT NULL "
+    f"THEN set_config('{name}', {value}, false) END"
+    for name, value in _SETTINGS.items()
+)
+
+# A session with another backend than the driver was told is a pooler's, where a lock would stay
+# with a connection that others get next.
+_TRY = f"""
+WITH before AS MATERIALIZED (
+    SELECT ARRAY[{", ".join(f"current_setting('{name}', true)" for name in _NAMES)}] AS settings,
+           %(pid)s IS NULL OR pg_backend_pid() = %(pid)s AS is_ours
+), attempt AS MATERIALIZED (
+    SELECT CASE WHEN is_ours THEN {_TAKE} ELSE 'pooled' END AS answer FROM before
+)
+SELECT answer, settings, pg_backend_pid(),
+       CASE answer WHEN 'ours' THEN set_config('application_name', %(name)s, false)
+                   WHEN 'pooled' THEN NULL
+                   ELSE set_config('application_name', '{WAITING_NAME}', false) END,
+       CASE WHEN answer <> 'pooled' THEN ROW({_SET}) END
+  FROM attempt, before
+"""  # noqa: S608 - constants
+
+# A lock that the session has would be counted twice.
+_KEEP = f"""
+SELECT coalesce(bool_and(CASE WHEN there THEN true
+                              ELSE pg_try_advisory_lock(%(lock_class)s, key) END), false),
+       set_config('application_name', %(name)s, false), ROW({_SET})
+  FROM (SELECT key, EXISTS (SELECT FROM {OWN_LOCK}) AS there
+          FROM unnest(ARRAY[%(lock)s, %(alive)s]) AS key) AS keys
+"""  # noqa: S608 - constants
+
+_RELEASE = """
+SELECT pg_backend_pid(), pg_advisory_unlock(%(lock_class)s, %(alive)s),
+       pg_advisory_unlock(%(lock_class)s, %(lock)s)
+"""
+
+
+@dataclass
+class SessionLock:
+    """The lock on the session of one connection, which is in no transaction.
+
+    `pooler` is the setting: with "no" the session is ours although another backend answers.
+    """
+
+    connection: Connection
+    pooler: str = "auto"
+    #: The backend that holds it; None while it is not held.
+    pid: int | None = None
+    #: What others are shown.
+    shown: str = holder_name("")
+    _before: list[str | None] | None = None
+
+    def attempt(self) -> Answer:
+        """Try once to take it. A connection that was cut while it waited is made anew."""
+        if self.real.closed:
+            self.connection.invalidate()
+        real = self.real
+        told = None if self.pooler == "no" else real.info.backend_pid
+        row = self._outside(_TRY, {**_KEYS, "pid": told, "name": self.shown})
+        answer: Answer = row[0]
+        if answer != "pooled" and self._before is None:
+            self._before = row[1]
+        if answer == "ours":
+            self.pid = row[2]
+        return answer
+
+    def show(self, migration: str) -> None:
+        """Show others which migration runs next."""
+        name = holder_name(migration)
+        if name != self.shown:
+            send = self._outside if is_idle(self.real) else self._run
+            send("SELECT set_config('application_name', %(name)s, false)", {"name": name})
+            self.shown = name
+
+    def keep(self) -> None:
+        """Take it again, with its settings, after a statement that may have let go of it.
+
+        Raises LockLost if another process has it now. It may be called in a transaction.
+        """
+        if not self._run(_KEEP, {**_KEYS, "name": self.shown})[0]:
+            raise LockLost(
+                "The file let go of the migration lock, and another process has it now. What was "
+                "not committed is rolled back. Leave the session's advisory locks and DISCARD ALL "
+                "out of the file, and run the same command again."
+            )
+
+    def release(self) -> None:
+        """Give back the lock and the settings.
+
+        A connection in trouble is cut instead, and so is one that did not hold the lock any more:
+        nobody else must get a session that holds it.
+        """
+        if self._before is None:
+            return
+        before, self._before = self._before, None
+        try:
+            self.real.rollback()
+            if self.pid is not None:
+                released = self._outside(_RELEASE, _KEYS)
+                if released != (self.pid, True, True):
+                    raise DriverError("the lock was not given back")  # noqa: TRY301
+            self._put_back(before)
+        except DriverError:
+            with suppress(Exception):
+                self.connection.invalidate()
+        self.pid = None
+
+    def _put_back(self, before: list[str | None]) -> None:
+        changed = [(n, v) for n, v in zip(_NAMES, before, strict=True) if v is not None]
+        values = ", ".join(["set_config(%s, %s, false)"] * len(changed))
+        self._outside(f"SELECT {values}", [each for pair in changed for each in pair])
+
+    @property
+    def real(self) -> Any:
+        """The driver's connection, past its guard."""
+        return plain(self.connection.connection.dbapi_connection)
+
+    def _outside(self, statement: str, values: Any) -> Any:
+        """Send a statement that is a transaction of its own."""
+        real = self.real
+        before = real.autocommit
+        if not before:
+            real.autocommit = True
+        try:
+            return self._run(statement, values)
+        finally:
+            if not (before or real.closed):
+                real.autocommit = False
+
+    def _run(self, statement: str, values: Any) -> Any:
+        with self.real.cursor(cursor_factory=plain_cursor) as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchone()
