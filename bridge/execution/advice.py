@@ -53,6 +53,22 @@ _ADVICE_ON_WORDS = (
         ),
     ),
     (
+        re.compile(r"can't adapt type '([^']+)'"),
+        (
+            "Migrations run on psycopg2, whichever driver the URL names, and it does not know "
+            "the type {0}. Send an ordinary value: json.dumps(...) for JSON, for example."
+        ),
+    ),
+    (
+        re.compile(
+            r"'(?:[\w.]*cursor|connection|DriverConnection)' object has no attribute '([^']+)'"
+        ),
+        (
+            "Migrations run on psycopg2, whichever driver the URL names, and psycopg2 has no {0}() "
+            "there. For COPY, use copy_expert() of its cursor."
+        ),
+    ),
+    (
         re.compile(r'extension "([^"]+)" is not available'),
         (
             "This server has no extension {0}. The embedded PostgreSQL comes without most "

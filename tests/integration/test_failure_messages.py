@@ -292,17 +292,64 @@ def test_a_new_enum_value_used_too_early(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "told"),
     [
-        "db.get_bind().connect()",
-        "db.get_bind().raw_connection()",
-        "db.execute(text('SELECT 1')); db.get_bind().begin()",
+        (
+            "db.get_bind().raw_connection()",
+            "db.get_bind().raw_connection() would be a second connection, outside of this "
+            "migration's transaction. Use db.connection().connection, which is the same as the "
+            "Session's; or create_engine(db.get_bind().url), if a second one is meant.",
+        ),
+        (
+            "db.get_bind().dispose()",
+            "db.get_bind() is the Engine of this migration's own connection, which it still needs. "
+            "Leave dispose() out.",
+        ),
+        (
+            "db.bind.execution_options(isolation_level='AUTOCOMMIT').connect()",
+            "A connection of db.get_bind() is in the transaction of this migration, and an "
+            "isolation level would end that. Set it with db.connection(execution_options=...) "
+            'before the first statement, or write transaction = "autocommit" at the top of the '
+            "file.",
+        ),
+        (
+            "with db.get_bind().begin() as c: c.execute(text('COMMIT'))",
+            "A connection of db.get_bind() is in the transaction of this migration, and a COMMIT "
+            "or ROLLBACK as text would end that.",
+        ),
     ],
 )
-def test_the_bind_is_no_engine(project: Project, body: str) -> None:
+def test_the_engine_of_a_file_is_its_own_connection(project: Project, body: str, told: str) -> None:
+    assert told in message(project, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            """
+            class Jsonb: pass
+            db.execute(text("SELECT :j"), {"j": Jsonb()})
+            """,
+            "Migrations run on psycopg2, whichever driver the URL names, and it does not know the "
+            "type Jsonb. Send an ordinary value: json.dumps(...) for JSON, for example.",
+        ),
+        (
+            "db.connection().connection.cursor().copy('COPY t FROM STDIN')",
+            "Migrations run on psycopg2, whichever driver the URL names, and psycopg2 has no "
+            "copy() there. For COPY, use copy_expert() of its cursor.",
+        ),
+    ],
+)
+def test_a_file_that_was_written_for_psycopg_3(project: Project, body: str, told: str) -> None:
+    assert told in message(project, body)
+
+
+def test_a_connection_that_ended_the_sessions_transaction(project: Project) -> None:
     assert (
-        "db.get_bind() is a Connection here, already in the migration's transaction: use "
-        "db.connection() to get at it." in message(project, body)
+        "commit() or rollback() of the Connection has ended the Session's transaction, and the "
+        "Session does not know. Use db.commit() and db.rollback()."
+        in message(project, "db.connection().commit()")
     )
 
 
