@@ -47,3 +47,17 @@ def is_silent(connection: Any) -> bool:
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)
     return not poller.poll(0)
+
+
+def has_hung_up(connection: Any) -> bool:
+    """Return whether the server has ended the connection, also while a statement runs.
+
+    False where that cannot be told: Linux has a sign for it that needs no reading.
+    """
+    connection = plain(connection)
+    sign = getattr(select, "POLLRDHUP", None)
+    if connection.closed or sign is None:
+        return bool(connection.closed)
+    poller = select.poll()
+    poller.register(connection.fileno(), sign)
+    return bool(poller.poll(0))

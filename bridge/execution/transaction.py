@@ -23,13 +23,18 @@ from psycopg2 import Error as DriverError
 from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE, STATUS_BEGIN, STATUS_READY
 from psycopg2.extensions import cursor as plain_cursor
 
-from bridge.database.connection_state import is_idle, is_in_failed_transaction, is_in_transaction
+from bridge.database.connection_state import (
+    has_hung_up,
+    is_idle,
+    is_in_failed_transaction,
+    is_in_transaction,
+)
 from bridge.database.driver import plain
 from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import as_text, ends_transaction, rolls_back
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
-from bridge.execution.advice import lost, no_change_inside
+from bridge.execution.advice import GONE_ON, lost, no_change_inside
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.savepoint import Savepoint
@@ -180,11 +185,14 @@ class Work:
         with self._paying:
             self._due = self._owed = None
 
-    def pay_if_due(self) -> None:
-        """Send a commit that has been owed for long enough; to be called every PAY_EVERY seconds.
+    def tend(self) -> None:
+        """Look after the connection; to be called by another thread every PAY_EVERY seconds.
 
-        A commit that fails is noted in `lost`.
+        A commit that has been owed for long enough is sent; one that fails is noted in `lost`.
+        With the session the migration lock is gone, and somebody else may begin.
         """
+        with suppress(Exception):  # of a connection that is closed at this moment
+            self.broken = self.broken or has_hung_up(self.real)
         if self._due is None or time.monotonic() < self._due:
             return
         with self._paying, suppress(MigrationError):
@@ -239,6 +247,11 @@ class Work:
         with self.real.cursor(cursor_factory=plain_cursor) as cursor:
             cursor.execute(statement)
             return cursor.fetchone() if cursor.description else None
+
+    def refuse_broken(self) -> None:
+        """Raise MigrationError if the session has ended, and with it the migration lock."""
+        if self.broken:
+            raise MigrationError(GONE_ON)
 
     def refuse_lost(self) -> None:
         """Raise MigrationError if something that the file commits, or has, is lost."""

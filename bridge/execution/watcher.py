@@ -71,7 +71,7 @@ class Watcher:
         # A thread for the whole run: making one for each commit takes longer than a commit.
         while not over.wait(PAY_EVERY):
             if (work := self._work) is not None:
-                work.pay_if_due()
+                work.tend()
 
     @contextmanager
     def _noting_threads(self) -> Iterator[None]:
@@ -115,6 +115,7 @@ class Watcher:
     ) -> None:
         if (work := self._of_file()) is not None and (pid := _pid_of_other(conn)) is not None:
             work.pay()
+            work.refuse_broken()
             work.own_locks.begins(pid, statement)
 
     def _after_cursor_execute(
@@ -164,6 +165,7 @@ class _Other:
     def send(self, call: Call, statement: Any, _parameters: Any) -> Any:
         """Send a statement, which may look for what the migration has committed."""
         self._work.pay()
+        self._work.refuse_broken()
         pid = self._connection.plain.info.backend_pid
         self._work.own_locks.begins(pid, str(statement or ""))
         try:
