@@ -62,6 +62,16 @@ def stoppable(stop: Stop) -> Iterator[None]:
         _stop.reset(token)
 
 
+class OwnThread(threading.Thread):
+    """A thread of bridge's own, which is no migration's although a migration may be its cause.
+
+    A daemon: at the end of a process nobody waits for it.
+    """
+
+    def __init__(self, target: Callable[..., object], *arguments: object, name: str) -> None:
+        super().__init__(target=target, args=arguments, name=name, daemon=True)
+
+
 def sleep(seconds: float) -> None:
     """Do nothing for so long; raises Stopped if somebody wants this thread to end."""
     stop = _stop.get()

@@ -20,6 +20,7 @@ from bridge.execution.lock_timeout import LockTimeout
 from bridge.locking.blockers import Blocker, blockers_of, described, ending
 from bridge.reporting import events
 from bridge.reporting.numbers import duration
+from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -81,7 +82,7 @@ class LockWaits:
         self._now: _Sent | None = None
         self._stem = ""
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: OwnThread | None = None
         # Before the limit is reached there must be time for a look or two.
         self._after = min(1.0, timeout / 4) if timeout else TELL_AFTER
         self._every = min(1.0, timeout / 4) if timeout else 1.0
@@ -128,7 +129,7 @@ class LockWaits:
             self._limit.before(statement)
         self._now = self._begin_statement(statement)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="bridge-waits", daemon=True)
+            self._thread = OwnThread(self._watch, name="bridge-waits")
             self._thread.start()
 
     def end(self) -> None:

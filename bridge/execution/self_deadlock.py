@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.driver import plain
+from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,10 +69,7 @@ class OwnLocks:
         self._last[pid] = _Statement(statement, threading.get_ident())
         if pid != self.ours and self._closed is None:
             self._closed = threading.Event()
-            watch = threading.Thread(
-                target=self._watch, args=(self._closed,), name="bridge-locks", daemon=True
-            )
-            watch.start()
+            OwnThread(self._watch, self._closed, name="bridge-locks").start()
 
     def ends(self, pid: int | None) -> None:
         """Note the end of the last statement of this backend."""

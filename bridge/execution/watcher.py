@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, event
 from bridge.database.driver import DriverConnection, StandIn
 from bridge.database.driver_class import asking
 from bridge.execution.transaction import PAY_EVERY, Work
+from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -45,7 +46,7 @@ class Watcher:
         for name, listener in listeners.items():
             event.listen(Engine, name, listener)
         over = threading.Event()
-        payer = threading.Thread(target=self._pay, args=(over,), name="bridge-pays", daemon=True)
+        payer = OwnThread(self._pay, over, name="bridge-pays")
         payer.start()
         try:
             with asking(self._connection_class), self._noting_threads():
@@ -78,7 +79,7 @@ class Watcher:
         start = threading.Thread.start
 
         def noting(thread: threading.Thread) -> None:
-            if threading.current_thread() in self._its:
+            if threading.current_thread() in self._its and not isinstance(thread, OwnThread):
                 self._its.add(thread)
             start(thread)
 

@@ -41,7 +41,7 @@ from bridge.locking.messages import not_obtained, waiting
 from bridge.reporting import events
 from bridge.reporting.numbers import duration
 from bridge.reporting.reporter import Reporter
-from bridge.waiting import poll
+from bridge.waiting import OwnThread, poll
 
 #: Seconds without an answer after which it is told.
 TELL_AFTER = 3.0
@@ -279,7 +279,7 @@ def _not_for_ever(
             given_up.set()
             watched.cut()
 
-    thread = threading.Thread(target=watch, name="bridge-queueing", daemon=True)
+    thread = OwnThread(watch, name="bridge-queueing")
     thread.start()
     try:
         yield
