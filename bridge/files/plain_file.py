@@ -225,9 +225,11 @@ def _contents(path: str) -> bytes:
     """Read all of a file, at two thirds of the price of a file object; an OSError if it is none."""
     descriptor = os.open(path, _AS_BYTES)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         more = data = os.read(descriptor, _AT_ONCE)
+        # A pipe has nothing for us, and a device perhaps no end; to ask each time costs as much
+        # as all the rest.
+        if len(data) in {0, _AT_ONCE} and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         while len(more) == _AT_ONCE:
             data += (more := os.read(descriptor, _AT_ONCE))
         return data
