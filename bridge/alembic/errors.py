@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from bridge.errors import BridgeError, UsageError
+from bridge.reporting.escaping import escaped
 
 
 class PlainFilesError(CommandError):
@@ -48,7 +49,7 @@ def errors_for_alembic(config: Config) -> Iterator[None]:
         yield
     except BridgeError as error:
         if under_command_line(config) and not getattr(config.cmd_opts, "raiseerr", False):
-            print(f"FAILED: {error}", file=sys.stderr)  # noqa: T201 - as Alembic does
+            print(f"FAILED: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - as Alembic does
             raise SystemExit(error.exit_code) from error
         if isinstance(error, IrreversibleError):
             raise IrreversiblePlainFilesError(str(error)) from error

@@ -10,6 +10,7 @@ from alembic.script import Script
 from bridge.alembic.errors import IrreversibleError
 from bridge.errors import LedgerError, UsageError
 from bridge.ledger.history import Entry
+from bridge.reporting.escaping import escaped
 from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ class PlainScript(Script):
     @property
     def doc(self) -> str:
         """The description, as listings show it."""
-        return cast("PlainModule", self.module).description
+        return escaped(cast("PlainModule", self.module).description)
+
+    @property
+    def log_entry(self) -> str:
+        """What ``alembic show`` and the verbose listings show."""
+        return escaped(super().log_entry)
 
     @property
     def longdoc(self) -> str:

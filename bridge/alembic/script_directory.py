@@ -31,6 +31,7 @@ from bridge.errors import BridgeError, TryAgain
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.history import Entry, History, build_history
+from bridge.reporting.escaping import escaped
 from bridge.reporting.events import Direction
 
 # What writes a new file is imported when one is written: listings are typed more often.
@@ -149,7 +150,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 # Alembic says "Can't locate" even where there are too many.
                 stems = {entry.stem for entry in self.history.entries}
                 sentence = unknown_revision(str(error.argument), stems, self.settings.folder)
-                raise CommandError(sentence) from error
+                raise CommandError(escaped(sentence)) from error
 
     def _upgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:
         return self.steps_up(destination, current_rev)

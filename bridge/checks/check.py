@@ -17,7 +17,7 @@ from bridge.checks.ignore_comments import Ignored
 from bridge.checks.names import name_problems
 from bridge.checks.rules import RULES, Problem, Severity, problem_of_error
 from bridge.checks.source import CheckedSource, check_source
-from bridge.errors import PlainFileError, UsageError
+from bridge.errors import FilesError, PlainFileError, UsageError
 from bridge.files.folder import listed
 from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile, text_checksum
@@ -102,12 +102,12 @@ def run_check(
     """
     _refuse_unknown(ignore)
     folder = shown(settings.folder)
-    files, others = listed(settings.folder)
+    files, others, no_files = listed(settings.folder)
     files = tuple(PlainFile(folder, file.stem) for file in files)
     checked = {file: _check_file(file, settings.transaction) for file in files}
     checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
     problems = [each for found, _ in checked.values() for each in found.problems]
-    problems += name_problems(folder, files, others)
+    problems += name_problems(folder, files, others, no_files)
     ignored = {file.path: found.ignored for file, (found, _) in checked.items()}
     ignored |= _ignored_by_helpers(problems)
     if base is not None:
@@ -117,12 +117,13 @@ def run_check(
         problems = [p for p in problems if not (p.path in merged and RULES[p.id].style)]
         problems += base_problems(folder, checksums, git)
     not_asked = None
-    if request is not None and any(RULES[each.id].before_database for each in problems):
-        not_asked = "The database was not asked: correct the names of the files first."
-    elif request is not None:
+    if request is not None:
         from bridge.checks.database import database_problems  # it needs SQLAlchemy
 
-        problems += database_problems(request, folder, settings)
+        try:
+            problems += database_problems(request, folder, settings)
+        except FilesError:  # it is among the problems, and stops a run before it connects
+            not_asked = "The database was not asked: correct the names of the files first."
     left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
     left = [_as_error(each) for each in left] if strict else left
     return Checked(folder, len(files), tuple(_in_order(left)), not_asked)

@@ -17,6 +17,8 @@ from bridge.files.unnumbered import look_at
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bridge.files.name_faults import NameFault
+
 #: The rules of the kinds of `NameFault`.
 _RULES: Final = {
     "too-long": "name-too-long",
@@ -29,11 +31,17 @@ _RULES: Final = {
 
 
 def name_problems(
-    folder: str, files: Sequence[PlainFile], others: Sequence[str]
+    folder: str,
+    files: Sequence[PlainFile],
+    others: Sequence[str],
+    no_files: Sequence[NameFault] = (),
 ) -> Iterator[Problem]:
-    """Find what is wrong with the names; `others` are the stems of files without a number."""
+    """Find what is wrong with the names; `others` are the stems of files without a number.
+
+    `no_files` is what is wrong with what has such a name and is no file.
+    """
     found = look_at(folder, others, files)
-    for fault in (*name_faults(folder, files), *found.faults, *found.doubts):
+    for fault in (*no_files, *name_faults(folder, files), *found.faults, *found.doubts):
         rule = _RULES.get(fault.kind) or ("syntax-error" if fault.line else "unreadable-file")
         path = PlainFile(folder, fault.stem).path
         yield problem_in_words(rule, path, fault.line, fault.sentence)

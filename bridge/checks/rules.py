@@ -34,8 +34,6 @@ class Rule:
     style: bool = False
     #: Whether the first problem in a file stands for all of them.
     once_per_file: bool = False
-    #: Whether a run would stop before it looks at a database: it cannot tell the files apart.
-    before_database: bool = False
 
 
 _E, _W = Severity.ERROR, Severity.WARNING
@@ -59,12 +57,12 @@ RULES: Final = {
         Rule("needs-autocommit", _E, style=True),
         Rule("autocommit-other-work", _W, style=True, once_per_file=True),
         # the names of all
-        Rule("no-migration", _E, refused=True, before_database=True),
-        Rule("no-number", _E, refused=True, before_database=True),
+        Rule("no-migration", _E, refused=True),
+        Rule("no-number", _E, refused=True),
         Rule("never-run", _W),
-        Rule("same-name", _E, refused=True, before_database=True),
-        Rule("unreadable-name", _E, refused=True, before_database=True),
-        Rule("name-too-long", _E, refused=True, before_database=True),
+        Rule("same-name", _E, refused=True),
+        Rule("unreadable-name", _E, refused=True),
+        Rule("name-too-long", _E, refused=True),
         Rule("number-order", _E),
         Rule("shared-number", _W, style=True),
         # compared with another branch

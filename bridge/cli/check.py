@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
+from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
@@ -91,11 +90,11 @@ def check(
         asks=database or options.embedded or options.database_url is not None,
     )
     if as_json:
-        result(json.dumps(found.to_json(), indent=2))
+        result(json_text(found.to_json(), indent=2))
     else:
         result(*_lines(found))
     if found.not_asked:
-        sys.stderr.write(f"{found.not_asked}\n")
+        Screen().say(found.not_asked)
     raise SystemExit(found.exit_code)
 
 

@@ -28,7 +28,7 @@ def _stems(ctx: typer.Context) -> list[str]:
 
     # Whatever is wrong here is told by the command itself.
     try:
-        files, _ = listed(Settings.load(_config(ctx)).folder)
+        files, _, _ = listed(Settings.load(_config(ctx)).folder)
         return [file.stem for file in files]
     except Exception:  # noqa: BLE001
         return []

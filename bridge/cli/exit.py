@@ -16,7 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from bridge.errors import BridgeError, Interrupted, MigrationError, UsageError
-from bridge.reporting.screen import Screen, Style
+from bridge.reporting.escaping import escaped
+from bridge.reporting.screen import Screen, Style, Styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ def ending(
             json_reporter.error(str(error), error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
-            screen.say(*shown, f"{screen.styled('Error:', Style.RED)} {error}")
+            screen.say(*shown, (Styled("Error:", Style.RED), f" {error}"))
         # Not typer.Exit: inside a group of Click's nobody would catch it.
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:
@@ -165,7 +166,7 @@ def confirmed(question: str, *, refusal: str) -> bool:
     """Ask at the terminal; without one, raise `refusal` as the error."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(refusal)
-    return typer.confirm(question, err=True)
+    return typer.confirm(escaped(question), err=True)
 
 
 def in_order() -> None:

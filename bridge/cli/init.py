@@ -101,7 +101,7 @@ def _lines(setup: Setup, command: str) -> list[str]:
 def _files(folder: Path) -> str:
     from bridge.files.folder import listed
 
-    files, others = listed(str(folder))
+    files, others, _ = listed(str(folder))
     if not files:
         return "no migration among its files yet" if others else "no file yet"
     first, last = files[0].stem, files[-1].stem

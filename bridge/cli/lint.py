@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli.options import options_of
+from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
+from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
     from bridge.checks.lint import Linted
@@ -88,9 +88,8 @@ def lint(
         from bridge.checks.lint import run_lint
 
         found = run_lint(request, names=files or (), base=base, ignore=ignore or ())
-    result(json.dumps(found.to_json(), indent=2)) if as_json else result(*_lines(found))
-    for line in _not_looked_at(found):
-        sys.stderr.write(f"{line}\n")
+    result(json_text(found.to_json(), indent=2)) if as_json else result(*_lines(found))
+    Screen().say(*_not_looked_at(found))
     raise SystemExit(found.exit_code)
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.reporting import events
+from bridge.reporting.escaping import json_text
 from bridge.reporting.output import result
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def lock(
             if cancel:
                 lines = [_cancelled(here, found, yes=yes)]
             else:
-                lines = [json.dumps(found.to_json())] if as_json else found.lines
+                lines = [json_text(found.to_json())] if as_json else found.lines
     result(*lines)
 
 

@@ -13,8 +13,9 @@ import typer
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.reporting import events
+from bridge.reporting.escaping import in_one_line
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
+from bridge.reporting.output import verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ def rehearse(
             else:
                 reporter.tell(events.Note("Nothing to rehearse: no migration is pending."))
                 lines = []
-    result(*lines)
+    verbatim(*lines)
 
 
 def _is_embedded(request: Request) -> bool:
@@ -112,9 +113,9 @@ def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
         reporter.tell(events.Note(line))
     lines: list[str] = []
     for file in found.done:
-        lines += [f"-- {Path(file.path).name}", *([file.sql] if file.sql else []), ""]
+        lines += [f"-- {in_one_line(Path(file.path).name)}", *([file.sql] if file.sql else []), ""]
     if found.left:
-        lines += [f"-- not rehearsed: {_left(found)}"]
+        lines += [f"-- not rehearsed: {in_one_line(_left(found))}"]
     return lines
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ import typer
 from bridge.cli.options import options_of
 from bridge.findings import Severity
 from bridge.reporting import events
+from bridge.reporting.escaping import json_text
 from bridge.reporting.output import as_long_as_it_is_read, result
 from bridge.reporting.screen import Screen
 
@@ -75,7 +75,7 @@ def status(
 
         found = overview_of_files(request.settings()) if offline else overview(request)
         if as_json:
-            result(json.dumps(found.to_json(), indent=2))
+            result(json_text(found.to_json(), indent=2))
         else:
             _show(found)
             _tell(found, request.reporter)

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING
 
 from bridge.operations.status import Migration, MigrationState
+from bridge.reporting.escaping import in_one_line
 from bridge.reporting.numbers import counted, duration
 from bridge.reporting.screen import Screen, Style
 
@@ -120,7 +121,7 @@ def harmless(text: str, encoding: str = "utf-8") -> str:
 
 def _cells(each: Migration, encoding: str, *, at: str) -> tuple[str, str, str, str, str]:
     return (
-        harmless(each.version, encoding),
+        harmless(in_one_line(each.version), encoding),
         str(each.state),
         at,
         _took(each.execution_ms),

@@ -17,6 +17,8 @@ from bridge.files.plain_file import PlainFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridge.files.name_faults import NameFault
+
 #: One or more names of such files with a number, divided by what no name of a file holds.
 _NUMBERED_FILES: Final = re.compile(r"(?:[0-9][a-z0-9_]{0,254}\.py(?:/|\Z))+")
 
@@ -45,22 +47,29 @@ def scan(folder: str, *, beginning: bool = False) -> Folder:
     from bridge.files.name_faults import name_faults
     from bridge.files.unnumbered import look_at
 
-    files, others = listed(folder)
+    files, others, no_files = listed(folder)
     found = look_at(folder, others, files, beginning=beginning)
-    faults = [*name_faults(folder, files), *found.faults]
+    faults = [*no_files, *name_faults(folder, files), *found.faults]
     if faults:
         raise FilesError("\n".join(map(str, faults)))
     return Folder(folder, files)
 
 
-def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str]]:
+def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str], list[NameFault]]:
     """List the numbered files of `folder` and the stems of its others, unchecked, in order.
 
-    Raises FolderMissing if there is no such folder, FilesError if it cannot be read.
+    And the faults of what is called like a file that is looked at, and is none. Raises
+    FolderMissing if there is no such folder, FilesError if it cannot be read.
     """
-    stems = sorted(_stems(folder))
+    stems, faults = [], []
+    for stem, is_file in sorted(_entries(folder)):
+        fault = None if is_file else _no_file(PlainFile(folder, stem))
+        if fault is None:
+            stems.append(stem)
+        else:
+            faults.append(fault)
     files = tuple(PlainFile(folder, stem) for stem in stems if stem[0] in _DIGITS)
-    return files, [stem for stem in stems if stem[0] not in _DIGITS]
+    return files, [stem for stem in stems if stem[0] not in _DIGITS], faults
 
 
 def ordinary_stems(folder: str) -> list[str] | None:
@@ -68,27 +77,32 @@ def ordinary_stems(folder: str) -> list[str] | None:
 
     Quick, for the start that has nothing to do: it makes no objects, and raises nothing.
     """
+    names: list[str] = []
+    no_files: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
+            for entry in entries:
+                # Only of a link does the system have to be asked what it is.
+                (names if entry.is_file() else no_files).append(entry.name)
     except OSError:
         return None
+    if any(map(_is_looked_at, no_files)):
+        return None
     if not _NUMBERED_FILES.fullmatch("/".join(names)):
+        # As _is_looked_at, without a call for each.
         names = [name for name in names if name.endswith(".py") and name[0] not in "._"]
         if not _NUMBERED_FILES.fullmatch("/".join(names)):
             return None
     return sorted([name[:-3] for name in names])
 
 
-def _stems(folder: str) -> Iterator[str]:
-    """List the stems of the files that Python would import by name, private ones excepted."""
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    """List the stems of what is called like a module, not a private one, and which are files."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                name = entry.name
-                # A dangling link is not a folder: it is kept, and reading it is an error.
-                if name.endswith(".py") and name[0] not in "._" and not _is_folder(entry):
-                    yield name[:-3]
+                if _is_looked_at(entry.name):
+                    yield entry.name[:-3], _is_file(entry)
     except FileNotFoundError as error:
         raise FolderMissing(
             f"The folder of migrations {folder} does not exist. `version_locations` in alembic.ini "
@@ -107,9 +121,20 @@ def _stems(folder: str) -> Iterator[str]:
         ) from error
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_looked_at(name: str) -> bool:
+    return name.endswith(".py") and name[0] not in "._"
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir()
+        return entry.is_file()
     except OSError:
-        # A link to itself, say. It is there, so reading it must fail, not be forgotten.
-        return False
+        return False  # a link to itself, say
+
+
+def _no_file(file: PlainFile) -> NameFault | None:
+    from bridge.files.name_faults import NameFault
+    from bridge.files.unreadable import why_no_file
+
+    why = why_no_file(file.path)
+    return None if why is None else NameFault("unreadable", file.stem, None, file.path, why)

@@ -7,8 +7,10 @@ and nothing here ever executes the file.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import re
+import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,8 +31,9 @@ __all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
 _NUMBER: Final = re.compile(r"[0-9]*")
 
-#: How a file is opened, and how many bytes of it are read at once; few have more.
-_AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+#: How a file is opened: what is none, a named pipe say, is not waited for.
+_AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+#: How many bytes of it are read at once; few have more.
 _AT_ONCE: Final = 1 << 16
 
 #: White space that does not count at the end of a line, and how it stands there.
@@ -207,7 +210,9 @@ class PlainFile:
         try:
             return _contents(path)
         except OSError as error:
-            raise PlainFileError(path, None, _unreadable(error)) from error
+            from bridge.files.unreadable import why_not_read
+
+            raise PlainFileError(path, None, why_not_read(path, error)) from error
 
 
 def _written(header: Header) -> Header:
@@ -217,10 +222,14 @@ def _written(header: Header) -> Header:
 
 
 def _contents(path: str) -> bytes:
-    """Read all of a file, at two thirds of the price of a file object."""
+    """Read all of a file, at two thirds of the price of a file object; an OSError if it is none."""
     descriptor = os.open(path, _AS_BYTES)
     try:
         more = data = os.read(descriptor, _AT_ONCE)
+        # A pipe has nothing for us, and a device perhaps no end; to ask each time costs as much
+        # as all the rest.
+        if len(data) in {0, _AT_ONCE} and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         while len(more) == _AT_ONCE:
             data += (more := os.read(descriptor, _AT_ONCE))
         return data
@@ -241,16 +250,3 @@ def _decoded(data: bytes) -> str:
     from importlib.util import decode_source
 
     return decode_source(data)
-
-
-def _unreadable(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    if isinstance(error, FileNotFoundError):
-        return (
-            f"this file cannot be read: {reason}. It was removed, or is a link to a file that "
-            "does not exist: put the file back, or remove the link."
-        )
-    return (
-        f"this file cannot be read: {reason}. Give the user that runs migrations the right to "
-        "read it."
-    )

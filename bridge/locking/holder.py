@@ -43,12 +43,15 @@ CHECK_INTERVAL_CAN_BE_SET = """
 """
 
 #: SQL: the backends that run such a statement, whether or not its client still lives. Or one of a
-#: client without a name that a pooler has given this connection next. From the function below
-#: pg_stat_activity, whose joins a new backend takes a millisecond to plan.
+#: client without a name that a pooler has given this connection next. Any role can take the name,
+#: so it counts only for one that could run this role's migrations: this role, a member of it or a
+#: superuser, who is a member of every role. From the function below pg_stat_activity, whose joins a
+#: new backend takes a millisecond to plan.
 UNLOCKED_BACKENDS = f"""
     SELECT pid FROM pg_stat_get_activity(NULL)
      WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND state = 'active' AND pid <> pg_backend_pid() AND application_name = '{UNLOCKED_NAME}'
+       AND pg_has_role(usesysid, current_user, 'MEMBER')
 """  # noqa: S608 - a constant
 
 #: SQL to follow FROM: one row if this very session holds the lock whose second key is `key`.

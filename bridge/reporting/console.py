@@ -10,11 +10,12 @@ import textwrap
 import time
 
 from bridge.reporting import events
+from bridge.reporting.escaping import in_one_line
 from bridge.reporting.events import Direction
 from bridge.reporting.numbers import duration
 from bridge.reporting.output import result
 from bridge.reporting.reporter import Reporter
-from bridge.reporting.screen import Screen, Style
+from bridge.reporting.screen import Line, Screen, Style, Styled
 
 #: Sets of parameters of one statement that are shown; there can be thousands.
 _PARAMETER_SETS = 10
@@ -55,41 +56,39 @@ class ConsoleReporter(Reporter):
             case events.Note():
                 self._say(event.message)
             case events.Warned():
-                self._insist(f"{self._styled('Warning:', Style.YELLOW)} {event.message}")
+                self._insist((Styled("Warning:", Style.YELLOW), f" {event.message}"))
             case events.MigrationStarted():
                 self._start(event)
             case events.Statement():
                 self._show(event)
             case events.MigrationBlocked():
                 self.screen.say(event.message)  # and nothing else: it may come from another thread
-            case events.MigrationFinished(migration=stem):
+            case events.MigrationFinished():
                 done = "done" if event.direction is Direction.UPGRADE else "reverted"
-                self._say(f"  {stem}  {self._styled(done, Style.GREEN)} in {_took(event.seconds)}")
-            case events.MigrationFailed(migration=stem):
-                failed = self._styled("stopped" if event.interrupted else "failed", Style.RED)
-                self._insist(f"  {stem}  {failed} after {_took(event.seconds)}")
+                self._say(_ended(event, Styled(done, Style.GREEN), "in"))
+            case events.MigrationFailed():
+                failed = "stopped" if event.interrupted else "failed"
+                self._insist(_ended(event, Styled(failed, Style.RED), "after"))
             case events.Result():
                 self.screen.rest()
                 result(event.message)
 
-    def _styled(self, text: str, style: Style) -> str:
-        return self.screen.styled(text, style)
-
-    def _say(self, line: str) -> None:
+    def _say(self, line: Line) -> None:
         self.screen.rest()
         if not self._quiet:
             self.screen.say(line)
 
-    def _insist(self, line: str) -> None:
+    def _insist(self, line: Line) -> None:
         self.screen.rest()
         self.screen.say(line)
 
     def _start(self, event: events.MigrationStarted) -> None:
         self._waiting_since = None
-        stem = event.migration
+        stem = in_one_line(event.migration)
         doing = "" if event.direction is Direction.UPGRADE else "reverting: "
         description = " ".join(event.description.split())
-        self._say(f"  {self._styled(stem, Style.BOLD)}  {doing}{description}".rstrip())
+        about = f"  {doing}{description}".rstrip()
+        self._say(("  ", Styled(stem, Style.BOLD), about))
         if not self._quiet:
             self.screen.watch(
                 stem, lambda seconds: f"  {stem}  still running ({duration(seconds)})"
@@ -102,7 +101,7 @@ class ConsoleReporter(Reporter):
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         if event.parameters and self._show_parameters:
             lines.append(f"    parameters: {_shown(event.parameters)}")
-        self.screen.say(*(self._styled(line, Style.DIM) for line in lines))
+        self.screen.say(*((Styled(line, Style.DIM),) for line in lines))
 
     def _wait_for_server(self, event: events.WaitingForServer) -> None:
         so_far = f" ({duration(event.seconds)} so far)" if event.seconds >= 1 else ""
@@ -127,6 +126,12 @@ class ConsoleReporter(Reporter):
 
 def _capitalized(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}"
+
+
+def _ended(
+    event: events.MigrationFinished | events.MigrationFailed, how: Styled, after: str
+) -> Line:
+    return (f"  {in_one_line(event.migration)}  ", how, f" {after} {_took(event.seconds)}")
 
 
 def _took(seconds: float) -> str:

@@ -6,7 +6,6 @@ Parameters of statements are written only where that is asked for, and passwords
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from bridge.reporting import events
+from bridge.reporting.escaping import json_text
 from bridge.reporting.events import Direction
 from bridge.reporting.reporter import Reporter
 
@@ -79,7 +79,7 @@ class JsonReporter(Reporter):
     def write(self, event: str, *, level: str = "info", **fields: object) -> None:
         """Write one line; a reader that went away is no reason to stop the run."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"ts": now, "level": level, "event": event, **fields}, default=str)
+        line = json_text({"ts": now, "level": level, "event": event, **fields}, default=str)
         with self._lock, suppress(OSError, ValueError, AttributeError):
             self._stream.write(f"{line}\n")  # type: ignore[union-attr]
             self._stream.flush()  # type: ignore[union-attr]

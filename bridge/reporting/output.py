@@ -7,12 +7,19 @@ import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from bridge.reporting.escaping import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def result(*lines: str) -> None:
-    """Write what the command was asked for to standard output."""
+    """Write what the command was asked for to standard output, for a person to read."""
+    verbatim(*map(escaped, lines))
+
+
+def verbatim(*lines: str) -> None:
+    """Write SQL to standard output, as it stands."""
     with as_long_as_it_is_read(), _names_as_they_are():
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()

@@ -12,6 +12,24 @@ from bridge.reporting import events
 log = logging.getLogger("bridge")
 
 
+def _escape(record: logging.LogRecord) -> bool:
+    """Let no name and no message that a server has sent forge another line of the log."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_shown, record.args))
+    return True
+
+
+def _shown(argument: object) -> object:
+    if not isinstance(argument, (str, BaseException)) or str(argument).isprintable():
+        return argument
+    from bridge.reporting.escaping import escaped  # most starts write what is in order
+
+    return escaped(str(argument))
+
+
+log.addFilter(_escape)
+
+
 class Reporter:
     """Receives each event of a run, and does nothing; the base of those that do something.
 

@@ -19,6 +19,8 @@ from enum import StrEnum
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
+from bridge.reporting.escaping import escaped, in_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -39,6 +41,20 @@ class Style(StrEnum):
     RED = "1;31"
     GREEN = "32"
     YELLOW = "33"
+
+
+class Styled:
+    """A piece of a line in that style."""
+
+    __slots__ = ("style", "text")
+
+    def __init__(self, text: str, style: Style) -> None:
+        self.text = text
+        self.style = style
+
+
+#: A line, or its pieces.
+Line = str | tuple[str | Styled, ...]
 
 
 class Screen:
@@ -70,11 +86,12 @@ class Screen:
         self._put_back: list[Callable[[], object]] = []
 
     def styled(self, text: str, style: Style) -> str:
-        """Return the text in that style, or as it is where there are no colours."""
+        """Return the text, escaped, in that style; without it where there are no colours."""
+        text = escaped(text)
         return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text
 
-    def say(self, *lines: str) -> None:
-        """Write lines that stay, after everything that was printed before them."""
+    def say(self, *lines: Line) -> None:
+        """Write lines that stay, escaped, after everything that was printed before them."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stdout.flush()
         with self._lock:
@@ -82,7 +99,7 @@ class Screen:
             if self._unfinished:
                 self._write("\n")
                 self._unfinished = False
-            self._write("".join(f"{line}\n" for line in lines))
+            self._write("".join(f"{self._shown(line)}\n" for line in lines))
 
     def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
         """Show that something goes on, until `rest` or the next `watch`.
@@ -124,6 +141,13 @@ class Screen:
                 self._unfinished = not text.endswith("\n")
             return stream.write(text)
 
+    def _shown(self, line: Line) -> str:
+        pieces = (line,) if isinstance(line, str) else line
+        return "".join(
+            self.styled(each.text, each.style) if isinstance(each, Styled) else escaped(each)
+            for each in pieces
+        )
+
     def _move(self, label: str, over: threading.Event) -> None:
         began = time.monotonic()
         pause, turn = _CALM, 0
@@ -144,7 +168,8 @@ class Screen:
     def _draw(self, text: str, turn: int) -> None:
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
-        line = f"  {frames[turn % len(frames)]} {text}"[: shutil.get_terminal_size().columns - 1]
+        width = shutil.get_terminal_size().columns - 1
+        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[:width]
         # The cursor goes back to the start, so that what a program of the migration's own
         # prints, past us, begins there.
         self._write(f"\r\x1b[2K{self.styled(line, Style.DIM)}\r")

@@ -18,8 +18,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: What a client reads.
-DETAIL = "The database is not up to date with this application. Try again later."
+#: Why a WebSocket is closed, as its client reads it.
+REASON = "The database is not up to date with this application. Try again later."
 #: Close code of a WebSocket: "Try Again Later".
 TRY_AGAIN_LATER = 1013
 #: What an ASGI server offers that can answer the opening of a WebSocket like a request.
@@ -30,7 +30,8 @@ class Gate:
     """Lets requests through to `app` once `startup` is ready; until then only those to `allow`.
 
     `allow` holds exact paths, and prefixes that end with ``/*``; the paths of probes belong
-    there. `retry_after` is what clients are told to wait, in seconds.
+    there. The answer tells the state of the Startup, and nothing else of what it knows.
+    `retry_after` is what clients are told to wait, in seconds.
     """
 
     def __init__(
@@ -51,16 +52,16 @@ class Gate:
         ):
             await self._app(scope, receive, send)
             return
-        status_code, body = await self._startup.health()
+        status_code, known = await self._startup.health()
         if status_code == HTTPStatus.OK:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer("http.response", status_code, body, send)
+            await self._answer("http.response", status_code, known, send)
         elif DENIAL in (scope.get("extensions") or {}):
-            await self._answer(DENIAL, status_code, body, send)
+            await self._answer(DENIAL, status_code, known, send)
         else:
             await receive()
-            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": DETAIL})
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": REASON})
 
     def _is_allowed(self, scope: Scope) -> bool:
         # Under a mount, `path` begins with `root_path` in newer servers and not in older ones.
@@ -69,8 +70,9 @@ class Gate:
             path = path[len(root) :]
         return path in self._exact or path.startswith(self._prefixes)
 
-    async def _answer(self, kind: str, status: int, body: dict[str, Any], send: Send) -> None:
-        content = json.dumps({"detail": DETAIL} | body).encode()
+    async def _answer(self, kind: str, status: int, known: dict[str, Any], send: Send) -> None:
+        # Anybody may ask. What else is known names migrations, and perhaps a server and a role.
+        content = json.dumps({"state": known["state"]}).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),

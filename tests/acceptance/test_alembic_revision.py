@@ -162,9 +162,12 @@ def test_what_a_line_cannot_have_is_refused_and_nothing_is_written(
 
 def test_what_is_there_already_is_never_overwritten(folder_project: Project) -> None:
     write_three(folder_project)
-    # Not a migration to the scan, but in the way.
     in_the_way = folder_project.migrations / "004_x.py"
-    in_the_way.mkdir()
+    # It was not there when the number was chosen.
+    folder_project.ini(extra="template = new.mako\n")
+    (folder_project.path / "new.mako").write_text(
+        f"<% open({str(in_the_way)!r}, 'w').close() %>def upgrade(db): pass\n"
+    )
     refused = folder_project.alembic("revision", "-m", "x")
     assert refused.returncode == 4
     assert refused.stderr == (

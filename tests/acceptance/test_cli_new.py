@@ -95,10 +95,17 @@ def test_without_a_folder_it_says_what_to_type(folder_project: Project) -> None:
 
 def test_what_is_there_is_never_overwritten(folder_project: Project) -> None:
     in_the_way = folder_project.migrations / "001_add_widgets.py"
-    in_the_way.mkdir()  # not a migration to the scan
-    assert refused(folder_project, FilesError) == (
+    # It was not there when the number was chosen.
+    folder_project.ini(extra="template = new.mako\n")
+    (folder_project.path / "new.mako").write_text(
+        f"<% open({str(in_the_way)!r}, 'w').close() %>def upgrade(db): pass\n"
+    )
+    with pytest.raises(FilesError) as caught:
+        new(folder_project)
+    assert str(caught.value) == (
         f"{in_the_way} exists already, and was not changed. Rename or remove it."
     )
+    assert in_the_way.read_text() == ""
 
 
 def test_a_template_of_the_team_s_own_is_used(folder_project: Project) -> None:

@@ -145,7 +145,7 @@ def test_an_application_answers_while_it_migrates_in_the_background(
         )
         refused = client.get("/")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
-        assert refused.json()["pending"] == ["002_wait"]
+        assert refused.json() == {"state": "migrating"}
         with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
             pytest.fail("it connected")
         gate.open()

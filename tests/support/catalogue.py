@@ -34,6 +34,7 @@ PIECES = (
     "execution.transaction",
     "files.name_faults",
     "files.unnumbered",
+    "files.unreadable",
 )
 _UNKNOWN = "{…}"
 _SENTENCE = 4  # words

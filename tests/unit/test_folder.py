@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
+from bridge.errors import BridgeError, FilesError, FolderMissing, PlainFileError, UsageError
 from bridge.files.folder import ordinary_stems, scan
 from bridge.files.name_faults import name_faults
 from bridge.files.numbering import new_stem, next_number, order_disagreements, slugify
 from bridge.files.plain_file import PlainFile
+from support.no_files import NO_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ contents = st.lists(
 ).map(lambda names: sorted({name for name in names if name.strip(".")}))  # fmt: skip
 
 
-@given(contents, st.sampled_from(["file", "folder", "dangling", "loop"]))
+@given(contents, st.sampled_from(["file", *NO_FILES]))
 def test_the_quick_listing_says_what_the_whole_one_says_or_nothing(
     names: list[str], kind: str
 ) -> None:
@@ -61,15 +62,10 @@ def test_the_quick_listing_says_what_the_whole_one_says_or_nothing(
         folder = Path(place)
         fill(folder, *names, text="x = 1\n")
         odd = folder / "002_odd.py"
-        match kind:
-            case "file":
-                odd.write_text(UPGRADE)
-            case "folder":
-                odd.mkdir()
-            case "dangling":
-                odd.symlink_to(folder / "nothing")
-            case "loop":
-                odd.symlink_to(odd)
+        if kind == "file":
+            odd.write_text(UPGRADE)
+        else:
+            NO_FILES[kind][0](odd)
         if (quickly := ordinary_stems(place)) is not None:
             assert quickly == stems(place)
 
@@ -109,10 +105,44 @@ def test_files_may_share_a_number(tmp_path: Path) -> None:
 def test_what_is_not_a_migration_is_left_alone(tmp_path: Path) -> None:
     folder = fill(tmp_path, "__init__.py", "_001_a.py", ".002_b.py", "003_c.sql", "004_d.pyc", "py")
     fill(tmp_path, "005_e.py.bak", "006_f", "007_g.PY", "README.md", ".py")
-    (tmp_path / "004_folder.py").mkdir()
     (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "link.py").symlink_to(tmp_path / "__pycache__")
+    (tmp_path / "_folder.py").mkdir()
+    os.mkfifo(tmp_path / "008_pipe")
     assert stems(folder) == []
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("name", ["004_x.py", "v004_x.py", "helper.py"])
+def test_what_is_called_like_a_module_and_is_no_file_is_an_error(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    make, told = NO_FILES[kind]
+    folder = fill(tmp_path, "001_a.py")
+    make(tmp_path / name)
+    assert ordinary_stems(folder) is None
+    assert complaint(folder).startswith(f"{tmp_path}/{name}: {told}")
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_takes_the_place_of_a_file_after_the_scan_is_an_error_too(
+    tmp_path: Path, kind: str
+) -> None:
+    make, told = NO_FILES[kind]
+    (found,) = scan(fill(tmp_path, "004_x.py")).files
+    (tmp_path / "004_x.py").unlink()
+    make(tmp_path / "004_x.py")
+    for read in (found.source, found.checksum, lambda: found.has("0"), found.hold):
+        with pytest.raises(PlainFileError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{tmp_path}/004_x.py: {told}")
+
+
+def test_the_advice_about_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "004_x.py")
+    assert complaint(str(tmp_path)) == (
+        f"{tmp_path}/004_x.py: this is a named pipe, not a file, so it cannot be run. Remove it, "
+        "or give it a name that does not end in .py."
+    )
 
 
 def test_an_empty_folder_is_a_folder(tmp_path: Path) -> None:
@@ -120,15 +150,10 @@ def test_an_empty_folder_is_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_scan_opens_no_numbered_file(tmp_path: Path) -> None:
-    """A link to nowhere is found, and is an error when it is read."""
-    (tmp_path / "001_gone.py").symlink_to(tmp_path / "nowhere")
-    (tmp_path / "002_itself.py").symlink_to(tmp_path / "002_itself.py")
     fill(tmp_path, "003_broken.py", text="this is not Python")
-    found = scan(str(tmp_path)).files
-    assert [file.stem for file in found] == ["001_gone", "002_itself", "003_broken"]
-    for file in found:
-        with pytest.raises(FilesError):
-            _ = file.header
+    (found,) = scan(str(tmp_path)).files
+    with pytest.raises(FilesError):
+        _ = found.header
 
 
 def test_a_link_to_a_file_is_a_migration(tmp_path: Path) -> None:

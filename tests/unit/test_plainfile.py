@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import os
 import re
@@ -8,6 +9,7 @@ import string
 import sys
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -368,12 +370,13 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
-    (tmp_path / "004_x.py").mkdir()
+    (tmp_path / "004_x.py").touch()
     file = PlainFile(str(tmp_path), "004_x")
-    with pytest.raises(FilesError) as caught:
+    denied = PermissionError(errno.EACCES, "Permission denied")  # as root never meets it
+    with patch("os.open", side_effect=denied), pytest.raises(FilesError) as caught:
         file.source()
     assert str(caught.value) == (
-        f"{file.path}: this file cannot be read: Is a directory. Give the user that runs "
+        f"{file.path}: this file cannot be read: Permission denied. Give the user that runs "
         "migrations the right to read it."
     )
 

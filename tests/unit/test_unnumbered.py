@@ -41,7 +41,7 @@ def look(tmp_path: Path, files: dict[str, str], *, beginning: bool = False) -> U
     for stem, text in files.items():
         (tmp_path / f"{stem}.py").write_text(text)
     folder = str(tmp_path)
-    numbered, others = listed(folder)
+    numbered, others, _ = listed(folder)
     found = look_at(folder, others, numbered, beginning=beginning)
     # A run refuses just what is a fault, and a start with nothing to do never answers for it.
     if found.faults:
