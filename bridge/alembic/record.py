@@ -107,9 +107,9 @@ class RecordAtOnce:
         it is done; if not, nothing was. Raises the driver's error for what would be no better step
         by step, such as a statement that a person has cancelled.
         """
-        if work.hints.changes_settings or not is_in_transaction(work.dbapi):
+        if work.sent.hints.changes_settings or not is_in_transaction(work.dbapi):
             return False
-        key = (limit or baseline.lock_timeout, work.hints.about_settings)
+        key = (limit or baseline.lock_timeout, work.sent.hints.about_settings)
         values = {"new": new, "latest": self._latest, **sql.values(row, self._layout)}
         known = self._prepared.pop(key, None)  # forgotten if it fails
         texts = known or self._texts(baseline, *key, tuple(values))

@@ -16,14 +16,14 @@ given the connection and not a cursor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, Protocol, Self
 
 from psycopg2 import extensions
 
-__all__ = ["DriverConnection", "Guard", "StandIn", "plain"]
+from bridge.database.driver_cursor import Call, Fetches, OfStandIn, Sends, mixed
 
-Call = Callable[[], Any]
+__all__ = ["Call", "DriverConnection", "Guard", "StandIn", "plain"]
 
 
 class Guard(Protocol):
@@ -92,89 +92,6 @@ class _Plain:
         extensions.connection.__dict__[name].__set__(self._connection, value)
 
 
-class _Sends:
-    """Mixed into whichever class of cursors is asked for."""
-
-    connection: Any
-
-    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's name
-        query = self._text(query)
-        return self._sent(partial(super().execute, query, vars), query, vars)  # type: ignore[misc]
-
-    def executemany(self, query: Any, vars_list: Any) -> Any:
-        query = self._text(query)
-        call = partial(super().executemany, query, vars_list)  # type: ignore[misc]
-        return self._sent(call, query, vars_list)
-
-    def callproc(self, procname: Any, *parameters: Any) -> Any:
-        call = partial(super().callproc, procname, *parameters)  # type: ignore[misc]
-        return self._sent(call, f"SELECT * FROM {procname}()", None)  # noqa: S608 - not sent
-
-    def copy_expert(self, sql: Any, file: Any, *size: Any, **options: Any) -> Any:
-        sql = self._text(sql)
-        call = partial(super().copy_expert, sql, file, *size, **options)  # type: ignore[misc]
-        return self._sent(call, sql, None)
-
-    def copy_from(self, file: Any, table: Any, *rest: Any, **options: Any) -> Any:
-        call = partial(super().copy_from, file, table, *rest, **options)  # type: ignore[misc]
-        return self._sent(call, f"COPY {table} FROM STDIN", None)
-
-    def copy_to(self, file: Any, table: Any, *rest: Any, **options: Any) -> Any:
-        call = partial(super().copy_to, file, table, *rest, **options)  # type: ignore[misc]
-        return self._sent(call, f"COPY {table} TO STDOUT", None)
-
-    def _text(self, query: Any) -> Any:
-        """Return the text of a query that psycopg2's `sql` has composed."""
-        return query.as_string(self) if hasattr(query, "as_string") else query
-
-    def _sent(self, call: Call, statement: Any, parameters: Any) -> Any:
-        guard = self.connection.guard
-        return call() if guard is None else guard.send(call, statement, parameters)
-
-
-class _Fetches(_Sends):
-    """The same for a named cursor, which sends a FETCH, a MOVE or a CLOSE."""
-
-    def fetchone(self) -> Any:
-        return self._sent(super().fetchone, None, None)  # type: ignore[misc]
-
-    def fetchmany(self, *size: Any, **options: Any) -> Any:
-        return self._sent(partial(super().fetchmany, *size, **options), None, None)  # type: ignore[misc]
-
-    def fetchall(self) -> Any:
-        return self._sent(super().fetchall, None, None)  # type: ignore[misc]
-
-    def scroll(self, *how: Any, **options: Any) -> Any:
-        return self._sent(partial(super().scroll, *how, **options), None, None)  # type: ignore[misc]
-
-    def close(self) -> Any:
-        return self._sent(super().close, None, None)  # type: ignore[misc]
-
-    def __next__(self) -> Any:
-        return self._sent(super().__next__, None, None)  # type: ignore[misc]
-
-
-class _OfStandIn:
-    """Mixed into the cursors of a StandIn, which is their connection."""
-
-    stand_in: Any = None
-
-    @property
-    def connection(self) -> Any:
-        return self.stand_in
-
-    def _text(self, query: Any) -> Any:
-        # In C, where the stand-in is refused.
-        return query.as_string(self.stand_in.plain) if hasattr(query, "as_string") else query
-
-
-@cache
-def _mixed(factory: type, *mixins: type) -> type:
-    if all(issubclass(factory, mixin) for mixin in mixins):
-        return factory
-    return type(factory.__name__, (*mixins, factory), {"__module__": factory.__module__})
-
-
 class _SendsAsLargeObject(extensions.lobject):  # type: ignore[misc]
     """A large object, each of whose methods sends something."""
 
@@ -220,11 +137,11 @@ class _Guarded:
             if guard is not None:
                 guard.blind()
         elif name is None:
-            factory = self._cursor_class(factory, _Sends)
+            factory = self._cursor_class(factory, Sends)
         else:
             if guard is not None:
                 guard.name_cursor()
-            factory = self._cursor_class(factory, _Fetches)
+            factory = self._cursor_class(factory, Fetches)
         if name is None:
             return self._given(real.cursor(cursor_factory=factory, **options))
         return self._given(real.cursor(name, cursor_factory=factory, **options))
@@ -239,7 +156,7 @@ class _Guarded:
         return found
 
     def _cursor_class(self, factory: type, mixin: type) -> type:
-        return _mixed(factory, mixin)
+        return mixed(factory, mixin)
 
     def _given(self, cursor: Any) -> Any:
         return cursor
@@ -290,10 +207,10 @@ class StandIn(_Guarded):
             self.rollback()
 
     def _cursor_class(self, factory: type, mixin: type) -> type:
-        return _mixed(factory, _OfStandIn, mixin)
+        return mixed(factory, OfStandIn, mixin)
 
     def _given(self, cursor: Any) -> Any:
-        if isinstance(cursor, _OfStandIn):
+        if isinstance(cursor, OfStandIn):
             cursor.stand_in = self
         return cursor
 

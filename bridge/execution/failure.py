@@ -160,7 +160,7 @@ class Failure:
         return self.phase in {Phase.RECORD, Phase.COMMIT} and not self.rehearsal
 
     def _blame(self) -> Blame:
-        if self.work.own_locks.found or isinstance(self.error, SystemExit):
+        if self.work.sent.own_locks.found or isinstance(self.error, SystemExit):
             return Blame.FILE
         found = blame(self._driver_error, self.direction)
         if _connection_is_gone(self.work):
@@ -170,8 +170,8 @@ class Failure:
         return found
 
     def _hints(self) -> list[str]:
-        if self.work.own_locks.found:
-            return [self.work.own_locks.found]
+        if self.work.sent.own_locks.found:
+            return [self.work.sent.own_locks.found]
         error = self._driver_error
         if self._in_the_record and not _connection_is_gone(self.work):
             return self._about_record(error)
@@ -193,7 +193,7 @@ class Failure:
         return [f"{failed} {advised}".strip()]
 
     def _role(self) -> str:
-        if self.work.hints.sets_role:
+        if self.work.sent.hints.sets_role:
             return "the role that the file has set"
         return f"the role {self.tables.role}"
 

@@ -36,7 +36,7 @@ def is_lock_timeout(error: BaseException, work: Work) -> bool:
     # Swallowed without a rollback, so that the next statement failed.
     return (
         sqlstate(error) == _IN_FAILED_TRANSACTION
-        and sqlstate(work.aborted_by) == _LOCK_NOT_AVAILABLE
+        and sqlstate(work.sent.aborted_by) == _LOCK_NOT_AVAILABLE
     )
 
 
@@ -48,13 +48,13 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
     work = attempt.work
     if work.external:
         return "it ran in a transaction of the caller's"
-    if work.own_locks.found:
+    if work.sent.own_locks.found:
         return "it waited for a lock of its own"
     if work.gone:
         return "the connection is gone"
     if work.committed or work.unknown:
         return "it had made a commit"
-    if work.own_locks.others:
+    if work.sent.own_locks.others:
         return "it uses another connection, too, and what it did there may stay"
     statement = str(getattr(lock_error(error), "statement", None) or "")
     if CONCURRENTLY.search(statement):

@@ -103,7 +103,7 @@ class Runner:
                 may_defer=self._may_defer or baseline.may_defer,
                 isolates=baseline.isolation_level == "SERIALIZABLE",
             ),
-            on_statement=self._on_statement,
+            tell=self._on_statement,
             keep_lock=self.keep_lock,
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
@@ -199,22 +199,22 @@ class Runner:
     def _settle(self, attempt: Attempt) -> None:
         """Refuse what must not be recorded, and put back what the file changed for itself."""
         work = attempt.work
-        self._may_defer = work.hints.may_defer  # for the files after it as well
+        self._may_defer = work.sent.hints.may_defer  # for the files after it as well
         work.refuse_lost()
         if work.gone:
             raise MigrationError(GONE_ON)
-        if work.own_locks.found:
+        if work.sent.own_locks.found:
             raise MigrationError("A statement was cancelled, and the file went on.")
-        for (statement, _), error in work.swallowed.items():
+        for (statement, _), error in work.sent.swallowed.items():
             raise MigrationError(_swallowed(statement, error)) from error
-        refuse_invalid_indexes(self.connection, work.hints.about_indexes)
+        refuse_invalid_indexes(self.connection, work.sent.hints.about_indexes)
         work.allow_record()
         work.keep_commit()
         if self.lock_waits is not None:
             self.lock_waits.end()
         if not self.record_at_once(attempt):
             self._restore()
-            if work.hints.about_settings:
+            if work.sent.hints.about_settings:
                 self.keep_lock()  # which may be gone as well
 
     @contextmanager
@@ -296,8 +296,8 @@ class Runner:
         """Leave a connection that was handed in as it came."""
         work = attempt.work
         self._restore()
-        if work.hints.about_indexes and attempt.phase is Phase.EXECUTE:
-            work.invalid = invalid_indexes(self.connection, work.hints.about_indexes)
+        if work.sent.hints.about_indexes and attempt.phase is Phase.EXECUTE:
+            work.invalid = invalid_indexes(self.connection, work.sent.hints.about_indexes)
         if work.forgetting is not None:
             work.forgetting.look()
         self.connection.commit()
@@ -314,7 +314,7 @@ class Runner:
     def _close(self, attempt: Attempt) -> None:
         self._attempt = None
         attempt.work.keep_commit()
-        attempt.work.own_locks.close()
+        attempt.work.sent.own_locks.close()
         if attempt.session is not None:
             with suppress(Exception):  # of a connection that is gone
                 attempt.session.close()

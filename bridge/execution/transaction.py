@@ -32,13 +32,12 @@ from bridge.database.connection_state import (
 from bridge.database.driver import plain
 from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import as_text, ends_transaction, rolls_back
-from bridge.database.sqlstate import sqlstate
 from bridge.errors import MigrationError
 from bridge.execution.advice import GONE_ON, lost, no_change_inside
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.savepoint import Savepoint
-from bridge.execution.self_deadlock import OwnLocks
+from bridge.execution.sent import Sent
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
@@ -48,11 +47,7 @@ if TYPE_CHECKING:
     from bridge.database.driver import Call
     from bridge.locking.pooler import PooledClaim
 
-__all__ = ["NOT_DONE", "Commit", "Mode", "Work"]
-
-#: Errors after which work is missing although nothing is wrong with it: lock timeout, deadlock,
-#: cancelled statement. A file may swallow one, but must not be recorded as applied after it.
-NOT_DONE = frozenset({"55P03", "40P01", "57014"})
+__all__ = ["Commit", "Mode", "Work"]
 
 #: How long a commit is owed at most, in seconds. A file that pauses between its commits, or
 #: starts another program, holds no locks meanwhile; one that just returns is long done.
@@ -97,7 +92,7 @@ class Work:
         pooled: PooledClaim | None = None,
         forgetting: Forgetting | None = None,
         hints: Hints | None = None,
-        on_statement: Callable[[str, object], None] = lambda _statement, _parameters: None,
+        tell: Callable[[str, object], None] = lambda _statement, _parameters: None,
         keep_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
@@ -106,18 +101,14 @@ class Work:
         self.real: Any = plain(self.dbapi)
         self.path = path
         self.mode = mode
+        #: What the file has sent.
+        self.sent = Sent(connection, hints or Hints(), tell)
         #: Whether the transaction is the caller's.
         self.external = external
         #: The commits that have been sent, and so stay whatever happens next.
         self.committed: list[Commit] = []
         #: The commit whose answer was lost: nobody knows whether it is one of them.
         self.unknown: Commit | None = None
-        #: What the words of its statements tell.
-        self.hints = hints or Hints()
-        #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
-        self.swallowed: dict[tuple[str, str], BaseException] = {}
-        #: The error after which PostgreSQL refused everything until a rollback.
-        self.aborted_by: BaseException | None = None
         #: The error of the check before a COMMIT, if one failed.
         self.check_failed: BaseException | None = None
         #: Whether the connection broke, rather than that the file closed it.
@@ -130,8 +121,6 @@ class Work:
         self.lost_by: BaseException | None = None
         #: Of a downgrade: what sees to it that the record goes no later than the work.
         self.forgetting = forgetting
-        #: Finds a statement that waits for a lock of this very process.
-        self.own_locks = OwnLocks(connection)
         #: Counts the transactions that have ended, so that a savepoint knows whether it is gone.
         self.transactions = 0
         #: Whether the file has come to its end, and only the runner's own commit follows.
@@ -139,10 +128,8 @@ class Work:
         self._all: Savepoint | None = None
         if mode is Mode.ATOMIC:
             self._all = Savepoint(self.run, lambda: self.transactions, "bridge_all")
-        self._on_statement = on_statement
         self._keep_lock = keep_lock
         self._pooled = pooled
-        self._last: str | None = None
         self._owed: Commit | None = None
         self._due: float | None = None  # a reading of the monotonic clock
         self._quiet = False
@@ -256,9 +243,9 @@ class Work:
     def refuse_lost(self) -> None:
         """Raise MigrationError if something that the file commits, or has, is lost."""
         if not self.real.closed and is_in_failed_transaction(self.real):
-            self.lost = lost(self.aborted_by)
+            self.lost = lost(self.sent.aborted_by)
         if self.lost:
-            raise MigrationError(self.lost) from self.lost_by or self.aborted_by
+            raise MigrationError(self.lost) from self.lost_by or self.sent.aborted_by
 
     # What the driver's connection asks, as its guard.
 
@@ -289,9 +276,9 @@ class Work:
         if self._all is not None:
             raise MigrationError(no_change_inside(what, external=self.external))
         self._two_phase = what in {"tpc_begin", "tpc_prepare"}
-        self.hints.isolates = True
+        self.sent.hints.isolates = True
         if what == "reset":
-            self.hints.note("discard all")
+            self.sent.hints.note("discard all")
             self._count_end()
 
     def isolate(self, level: Any) -> None:
@@ -302,7 +289,7 @@ class Work:
         """
         if self._all is not None and not self._quiet:
             raise MigrationError(no_change_inside("isolation_level", external=self.external))
-        self.hints.isolates |= level in {ISOLATION_LEVEL_SERIALIZABLE, "SERIALIZABLE"}
+        self.sent.hints.isolates |= level in {ISOLATION_LEVEL_SERIALIZABLE, "SERIALIZABLE"}
         with self._paying:
             self._levels.append(level)
             if self._owed is None:
@@ -311,36 +298,36 @@ class Work:
     def blind(self) -> None:
         """Send commits at once from now on: a cursor is there whose statements nobody sees."""
         self.pay()
-        self.hints.blind = self.hints.about_settings = True
+        self.sent.hints.blind = self.sent.hints.about_settings = True
 
     def name_cursor(self) -> None:
         """Prepare for a cursor of the server's, which may live on after the COMMIT."""
         self.pay()
-        self.hints.holds = True
+        self.sent.hints.holds = True
 
     def commit(self) -> None:
         """Check what a COMMIT checks, and owe the COMMIT; raises what the COMMIT would raise."""
         with self._paying:
             self.pay()
             if is_in_failed_transaction(self.real):
-                self.lost = lost(self.aborted_by)
+                self.lost = lost(self.sent.aborted_by)
                 self.rollback()
-                raise MigrationError(self.lost) from self.aborted_by
+                raise MigrationError(self.lost) from self.sent.aborted_by
             if self._all is not None:
                 self._release(self._all)
             elif not self._can_be_owed():
                 self.real.commit()  # after a COMMIT as text the driver must be told
             elif self._must_be_sent():
-                self._send_commit(Commit(self.line(), self._last))
+                self._send_commit(Commit(self.line(), self.sent.last))
             else:
-                self._owed = Commit(self.line(), self._last)
+                self._owed = Commit(self.line(), self.sent.last)
                 self._due = time.monotonic() + LONGEST_OWED - PAY_EVERY
 
     def rollback(self) -> None:
         """Roll back, which does not take back a commit that is owed."""
         with suppress(MigrationError):  # noted in `lost`; the rollback has to go on
             self.pay()
-        self.aborted_by = None
+        self.sent.aborted_by = None
         self._loose = False
         if self._all is not None:
             self._all.back()
@@ -358,10 +345,11 @@ class Work:
         try:
             result = call()
         except DriverError as error:
-            self._failed(text, parameters, error)
+            self.broken = self.broken or bool(self.real.closed)
+            self.sent.failed(text, parameters, error)
             raise
         finally:
-            self.own_locks.ends(self.own_locks.ours)
+            self.sent.own_locks.ends(self.sent.own_locks.ours)
         self._after(text, parameters)
         return result
 
@@ -374,7 +362,7 @@ class Work:
 
     def _must_be_sent(self) -> bool:
         """Check what the COMMIT would check; return whether it can fail for another reason."""
-        if not self.hints.may_fail:
+        if not self.sent.hints.may_fail:
             return False
         try:
             (at_once,) = self.run(_CHECK)
@@ -386,11 +374,11 @@ class Work:
             self._count_end()
             raise
         # Nothing of the file comes after its end that could cope with a failure.
-        return (bool(at_once) or self.hints.blind) and not self.ended
+        return (bool(at_once) or self.sent.hints.blind) and not self.ended
 
     def _release(self, savepoint: Savepoint) -> None:
         try:
-            savepoint.release(check=self.hints.may_fail)
+            savepoint.release(check=self.sent.hints.may_fail)
         except DriverError as error:
             self.check_failed = error
             with suppress(DriverError):
@@ -427,19 +415,16 @@ class Work:
             if self._all is not None and ends_transaction(statement):
                 raise MigrationError(no_change_inside("transaction", external=self.external))
             self._forget_before(statement)
-            self.hints.note(statement)
-            self._last = statement
             with self.quietly():
-                self._on_statement(statement, parameters)
+                self.sent.note(statement, parameters)
         if self._all is not None:
             self._all.set()
-        self.own_locks.begins(self.own_locks.ours, statement or "")
+        self.sent.own_locks.begins(self.sent.own_locks.ours, statement or "")
 
     def _after(self, statement: str | None, parameters: object) -> None:
-        if self.swallowed and statement is not None:
-            self.swallowed.pop((statement, repr(parameters)), None)
-        if self.hints.lets_go:
-            self.hints.lets_go = False
+        self.sent.succeeded(statement, parameters)
+        if self.sent.hints.lets_go:
+            self.sent.hints.lets_go = False
             with self.quietly():
                 self._keep_lock()
         if not is_idle(self.real):
@@ -454,15 +439,6 @@ class Work:
             commit = Commit(self.line(), statement)
             self.committed[-1 if self._loose else len(self.committed) :] = [commit]
             self._loose = True
-
-    def _failed(self, statement: str | None, parameters: object, error: DriverError) -> None:
-        """Note that a statement failed; the file may still cope with that."""
-        state = sqlstate(error)
-        self.broken = self.broken or bool(self.real.closed)
-        if state in NOT_DONE and statement is not None:
-            self.swallowed[statement, repr(parameters)] = error
-        if self.aborted_by is None or state != "25P02":
-            self.aborted_by = error
 
     def _count_end(self) -> None:
         self.transactions += 1

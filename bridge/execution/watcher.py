@@ -117,19 +117,19 @@ class Watcher:
         if (work := self._of_file()) is not None and (pid := _pid_of_other(conn)) is not None:
             work.pay()
             work.refuse_broken()
-            work.own_locks.begins(pid, statement)
+            work.sent.own_locks.begins(pid, statement)
 
     def _after_cursor_execute(
         self, conn: Connection, _cursor: Any, _statement: Any, _values: Any, _ctx: Any, _many: Any
     ) -> None:
         if (work := self._of_file()) is not None and (pid := _pid_of_other(conn)) is not None:
-            work.own_locks.ends(pid)
+            work.sent.own_locks.ends(pid)
 
     def _handle_error(self, context: ExceptionContext) -> None:
         if (work := self._of_file()) is None or context.connection is None:
             return
         if (pid := _pid_of_other(context.connection)) is not None:
-            work.own_locks.ends(pid)
+            work.sent.own_locks.ends(pid)
 
 
 class _Other:
@@ -168,11 +168,11 @@ class _Other:
         self._work.pay()
         self._work.refuse_broken()
         pid = self._connection.plain.info.backend_pid
-        self._work.own_locks.begins(pid, str(statement or ""))
+        self._work.sent.own_locks.begins(pid, str(statement or ""))
         try:
             return call()
         finally:
-            self._work.own_locks.ends(pid)
+            self._work.sent.own_locks.ends(pid)
 
 
 def _pid_of_other(connection: Connection) -> int | None:
