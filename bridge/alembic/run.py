@@ -33,6 +33,8 @@ class CommandRun:
     command: str
     #: Whether the connection came in a transaction of the caller's, who alone may end it.
     external: bool
+    #: Whether the connection was handed in, and is to be given back as it came.
+    lent: bool
     #: Raises Interrupted if a signal has come.
     check_signals: Callable[[], None] = lambda: None
     #: Called after each of Alembic's steps; set by a command that takes any.
@@ -55,6 +57,7 @@ class CommandRun:
             reporter=request.reporter,
             command=request.command,
             external=connection.in_transaction(),
+            lent=request.database is connection,
         )
 
     def read(self) -> State:

@@ -77,6 +77,7 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
             reporter=run.reporter,
             in_transaction=run.external,
             pooler=run.settings.pooler,
+            lent=run.lent,
         ) as right,
         Watcher().listening() as watcher,
         retrying.watching(),
@@ -154,7 +155,7 @@ class _Writing:
             self._roll_back()
             raise
         finally:
-            if self._record_at_once is not None:
+            if self._record_at_once is not None and run.lent:
                 self._record_at_once.close()
             run.script.execute = run.script.announce = run.on_step = None
             run.script.announce_stamp = None
@@ -259,6 +260,9 @@ class _Writing:
         """Tell, or refuse, what preflight found before the first of these migrations runs."""
         announce(self._run, self._state, direction, entries, otherwise)
         self._order = [entry.stem for entry in entries]
+        if entries:
+            # In the transaction of the first look, so that it costs no other one.
+            _ = self._runner.baseline
         if entries and self._hindrance is not None:
             raise self._hindrance
 

@@ -148,8 +148,9 @@ class Runner:
     @cached_property
     def baseline(self) -> Baseline:
         """The session state of the connection before the first file."""
+        within = self.connection.in_transaction()
         baseline = Baseline.take(self.connection)
-        if not self.external:
+        if not within:
             self.connection.rollback()
         return baseline
 

@@ -43,12 +43,13 @@ def exclusively(
     reporter: Reporter,
     in_transaction: bool,
     pooler: str = "auto",
+    lent: bool = False,
 ) -> Iterator[Right]:
     """Keep everybody else from migrating this database, for the block.
 
     `wait` is in seconds. The connection is outside of a transaction, or, `in_transaction`, in
-    one of the caller's, with which the lock then ends. `pooler` is the setting. Raises
-    LockNotObtained when the wait is over.
+    one of the caller's, with which the lock then ends. `pooler` is the setting. A connection
+    that is `lent` gets its session back as it was. Raises LockNotObtained when the wait is over.
     """
     if in_transaction:
         # Held until the caller ends the transaction: only then can others see what was done.
@@ -56,7 +57,7 @@ def exclusively(
         trying.obtain(wait, "Roll back, and try again")
         yield Right()
         return
-    lock = SessionLock(connection, pooler)
+    lock = SessionLock(connection, pooler, lent)
     try:
         if pooler == "yes" or _Trying(connection, lock.attempt, reporter).obtain(wait) == "pooled":
             from bridge.locking.pooler import behind_a_pooler

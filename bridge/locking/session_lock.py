@@ -104,6 +104,8 @@ class SessionLock:
 
     connection: Connection
     pooler: str = "auto"
+    #: Whether somebody goes on to use the session.
+    lent: bool = False
     #: The backend that holds it; None while it is not held.
     pid: int | None = None
     #: What others are shown.
@@ -159,7 +161,8 @@ class SessionLock:
                 released = self._outside(_RELEASE, _KEYS)
                 if released != (self.pid, True, True):
                     raise DriverError("the lock was not given back")  # noqa: TRY301
-            self._put_back(before)
+            if self.lent:
+                self._put_back(before)
         except DriverError:
             with suppress(Exception):
                 self.connection.invalidate()
