@@ -27,8 +27,7 @@ SEEN = """
 INSERT INTO seen SELECT current_schema(), current_setting('search_path'), current_user,
     current_setting('application_name'), current_setting('transaction_isolation'),
     nullif(current_setting('app.tenant', true), ''), to_regclass('pg_temp.mine') IS NOT NULL,
-    pg_backend_pid(), (SELECT query LIKE '/* ours */%%' FROM pg_stat_activity
-                        WHERE pid = pg_backend_pid()), :kind, :json
+    pg_backend_pid(), current_query() LIKE '/* ours */%%', :kind, :json
 """
 def upgrade(db):
     driver = db.connection().connection.dbapi_connection

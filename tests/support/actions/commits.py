@@ -73,7 +73,7 @@ def deferred_constraint_swallowed(db: Session, note: Note) -> None:
         db.commit()
 
 
-@action()
+@action(atomic=False)
 def constraints_set(db: Session, note: Note) -> None:
     parents(db)
     with undone(db, note):
@@ -87,8 +87,9 @@ def constraints_set(db: Session, note: Note) -> None:
         db.commit()
 
 
-@action()
+@action(atomic=False)
 def constraint_trigger(db: Session, note: Note) -> None:
+    """What a trigger does at a commit is done at the only one in a file that is atomic."""
     run(
         db,
         "CREATE OR REPLACE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "

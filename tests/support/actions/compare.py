@@ -149,11 +149,14 @@ class Comparing:
             recorded, rows, things = _left(url)
         finally:
             self._databases.give_back(url)
-        database = str(url.database)
-        told = said(_reason(error)).replace(database, "DATABASE") if error else None
-        saw = tuple(each.replace(database, "DATABASE") for each in noted)
-        things = things.replace(database, "DATABASE")
-        return Seen(told, saw, recorded, rows, things, raised=error)
+
+        def bare(told: str) -> str:
+            told = told.replace(str(url.database), "DATABASE")
+            return re.sub(r"\bsa_savepoint_\d+", "SAVEPOINT", told)
+
+        told = bare(said(_reason(error))) if error else None
+        saw = tuple(map(bare, noted))
+        return Seen(told, saw, recorded, rows, bare(things), raised=error)
 
 
 def meant_in(action: Action, mode: Mode) -> bool:

@@ -223,6 +223,7 @@ def cursor_constructed_after_a_commit(db: Session, note: Note) -> None:
     put_by(extensions.cursor(driver), "by a cursor of its own")
     driver.rollback()
     run(db, "DELETE FROM t WHERE what = 'by a cursor of its own'")
+    db.commit()
 
 
 @action(telling=("inserted", "inserts"))

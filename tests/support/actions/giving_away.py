@@ -18,8 +18,13 @@ def connection_invalidate(db: Session, note: Note) -> None:
     db.connection().invalidate()
 
 
-@action(means=refused(GONE), why=WHY)
+def _put(db: Session, note: Note) -> None:
+    put(db, "lost with it")
+
+
+@action(means=refused(GONE, doing=_put), why=WHY)
 def session_invalidate(db: Session, note: Note) -> None:
+    put(db, "lost with it")
     db.invalidate()
 
 
@@ -31,9 +36,15 @@ def session_invalidate_and_on(db: Session, note: Note) -> None:
     db.commit()
 
 
-@action(means=refused(GONE), why=WHY)
+def _committed(db: Session, note: Note) -> None:
+    db.commit()
+
+
+@action(means=refused(GONE, doing=_committed), why=WHY)
 def connection_detach(db: Session, note: Note) -> None:
+    """A Connection that no pool has any more is closed for good."""
     db.connection().detach()
+    db.commit()
 
 
 @action(means=refused(""), why=WHY)

@@ -139,7 +139,7 @@ def statement_rewritten_by_a_listener(db: Session, note: Note) -> None:
     def rewrite(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> Any:
         return f"/* rewritten */ {statement}", parameters
 
-    seen = "SELECT query LIKE '/* rewritten%' FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    seen = "SELECT current_query() LIKE '/* rewritten%'"
     note(connection.execute(text(seen)).scalar())
     db.commit()
     note(run(db, seen).scalar())

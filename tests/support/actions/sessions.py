@@ -220,7 +220,7 @@ def swallowed_error(db: Session, note: Note) -> None:
 
 
 @action(
-    means=refused(SWALLOWED, doing=_swallow),
+    means=refused(f"{SWALLOWED}|transaction is aborted", doing=_swallow),
     why="The server would roll back at the commit and say nothing.",
     autocommit=False,
     telling=("committed", "returns"),
