@@ -34,8 +34,14 @@ if TYPE_CHECKING:
 
 #: The controller of pytest-xdist names the run, and its workers inherit the name.
 RUN = "BRIDGE_TESTS_RUN"
-#: A test's data need not survive a loss of power; many processes connect at once.
-FAST = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200"}
+#: A test's data need not survive a loss of power; many processes connect at once; a few
+#: prepare transactions.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "max_connections": "200",
+    "max_prepared_transactions": "10",
+}
 
 
 class Dump(Protocol):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -31,13 +31,15 @@ SCHEMA_MIGRATIONS = """
 """
 
 
-def run_old_runner(url: str | URL, folder: str | Path) -> list[str]:
+def run_old_runner(url: str | URL, folder: str | Path, **options: Any) -> list[str]:
     """Apply every pending file of the folder and return their stems, in the order applied.
+
+    `options` are those of the Engine; most teams gave none.
 
     The first file that fails stops the run: what it had not committed is rolled back, it is not
     recorded, and its exception is raised as it is.
     """
-    engine = create_engine(url)
+    engine = create_engine(url, **options)
     make_session = sessionmaker(bind=engine, autoflush=False)
     db = make_session()
     try:
