@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from bridge.database.address import (
@@ -25,12 +25,12 @@ from bridge.database.database import Database
 from bridge.database.url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.reporting import events
-from bridge.waiting import sleep
+from bridge.waiting import call, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import URL, Engine
 
     from bridge.config.settings import Settings
 
@@ -123,7 +123,7 @@ def connect(
         try:
             if failed is not None:
                 raise failed
-            return engine.connect()
+            return call(engine.connect, undo=Connection.close)
         except CANNOT_CONNECT as error:
             problem = explain_connect_error(error, database)
             waited = time.monotonic() - started

@@ -22,6 +22,7 @@ import bridge.database.cancel
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.errors import Interrupted
 from support.running import PATIENCE, ask, poll
+from support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,59 +265,13 @@ def test_a_statement_that_survives_its_cancellation_is_left_behind(start: Starte
     assert_nothing_is_left(child)
 
 
-class DeafProxy:
-    """Passes the first connection on to the server, and never answers any other."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.sockets: list[socket.socket] = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    @property
-    def address(self) -> URL:
-        port = self.listener.getsockname()[1]
-        return self.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
-
-    def accept(self) -> None:
-        with contextlib.suppress(OSError):  # closed, at the end of the test
-            client, _ = self.listener.accept()
-            server = self.connect()
-            self.sockets += [client, server]
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
-            while True:
-                self.sockets.append(self.listener.accept()[0])
-
-    def connect(self) -> socket.socket:
-        host = str(self.url.query.get("host", self.url.host))
-        port = int(str(self.url.query.get("port", self.url.port or 5432)))
-        if not host.startswith("/"):
-            return socket.create_connection((host, port))
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{host}/.s.PGSQL.{port}")
-        return server
-
-    @staticmethod
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        for each in (self.listener, *self.sockets):
-            each.close()
-
-
 def test_a_network_that_swallows_the_cancel_request_does_not_hold_the_process(
     start: Starter,
 ) -> None:
-    proxy = DeafProxy(start.engine.url)
-    start.stack.callback(proxy.close)
-    child = start(SLEEP, url=proxy.address)
+    proxy = start.stack.enter_context(Proxy(start.engine.url))
+    child = start(SLEEP, url=proxy.url)
     child.wait_until_running("pg_sleep")
+    proxy.stall_new()
     child.signal(signal.SIGTERM)
     assert child.end()[0] == 143
 
