@@ -45,6 +45,8 @@ __all__ = [
 
 #: The first and the longest pause between two attempts to connect, in seconds.
 PAUSES = (0.5, 2.0)
+#: Seconds from which on the attempt itself was a wait.
+LONG = 1.0
 #: Seconds after which it is told again that the server cannot be reached, for the same reason.
 TELL_EVERY = 4.0
 
@@ -113,8 +115,9 @@ def connect(
     ``tell`` is called with a WaitingForServer: at once, when the cause changes, and every four
     seconds or so. ``failed`` is what a first attempt has just met that was made
     without the Engine, and ``since`` when that began, by the monotonic clock.
-    Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
-    cannot mend: a wrong password, a role or a database that is not there.
+    Raises ServerUnreachable, which says how long that took, when the time is over, and
+    UsageError at once for what waiting cannot mend: a wrong password, a role or a database that
+    is not there.
     """
     started = time.monotonic() if since is None else since
     pause, longest = PAUSES
@@ -130,7 +133,7 @@ def connect(
             if not isinstance(problem, ServerUnreachable):
                 raise problem from error
             if waited >= wait:
-                if not wait:
+                if not wait and waited < LONG:
                     raise problem from error
                 raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
             fact = find_cause(error).fact

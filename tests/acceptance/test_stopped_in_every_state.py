@@ -74,16 +74,21 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 }
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("swallowed", FAULTS)
-def test_it_ends_when_the_network_swallows(
-    start: Start, engine: Engine, swallowed: str, signum: int
-) -> None:
+def test_it_ends_when_the_network_swallows(start: Start, engine: Engine, swallowed: str) -> None:
     with Proxy(engine.url) as proxy:
         FAULTS[swallowed](proxy)
         run = start(proxy.url)
         assert proxy.happened.wait(PATIENCE)
-        assert_ends(run, signum)
+        assert_ends(run)
+
+
+def test_ctrl_c_ends_it_as_well(start: Start, engine: Engine) -> None:
+    with Proxy(engine.url) as proxy:
+        proxy.stall_when(b"COMMIT", after=b"half_done")
+        run = start(proxy.url)
+        assert proxy.happened.wait(PATIENCE)
+        assert_ends(run, signal.SIGINT)
 
 
 def test_it_ends_while_a_server_takes_the_connection_and_says_nothing(

@@ -35,9 +35,10 @@ class Proxy:
     at a time, and it begins once: `happened` is set by then.
     """
 
-    def __init__(self, server: URL) -> None:
+    def __init__(self, server: URL, *, host: str = "127.0.0.1") -> None:
         self._server = server
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._host = host
+        self._listener = socket.create_server((host, 0), backlog=64)
         self._sockets: list[socket.socket] = []
         self._links: list[_Link] = []
         self._stalled = False
@@ -61,7 +62,7 @@ class Proxy:
         """The server's address through the proxy; unencrypted, so that messages can be read."""
         query = {name: value for name, value in self._server.query.items() if name != "host"}
         return self._server.set(
-            host="127.0.0.1",
+            host=self._host,
             port=self._listener.getsockname()[1],
             query={**query, "sslmode": "disable", "gssencmode": "disable"},
         )
@@ -121,8 +122,12 @@ class Proxy:
         """
         self._wait_for(when, after, lambda link: link.cut_at_answer(), announced=False)
 
+    def call_when(self, when: When, function: Callable[[], object], *, after: bytes = b"") -> None:
+        """Call a function before such a message is passed on."""
+        self._wait_for(when, after, lambda _link: function())
+
     def _wait_for(
-        self, when: When, after: bytes, begin: Callable[[_Link], None], *, announced: bool = True
+        self, when: When, after: bytes, begin: Callable[[_Link], object], *, announced: bool = True
     ) -> None:
         with self._changing:
             self.happened.clear()
@@ -156,7 +161,7 @@ class _Rule:
     """What is waited for, and what begins then."""
 
     def __init__(
-        self, when: When, after: bytes, begin: Callable[[_Link], None], *, announced: bool
+        self, when: When, after: bytes, begin: Callable[[_Link], object], *, announced: bool
     ) -> None:
         self._when = when
         self._after = after
