@@ -144,3 +144,15 @@ def test_it_ends_while_the_server_works_and_says_what_was_rolled_back(
     ended = assert_ends(run)
     assert "001_work was interrupted" in ended.err
     assert ask(engine, "SELECT to_regclass('half_done') IS NULL")
+
+
+@pytest.mark.parametrize("setting", ["check", "upgrade"])
+def test_a_service_that_starts_ends_as_well(project: Project, engine: Engine, setting: str) -> None:
+    project.write("001_work", FILE.format(seconds=0))
+    project.ini(extra=f"startup = {setting}\n")
+    with Proxy(engine.url) as proxy, starting(replace(project, url=proxy.url)) as start:
+        proxy.stall_when(b"schema_migrations")
+        run = start("python", "-c", "import bridge; bridge.start()")
+        assert proxy.happened.wait(PATIENCE)
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end().code == 143
