@@ -2,8 +2,8 @@
 
 Whoever waits for a thread of ours may give up, and that thread may be asleep between two tries.
 It runs `stoppable`; everything in it that waits does so with `sleep`, `acquire` or `call`. In a
-thread that nobody can stop these do what their namesakes do. The main thread is stopped by signals,
-whose handlers raise wherever Python waits.
+thread that nobody can stop these do what their namesakes do. The main thread is stopped by signals:
+their handlers raise wherever Python waits, and if that is lost the next wait raises it again.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ class Stop:
 
     def __init__(self) -> None:
         self._wished = threading.Event()
+        self._error: BaseException = Stopped()
 
-    def wish(self) -> None:
-        """Have the thread raise Stopped where it next checks or waits."""
+    def wish(self, error: BaseException | None = None) -> None:
+        """Have the thread raise this error, else Stopped, where it next checks or waits."""
+        self._error = error or self._error
         self._wished.set()
 
     @property
@@ -51,14 +53,14 @@ class Stop:
         return self._wished.is_set()
 
     def check(self) -> None:
-        """Raise Stopped if that is wished."""
+        """Raise what is wished, if anything is."""
         if self.wished:
-            raise Stopped
+            raise self._error
 
     def sleep(self, seconds: float) -> None:
-        """Do nothing for so long; raises Stopped as soon as that is wished."""
+        """Do nothing for so long; raises what is wished as soon as it is."""
         if self._wished.wait(seconds):
-            raise Stopped
+            raise self._error
 
 
 _stop: ContextVar[Stop | None] = ContextVar("bridge_stop", default=None)

@@ -108,7 +108,7 @@ def interruptible() -> Iterator[Interrupter]:
     guard = _Guard(interrupter)
     try:
         guard.install()
-        with stoppable(Stop()):  # never wished: the handler raises wherever Python waits
+        with stoppable(guard.stop):
             yield interrupter
     except Interrupted:
         raise
@@ -126,6 +126,7 @@ class _Guard:
 
     def __init__(self, interrupter: Interrupter) -> None:
         self._interrupter = interrupter
+        self.stop = Stop()
         self._previous: dict[int, Any] = {}
         self._previous_fd: int | None = None
         self._reader, self._writer = socket.socketpair()
@@ -178,8 +179,11 @@ class _Guard:
         # A request that is still under way could hit the ROLLBACK that comes next.
         self._request.stop(CANCEL_UNDER_WAY)
         self._raised.set()
+        error = Interrupted(self._interrupter.signum)
+        # C code may lose what is raised here, as psycopg2 does while it is being imported.
+        self.stop.wish(error)
         if not self._left.is_set():
-            _raise(Interrupted(self._interrupter.signum), frame)
+            _raise(error, frame)
 
     def _listen(self) -> None:
         while received := self._reader.recv(4096):

@@ -21,11 +21,12 @@ from sqlalchemy import text
 import bridge.database.cancel
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.errors import Interrupted
+from bridge.waiting import call, sleep
 from support.running import PATIENCE, ask, poll
 from support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import URL, Engine
 
@@ -412,6 +413,39 @@ def test_a_swallowed_signal_can_be_asked_for() -> None:
     with pytest.raises(Interrupted):
         swallow_it()
     assert passed == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda: sleep(600), lambda: call(threading.Event().wait, undo=lambda _: None)],
+    ids=["sleep", "call"],
+)
+def test_a_signal_that_was_lost_ends_the_next_wait(wait: Callable[[], None]) -> None:
+    """C code may clear what a handler raises in it."""
+
+    def lose_it() -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        wait()
+
+    with pytest.raises(Interrupted) as caught, interruptible():
+        lose_it()
+    assert caught.value.exit_code == 143
+
+
+def test_what_a_call_returns_to_nobody_is_undone() -> None:
+    goes_on, undone = threading.Event(), threading.Event()
+
+    def connect() -> str:
+        signal.raise_signal(signal.SIGTERM)  # handled in the main thread, which waits
+        goes_on.wait()
+        return "a connection"
+
+    with pytest.raises(Interrupted), interruptible():
+        call(connect, undo=lambda made: undone.set() if made == "a connection" else None)
+    assert not undone.is_set()
+    goes_on.set()
+    assert undone.wait(PATIENCE)
 
 
 def test_one_block_inside_another_gives_the_outer_its_handlers_back() -> None:

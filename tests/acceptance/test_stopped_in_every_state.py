@@ -33,8 +33,8 @@ def upgrade(db):
     db.execute(text("SELECT pg_sleep({seconds})"))
     db.commit()
 """
-#: Only the signal ends the wait for an answer: the default is not as patient as a test.
-FOR_EVER = {"connect_timeout": "600"}
+#: Only the signal ends the wait for an answer: the defaults are not as patient as a test.
+FOR_EVER = {"connect_timeout": "600", "tcp_user_timeout": "600000"}
 
 
 @pytest.fixture
