@@ -146,6 +146,16 @@ def test_it_ends_while_the_server_works_and_says_what_was_rolled_back(
     assert ask(engine, "SELECT to_regclass('half_done') IS NULL")
 
 
+def test_a_rehearsal_ends_while_the_network_swallows_the_question_for_the_lock(
+    start: Start, engine: Engine
+) -> None:
+    with Proxy(engine.url) as proxy:
+        proxy.stall_when(b"pg_try_advisory")
+        run = start(proxy.url, "rehearse", "--yes")
+        assert proxy.happened.wait(PATIENCE)
+        assert_ends(run)
+
+
 @pytest.mark.parametrize("setting", ["check", "upgrade"])
 def test_a_service_that_starts_ends_as_well(project: Project, engine: Engine, setting: str) -> None:
     project.write("001_work", FILE.format(seconds=0))

@@ -80,10 +80,8 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
     settings = request.settings()
     reporter = request.reporter
     watch = _Watch(reporter)
-    # Alembic's environment watches the connection for signals.
-    unwatched = replace(request, interrupter=None)
     with (
-        connected(unwatched, settings, make=rehearsal_engine) as connection,
+        connected(request, settings, make=rehearsal_engine) as connection,
         exclusively(
             connection, wait=settings.wait_for_lock, reporter=reporter, in_transaction=False
         ) as right,
