@@ -80,7 +80,8 @@ def test_it_ends_when_the_network_swallows(start: Start, engine: Engine, swallow
         FAULTS[swallowed](proxy)
         run = start(proxy.url)
         assert proxy.happened.wait(PATIENCE)
-        assert_ends(run)
+        ended = assert_ends(run)
+    assert ("it is not known whether" in ended.err) == ("COMMIT" in swallowed)
 
 
 def test_ctrl_c_ends_it_as_well(start: Start, engine: Engine) -> None:
