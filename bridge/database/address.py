@@ -26,13 +26,16 @@ ASKED_WITH = "--database-url"
 #: How long one attempt to connect may take, in seconds, unless the URL says otherwise.
 CONNECT_TIMEOUT = 10
 
-#: A peer that vanished is noticed after about a minute: seconds of silence, seconds between
-#: two questions, questions. A firewall forgets an idle connection after some minutes.
+#: A peer that vanished is noticed within a minute: seconds of silence, seconds between two
+#: questions, questions. A firewall forgets an idle connection after some minutes.
 KEEPALIVES = {
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    # Milliseconds that what was sent may stay without a sign that it has arrived. Without it the
+    # system sends it again and again for a quarter of an hour, and asks nothing meanwhile.
+    "tcp_user_timeout": 30_000,
 }
 
 #: The URL that `alembic init` writes: nobody's database.

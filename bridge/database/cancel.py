@@ -33,6 +33,11 @@ class Watched:
         self._handle: _Handle | None = None
         self._refresh()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will run on it any more."""
+        return bool(getattr(self._connection, "closed", False))
+
     def cancel(self) -> None:
         """Ask the server to cancel the running statement; an idle connection is unharmed."""
         # Closed meanwhile, or the server does not answer: others must be cancelled all the same,

@@ -8,14 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, event
 
 from bridge.config.settings import Settings
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
+from bridge.database.interrupt import Interrupter
 from bridge.database.own_connection import beside, made_guardable
 from bridge.database.request import Request
 from bridge.reporting import events
+from bridge.waiting import call
 
 
 @contextmanager
@@ -85,29 +87,33 @@ def connected(
     Raises what `connect` raises, and UsageError if no database is named.
     """
     with ExitStack() as stack:
-        connection = request.database
-        if not isinstance(connection, Connection):
+        given = request.database
+        if isinstance(given, Connection):
+            connection = given
+        else:
             here = stack.enter_context(named(request, settings))
             engine, database = _engine(here.database, make, stack)
-            if alone and isinstance(here.database, Engine):
+            own = engine is not given
+            if alone and not own:
                 engine = stack.enter_context(beside(engine))
                 stack.enter_context(made_guardable())
-            connection = stack.enter_context(
-                connect(
-                    engine,
-                    database,
-                    wait=settings.wait_for_server,
-                    tell=request.reporter.tell,
-                    **attempt,
-                )
+            if own and request.interrupter is not None:
+                _watch_all_of(engine, request.interrupter, stack)
+            connection = connect(
+                engine,
+                database,
+                wait=settings.wait_for_server,
+                tell=request.reporter.tell,
+                **attempt,
             )
-            if isinstance(here.database, Database):
+            if own:
                 # One that was open already has been in autocommit, and SQLAlchemy has asked there.
                 connection.connection.dbapi_connection.autocommit = False  # type: ignore[union-attr]
-        if request.interrupter is not None:
+        if isinstance(given, Connection | Engine) and request.interrupter is not None:
             # The Connection and not the driver's: SQLAlchemy may reconnect.
             stack.enter_context(request.interrupter.watch(connection))
-        yield connection
+        # Closed before it is no longer watched: with a rollback, which a dead network swallows.
+        yield connection if connection is given else stack.enter_context(connection)
 
 
 def _engine(
@@ -120,3 +126,24 @@ def _engine(
     engine = make(given.url)
     stack.callback(engine.dispose)
     return engine, given
+
+
+def _watch_all_of(engine: Engine, interrupter: Interrupter, stack: ExitStack) -> None:
+    """Let a signal end whatever an Engine of ours waits for.
+
+    That is: a connection under way, then each statement from the first of the questions that
+    SQLAlchemy asks a new one to the last rollback. After a signal it connects no more.
+    """
+
+    def connect(dialect: Any, _record: object, arguments: Any, parameters: Any) -> Any:
+        if interrupter.stopping:
+            raise dialect.loaded_dbapi.OperationalError("no new connection: the run is stopped")
+        return call(
+            lambda: dialect.connect(*arguments, **parameters), undo=lambda made: made.close()
+        )
+
+    def watch(connection: Any, _record: object) -> None:
+        stack.enter_context(interrupter.watch(connection))
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", watch, insert=True)

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from bridge.database.address import KEEPALIVES
+
+#: What the driver says when the system has given up a connection from which nothing comes.
+_NO_SIGN = re.compile(r"(could not (receive|send) data|SSL SYSCALL error).*: Connection timed out")
+_FOR_HOW_LONG = (
+    " (no sign of the server for as long as tcp_user_timeout says, "
+    f"{KEEPALIVES['tcp_user_timeout'] // 1000} s by default)"
+)
+
 
 def first_line(error: BaseException) -> str:
     """The server's or the driver's own words, without position, detail and hint.
@@ -10,4 +21,5 @@ def first_line(error: BaseException) -> str:
     """
     original = getattr(error, "orig", None) or error
     lines = str(original).strip().splitlines()
-    return lines[0] if lines else type(original).__name__
+    line = lines[0] if lines else type(original).__name__
+    return line + _FOR_HOW_LONG if _NO_SIGN.match(line) else line

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from bridge.database.address import (
@@ -26,12 +26,12 @@ from bridge.database.driver import DriverConnection
 from bridge.database.url import connection_parameters, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.reporting import events
-from bridge.waiting import sleep
+from bridge.waiting import call, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import URL, Engine
 
     from bridge.config.settings import Settings
 
@@ -46,6 +46,8 @@ __all__ = [
 
 #: The first and the longest pause between two attempts to connect, in seconds.
 PAUSES = (0.5, 2.0)
+#: Seconds from which on the attempt itself was a wait.
+LONG = 1.0
 #: Seconds after which it is told again that the server cannot be reached, for the same reason.
 TELL_EVERY = 4.0
 
@@ -115,8 +117,9 @@ def connect(
     ``tell`` is called with a WaitingForServer: at once, when the cause changes, and every four
     seconds or so. ``failed`` is what a first attempt has just met that was made
     without the Engine, and ``since`` when that began, by the monotonic clock.
-    Raises ServerUnreachable when the time is over, and UsageError at once for what waiting
-    cannot mend: a wrong password, a role or a database that is not there.
+    Raises ServerUnreachable, which says how long that took, when the time is over, and
+    UsageError at once for what waiting cannot mend: a wrong password, a role or a database that
+    is not there.
     """
     started = time.monotonic() if since is None else since
     pause, longest = PAUSES
@@ -125,14 +128,14 @@ def connect(
         try:
             if failed is not None:
                 raise failed
-            return engine.connect()
+            return call(engine.connect, undo=Connection.close)
         except CANNOT_CONNECT as error:
             problem = explain_connect_error(error, database)
             waited = time.monotonic() - started
             if not isinstance(problem, ServerUnreachable):
                 raise problem from error
             if waited >= wait:
-                if not wait:
+                if not wait and waited < LONG:
                     raise problem from error
                 raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
             fact = find_cause(error).fact

@@ -12,12 +12,14 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.cancel import Watched
 from bridge.errors import Interrupted
+from bridge.waiting import Stop, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,13 +56,21 @@ class Interrupter:
 
         A SQLAlchemy Connection is followed when it connects anew; a psycopg2 connection will do
         as well. Leaving the returned context, or closing it, ends that; so does the end of the
-        `interruptible` block.
+        connection, or of the `interruptible` block.
         """
+        for key, each in list(self._watched.items()):
+            if each.closed:
+                self._watched.pop(key, None)
         watched = Watched(connection)
         self._watched[id(watched)] = watched
         end = contextlib.ExitStack()
         end.callback(self._watched.pop, id(watched), None)
         return end
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the work is to end."""
+        return self.signum is not None
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come: for a place after code that may swallow it."""
@@ -70,7 +80,8 @@ class Interrupter:
     def cancel(self) -> None:
         """Ask the server to cancel what the watched connections run; idle ones are unharmed."""
         for watched in list(self._watched.values()):
-            watched.cancel()
+            if not watched.closed:
+                watched.cancel()
 
     def busy(self) -> list[Watched]:
         """Return the watched connections that wait for the server to finish a statement."""
@@ -97,7 +108,8 @@ def interruptible() -> Iterator[Interrupter]:
     guard = _Guard(interrupter)
     try:
         guard.install()
-        yield interrupter
+        with stoppable(guard.stop):
+            yield interrupter
     except Interrupted:
         raise
     except BaseException as exc:
@@ -114,6 +126,7 @@ class _Guard:
 
     def __init__(self, interrupter: Interrupter) -> None:
         self._interrupter = interrupter
+        self.stop = Stop()
         self._previous: dict[int, Any] = {}
         self._previous_fd: int | None = None
         self._reader, self._writer = socket.socketpair()
@@ -156,7 +169,7 @@ class _Guard:
         signal.set_wakeup_fd(-1)
         self._previous, self._previous_fd = {}, None
 
-    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
         """Raise Interrupted in the main thread; the thread beside it may be cancelling already."""
         again = self._interrupter.signum is not None
         if again and time.monotonic() - self._raised_at < SAME_SIGNAL:
@@ -166,8 +179,11 @@ class _Guard:
         # A request that is still under way could hit the ROLLBACK that comes next.
         self._request.stop(CANCEL_UNDER_WAY)
         self._raised.set()
+        error = Interrupted(self._interrupter.signum)
+        # C code may lose what is raised here, as psycopg2 does while it is being imported.
+        self.stop.wish(error)
         if not self._left.is_set():
-            raise Interrupted(self._interrupter.signum)
+            _raise(error, frame)
 
     def _listen(self) -> None:
         while received := self._reader.recv(4096):
@@ -196,6 +212,28 @@ class _Guard:
         if others and self._previous_fd not in (None, -1):
             with contextlib.suppress(OSError):
                 os.write(self._previous_fd, others)
+
+
+def _raise(error: Interrupted, frame: FrameType | None) -> None:
+    """Raise the error here, or as soon as C code has returned that is decoding a text.
+
+    psycopg2 decodes the message of a COMMIT that was cut, prints what is raised in the decoder, and
+    to print a SystemExit is to end the process, without a rollback and without a word.
+    """
+    caller = frame.f_back if frame is not None else None
+    if frame is None or caller is None or not _is_decoder(frame):
+        raise error
+
+    def raise_there(_frame: FrameType, _event: str, _argument: object) -> None:
+        raise error  # which ends the tracing, too
+
+    caller.f_trace = raise_there
+    # Frames are traced only while something is told of new ones.
+    sys.settrace(lambda _frame, _event, _argument: None)
+
+
+def _is_decoder(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("encodings.")
 
 
 class CancelRequest:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
@@ -15,6 +15,10 @@ from bridge.database.driver_class import asking
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import Pool
+
+
+#: Whether what runs here, or is waited for here in a thread of ours, asks for such connections.
+_is_asked: ContextVar[bool] = ContextVar("bridge_asks_for_guardable", default=False)
 
 
 class Beside(OptionEngine):
@@ -43,13 +47,12 @@ def beside(engine: Engine) -> Iterator[Engine]:
 @contextmanager
 def made_guardable() -> Iterator[None]:
     """Ask psycopg2 for connections that can be guarded, in this thread."""
-    ours = threading.get_ident()
-
-    def asked() -> Callable[..., Any] | None:
-        return DriverConnection if threading.get_ident() == ours else None
-
-    with asking(asked):
-        yield
+    token = _is_asked.set(True)
+    try:
+        with asking(lambda: DriverConnection if _is_asked.get() else None):
+            yield
+    finally:
+        _is_asked.reset(token)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ _SAME = frozenset(
     {
         *("host", "application_name", "connect_timeout", "sslmode", "sslrootcert", "sslcert"),
         *("sslkey", "target_session_attrs", "keepalives", "keepalives_idle"),
+        *("keepalives_interval", "keepalives_count", "tcp_user_timeout"),
     }
 )
 

@@ -98,6 +98,10 @@ class _Stopper(Interrupter):
         super().__init__()
         self.stop = Stop()
 
+    @property
+    def stopping(self) -> bool:
+        return self.stop.wished
+
     def check(self) -> None:
         self.stop.check()
         super().check()

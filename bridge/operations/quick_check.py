@@ -17,6 +17,7 @@ from bridge.database.driver import DriverConnection
 from bridge.database.plain_url import plain_parameters
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
 from bridge.reporting import events
+from bridge.waiting import call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +121,7 @@ class _OverTheDriver:
 
         began = time.monotonic()
         try:
-            connection = self._connect()
+            connection = call(self._connect, undo=lambda made: made.close())
         except (psycopg2.Error, UnicodeDecodeError) as error:
             failed, took = error, time.monotonic() - began
         else:

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from bridge.database.address import CONNECT_TIMEOUT
 from bridge.errors import BridgeError, Interrupted, MigrationError, Pending, TryAgain, UsageError
 from bridge.operations.aio import status_async
 from bridge.operations.status import Status
+from bridge.reporting.numbers import duration
 from bridge.reporting.reporter import log
 from bridge.startup.start import settings_at_start, start_async
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Seconds for which what a look at the database has found is told again.
 LOOK_EVERY = 2.0
+#: Seconds after which a look without an answer is given up, and the next one may begin. One that
+#: cannot connect has failed by then, and says why.
+LOOK_FOR = CONNECT_TIMEOUT + 5.0
 #: Seconds that a request waits for the first look: a probe's patience often ends after one.
 FIRST_LOOK = 0.5
 #: Seconds before the first and before each later try of a migration in the background.
@@ -213,7 +218,7 @@ class Startup:
             if self._off:
                 self.ready = True
                 return
-            seen = await status_async(**self._where, wait_for_server=0)
+            seen = await self._status()
             self.ready = self.ready or seen.up_to_date
         except BridgeError as error:
             seen = error
@@ -224,6 +229,17 @@ class Startup:
         # What was asked for before a migration of this process ended is told by nobody.
         if not self.ready or (isinstance(seen, Status) and seen.up_to_date):
             self._seen = seen
+
+    async def _status(self) -> Status:
+        """Ask for the status; raises TryAgain if there is no answer in time."""
+        asking = asyncio.create_task(status_async(**self._where, wait_for_server=0))
+        try:
+            await asyncio.wait({asking}, timeout=LOOK_FOR)
+            if not asking.done():
+                raise TryAgain(f"The database has given no answer for {duration(LOOK_FOR)}.")
+            return asking.result()
+        finally:
+            asking.cancel()  # its thread may end later
 
     def _reason(self) -> str | None:
         """Say why it is not up to date, for people who may not see the log."""

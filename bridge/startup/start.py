@@ -51,12 +51,6 @@ def start(
     if settings.startup == "off":
         return _skip(reporter)
     with _telling(), interruptible() as interrupter:
-        if settings.startup == "check":
-            from bridge.operations.status import status
-
-            where: dict[str, Any] = {"config": config, "embedded": embedded}
-            found = status(database, **where, wait_for_server=settings.wait_for_server)
-            return _accept(found, reporter)
         request = Request.at_start(
             database,
             config=config,
@@ -66,6 +60,10 @@ def start(
             reporter=reporter,
             interrupter=interrupter,
         )
+        if settings.startup == "check":
+            from bridge.operations.status import status_for
+
+            return _accept(status_for(request), reporter)
         return run_upgrade(request)
 
 

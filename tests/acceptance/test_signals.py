@@ -21,10 +21,12 @@ from sqlalchemy import text
 import bridge.database.cancel
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.errors import Interrupted
+from bridge.waiting import call, sleep
 from support.running import PATIENCE, ask, poll
+from support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import URL, Engine
 
@@ -264,59 +266,13 @@ def test_a_statement_that_survives_its_cancellation_is_left_behind(start: Starte
     assert_nothing_is_left(child)
 
 
-class DeafProxy:
-    """Passes the first connection on to the server, and never answers any other."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.sockets: list[socket.socket] = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    @property
-    def address(self) -> URL:
-        port = self.listener.getsockname()[1]
-        return self.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
-
-    def accept(self) -> None:
-        with contextlib.suppress(OSError):  # closed, at the end of the test
-            client, _ = self.listener.accept()
-            server = self.connect()
-            self.sockets += [client, server]
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
-            while True:
-                self.sockets.append(self.listener.accept()[0])
-
-    def connect(self) -> socket.socket:
-        host = str(self.url.query.get("host", self.url.host))
-        port = int(str(self.url.query.get("port", self.url.port or 5432)))
-        if not host.startswith("/"):
-            return socket.create_connection((host, port))
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(f"{host}/.s.PGSQL.{port}")
-        return server
-
-    @staticmethod
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        for each in (self.listener, *self.sockets):
-            each.close()
-
-
 def test_a_network_that_swallows_the_cancel_request_does_not_hold_the_process(
     start: Starter,
 ) -> None:
-    proxy = DeafProxy(start.engine.url)
-    start.stack.callback(proxy.close)
-    child = start(SLEEP, url=proxy.address)
+    proxy = start.stack.enter_context(Proxy(start.engine.url))
+    child = start(SLEEP, url=proxy.url)
     child.wait_until_running("pg_sleep")
+    proxy.stall_new()
     child.signal(signal.SIGTERM)
     assert child.end()[0] == 143
 
@@ -457,6 +413,39 @@ def test_a_swallowed_signal_can_be_asked_for() -> None:
     with pytest.raises(Interrupted):
         swallow_it()
     assert passed == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda: sleep(600), lambda: call(threading.Event().wait, undo=lambda _: None)],
+    ids=["sleep", "call"],
+)
+def test_a_signal_that_was_lost_ends_the_next_wait(wait: Callable[[], None]) -> None:
+    """C code may clear what a handler raises in it."""
+
+    def lose_it() -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        wait()
+
+    with pytest.raises(Interrupted) as caught, interruptible():
+        lose_it()
+    assert caught.value.exit_code == 143
+
+
+def test_what_a_call_returns_to_nobody_is_undone() -> None:
+    goes_on, undone = threading.Event(), threading.Event()
+
+    def connect() -> str:
+        signal.raise_signal(signal.SIGTERM)  # handled in the main thread, which waits
+        goes_on.wait()
+        return "a connection"
+
+    with pytest.raises(Interrupted), interruptible():
+        call(connect, undo=lambda made: undone.set() if made == "a connection" else None)
+    assert not undone.is_set()
+    goes_on.set()
+    assert undone.wait(PATIENCE)
 
 
 def test_one_block_inside_another_gives_the_outer_its_handlers_back() -> None:

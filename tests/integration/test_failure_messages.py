@@ -296,26 +296,34 @@ def test_a_new_enum_value_used_too_early(project: Project) -> None:
     [
         (
             "db.get_bind().raw_connection()",
-            "db.get_bind().raw_connection() would be a second connection, outside of this "
-            "migration's transaction. Use db.connection().connection, which is the same as the "
-            "Session's; or create_engine(db.get_bind().url), if a second one is meant.",
+            (
+                "db.get_bind().raw_connection() would be a second connection, outside of this "
+                "migration's transaction. Use db.connection().connection, which is the same as the "
+                "Session's; or create_engine(db.get_bind().url), if a second one is meant."
+            ),
         ),
         (
             "db.get_bind().dispose()",
-            "db.get_bind() is the Engine of this migration's own connection, which it still needs. "
-            "Leave dispose() out.",
+            (
+                "db.get_bind() is the Engine of this migration's own connection, which it still needs. "
+                "Leave dispose() out."
+            ),
         ),
         (
             "db.bind.execution_options(isolation_level='AUTOCOMMIT').connect()",
-            "A connection of db.get_bind() is in the transaction of this migration, and an "
-            "isolation level would end that. Set it with db.connection(execution_options=...) "
-            'before the first statement, or write transaction = "autocommit" at the top of the '
-            "file.",
+            (
+                "A connection of db.get_bind() is in the transaction of this migration, and an "
+                "isolation level would end that. Set it with db.connection(execution_options=...) "
+                'before the first statement, or write transaction = "autocommit" at the top of the '
+                "file."
+            ),
         ),
         (
             "with db.get_bind().begin() as c: c.execute(text('COMMIT'))",
-            "A connection of db.get_bind() is in the transaction of this migration, and a COMMIT "
-            "or ROLLBACK as text would end that.",
+            (
+                "A connection of db.get_bind() is in the transaction of this migration, and a COMMIT "
+                "or ROLLBACK as text would end that."
+            ),
         ),
     ],
 )
@@ -331,13 +339,17 @@ def test_the_engine_of_a_file_is_its_own_connection(project: Project, body: str,
             class Jsonb: pass
             db.execute(text("SELECT :j"), {"j": Jsonb()})
             """,
-            "Migrations run on psycopg2, whichever driver the URL names, and it does not know the "
-            "type Jsonb. Send an ordinary value: json.dumps(...) for JSON, for example.",
+            (
+                "Migrations run on psycopg2, whichever driver the URL names, and it does not know the "
+                "type Jsonb. Send an ordinary value: json.dumps(...) for JSON, for example."
+            ),
         ),
         (
             "db.connection().connection.cursor().copy('COPY t FROM STDIN')",
-            "Migrations run on psycopg2, whichever driver the URL names, and psycopg2 has no "
-            "copy() there. For COPY, use copy_expert() of its cursor.",
+            (
+                "Migrations run on psycopg2, whichever driver the URL names, and psycopg2 has no "
+                "copy() there. For COPY, use copy_expert() of its cursor."
+            ),
         ),
     ],
 )

@@ -21,6 +21,7 @@ from bridge.errors import Pending
 from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
 from support.client import TestClient
 from support.running import PASS_GATE, ask, column, do, gate_of, poll, recorded
+from support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -100,6 +101,12 @@ async def known(startup: bridge.Startup) -> tuple[int, dict[str, Any]]:
         await startup.health()
         await asyncio.sleep(0.01)
     return await startup.health()
+
+
+async def told_of(startup: bridge.Startup, *pending: str) -> None:
+    """Wait until the health endpoint tells that these are pending."""
+    while (await startup.health())[1]["pending"] != list(pending):  # noqa: ASYNC110 - it asks
+        await asyncio.sleep(0.01)
 
 
 def test_migrations_end_before_the_applications_own_lifespan_begins(
@@ -230,6 +237,38 @@ def test_a_server_that_cannot_be_asked_keeps_the_gate_shut(one: Project) -> None
     status_code, told = asyncio.run(known(startup))
     assert (status_code, told["state"]) == (503, "unknown")
     assert "127.0.0.1" in told["problem"]
+
+
+@pytest.mark.parametrize(
+    ("handed_in", "swallowed"),
+    [(False, 1), (False, b"pg_catalog.version()"), (False, b"FROM"), (True, b"FROM")],
+    ids=["connecting", "SQLAlchemy's query", "a query", "a query over an Engine"],
+)
+def test_a_look_that_gets_no_answer_is_given_up_and_the_next_one_is_told(
+    one: Project, monkeypatch: pytest.MonkeyPatch, handed_in: bool, swallowed: int | bytes
+) -> None:
+    monkeypatch.setattr("bridge.startup.asgi.LOOK_FOR", 0.5)
+    monkeypatch.setattr("bridge.startup.asgi.LOOK_EVERY", 0.0)
+    assert one.url is not None
+    with Proxy(one.url) as proxy, ExitStack() as stack:
+        engine = create_engine(proxy.url)
+        stack.callback(engine.dispose)
+        # Until SQLAlchemy knows the server, it lets no second thread connect over an Engine.
+        engine.connect().close()
+        startup = bridge.Startup(
+            engine if handed_in else proxy.url, config=one.path / "alembic.ini"
+        )
+
+        async def look() -> None:
+            proxy.stall_when(swallowed)
+            status_code, told = await known(startup)
+            assert (status_code, told["state"]) == (503, "unknown")
+            assert told["problem"] == "The database has given no answer for 0.5 s."
+            monkeypatch.undo()
+            proxy.resume()
+            await told_of(startup, "001_create")
+
+        asyncio.run(asyncio.wait_for(look(), LONG))
 
 
 def test_the_database_is_asked_once_for_many_requests_and_not_when_it_is_up_to_date(

@@ -414,14 +414,16 @@ def test_the_engine_has_keepalives_a_time_out_and_a_name() -> None:
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
     }
 
 
 def test_the_engine_keeps_what_the_url_says() -> None:
-    query = "connect_timeout=3&application_name=mine&keepalives_idle=7"
+    query = "connect_timeout=3&application_name=mine&keepalives_idle=7&tcp_user_timeout=5000"
     found = libpq_arguments(f"postgresql://h/d?{query}")
     assert (found["connect_timeout"], found["keepalives_idle"]) == ("3", "7")
     assert (found["application_name"], found["keepalives_count"]) == ("mine", 3)
+    assert found["tcp_user_timeout"] == "5000"
 
 
 def test_the_engine_leaves_the_time_out_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

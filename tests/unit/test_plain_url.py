@@ -17,6 +17,7 @@ PARTS = [
     *("5432", "0", "05432", "99999", "database", "über", "host=/run/x", "host=%2Frun%2fx"),
     *("sslmode=require", "ssl"),
     *("host=other", "user=other", "password=x", "port=1", "options=-csearch_path%3Dx", "host="),
+    *("keepalives_count=9", "tcp_user_timeout=5000", "keepalives_interval=5"),
     *("application_name=web", "connect_timeout=3", "connect_timeout=soon", "dbname=x", "\n", " "),
 ]
 pieces = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)

@@ -21,9 +21,10 @@ import shutil
 import time
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.config.decoded import decoded
+from bridge.database.address import connect_defaults
 from bridge.database.embedded.cluster import LOG, PATIENCE, PORT, SUPERUSER, Cluster, Postmaster
 from bridge.database.embedded.programs import Owner, find_program, programs_for
 from bridge.errors import BridgeError, TryAgain, UsageError
@@ -171,11 +172,12 @@ class EmbeddedServer:
         import psycopg2
         from psycopg2 import errors, sql
 
-        url = self.url("postgres")
+        from bridge.database.url import connection_parameters
+
+        given = connection_parameters(self.url("postgres"))
+        defaults: dict[str, Any] = connect_defaults(given)
         try:
-            connection = psycopg2.connect(
-                host=url.query["host"], port=url.port, user=url.username, dbname=url.database
-            )
+            connection = psycopg2.connect(**given, **defaults)
         except psycopg2.Error as error:
             raise BridgeError(
                 f"The embedded PostgreSQL in {self.data_dir} runs, but the connection to it "

@@ -79,10 +79,8 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
     settings = request.settings()
     reporter = request.reporter
     watch = _Watch(reporter)
-    # Alembic's environment watches the connection for signals.
-    unwatched = replace(request, interrupter=None)
     with (
-        connected(unwatched, settings) as connection,
+        connected(request, settings) as connection,
         guardable(connection),
         exclusively(
             connection,
