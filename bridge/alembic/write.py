@@ -11,6 +11,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import to_tuple
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateTable
 
 from bridge.alembic.announce import announce, tell
 from bridge.alembic.record import RecordAtOnce
@@ -46,7 +47,6 @@ from bridge.ledger.refused import refused
 from bridge.ledger.rights import read_only, rights
 from bridge.ledger.state import State
 from bridge.locking.exclusive import Right, exclusively
-from bridge.locking.holder import holder_name
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 
@@ -208,9 +208,12 @@ class _Writing:
                 self._complete()
                 longest = max((len(e.revision) for e in found.history.entries), default=0)
                 widen_version_table(run.connection, run.ledger, longest=longest)
-                with creating(run.ledger):
-                    table = widened_version_table(self._ctx)
-                    table.create(run.connection, checkfirst=True)
+                if state.pointer_table is None:
+                    with creating(run.ledger):
+                        # As text: options of an Engine could send it to another schema.
+                        table = widened_version_table(self._ctx)
+                        create = CreateTable(table).compile(dialect=run.connection.dialect)
+                        send(run.connection, str(create))
                 if found.moves_pointer:
                     set_pointer(run.connection, run.ledger, found.pointer)
                 if checksums and "checksum" in self._layout.columns:
@@ -328,7 +331,7 @@ class _Writing:
             self._record_at_once = RecordAtOnce(
                 self._run.connection, self._run.ledger, self._layout
             )
-        shown = holder_name(self._after(attempt.file.stem))
+        shown = lock.name(self._after(attempt.file.stem))
         self._recorded_at_once = self._record_at_once.write(
             attempt.work,
             runner.baseline,

@@ -132,7 +132,7 @@ class _Guarded:
 
     def cursor(self, name: Any = None, cursor_factory: Any = None, **options: Any) -> Any:
         real, guard = self.plain, self.guard
-        factory = cursor_factory or real.cursor_factory or extensions.cursor
+        factory = cursor_factory or self._ordinary
         if not isinstance(factory, type):  # a function, and what it makes is its own affair
             if guard is not None:
                 guard.blind()
@@ -154,6 +154,11 @@ class _Guarded:
         if isinstance(found, _SendsAsLargeObject):
             found.of = self
         return found
+
+    @property
+    def _ordinary(self) -> Any:
+        """What makes its cursors where nobody asks for another class."""
+        return self.plain.cursor_factory or extensions.cursor
 
     def _cursor_class(self, factory: type, mixin: type) -> type:
         return mixed(factory, mixin)
@@ -205,6 +210,12 @@ class StandIn(_Guarded):
             self.commit()
         else:
             self.rollback()
+
+    @property
+    def _ordinary(self) -> Any:
+        # A class of the caller's may have its own.
+        with self.plain.cursor() as cursor:
+            return type(cursor)
 
     def _cursor_class(self, factory: type, mixin: type) -> type:
         return mixed(factory, OfStandIn, mixin)

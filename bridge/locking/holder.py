@@ -28,6 +28,8 @@ Answer = Literal["ours", "held", "left", "pooled"]
 APPLICATION_NAME = "bridge"
 #: PostgreSQL cuts an application_name after this many bytes (NAMEDATALEN - 1).
 APPLICATION_NAME_BYTES = 63
+#: How much of it is for a name of the session's own, in characters, beside that of a migration.
+_OWN_NAME = 24
 #: What calls itself so waits for the migration lock, on a connection made for that.
 WAITING_NAME = "bridge (waiting)"
 #: What a connection calls itself whose statements can hold no lock; see
@@ -117,8 +119,8 @@ class Holder:
     @property
     def migration(self) -> str | None:
         """Return the migration it runs, as given to `mark` (cut where PostgreSQL cuts names)."""
-        _, _, label = self.application_name.partition(f"{APPLICATION_NAME}: ")
-        return label or None
+        own, _, label = self.application_name.partition(f"{APPLICATION_NAME}: ")
+        return (label.removesuffix(")") if own else label) or None
 
     def __str__(self) -> str:
         """Return, for example, `backend 4711 (role app, from 10.0.0.5), running 004_users`."""
@@ -154,9 +156,13 @@ def holder(connection: Connection, *, key: int = MIGRATION_LOCK) -> Holder | Non
     )
 
 
-def holder_name(migration: str) -> str:
-    """Return what a holder calls itself while this migration runs."""
-    name = f"{APPLICATION_NAME}: {migration}" if migration else APPLICATION_NAME
+def holder_name(migration: str, own: str = "") -> str:
+    """Return what a holder calls itself while this migration runs; `own` is its own name."""
+    running = f"{APPLICATION_NAME}: {migration}" if migration else ""
+    if own in {"", APPLICATION_NAME}:
+        name = running or APPLICATION_NAME
+    else:
+        name = f"{own[:_OWN_NAME]} ({running})" if running else own
     # Servers replace other characters than ASCII, each version in its own way.
     return name.encode("ascii", "replace").decode()[:APPLICATION_NAME_BYTES]
 

@@ -73,9 +73,10 @@ WITH before AS MATERIALIZED (
     SELECT CASE WHEN is_ours THEN {_TAKE} ELSE 'pooled' END AS answer FROM before
 )
 SELECT answer, settings, pg_backend_pid(),
-       CASE answer WHEN 'ours' THEN set_config('application_name', %(name)s, false)
-                   WHEN 'pooled' THEN NULL
-                   ELSE set_config('application_name', '{WAITING_NAME}', false) END,
+       CASE WHEN answer <> 'pooled'
+            THEN set_config('application_name',
+                            CASE WHEN answer <> 'ours' THEN '{WAITING_NAME}'
+                                 ELSE coalesce(%(own)s, settings[1]) END, false) END,
        CASE WHEN answer <> 'pooled' THEN ROW({_SET}) END
   FROM attempt, before
 """  # noqa: S608 - constants
@@ -109,7 +110,7 @@ class SessionLock:
     #: The backend that holds it; None while it is not held.
     pid: int | None = None
     #: What others are shown.
-    shown: str = holder_name("")
+    shown: str = ""
     _before: list[str | None] | None = None
 
     def attempt(self) -> Answer:
@@ -118,17 +119,26 @@ class SessionLock:
             self.connection.invalidate()
         real = self.real
         told = None if self.pooler == "no" else real.info.backend_pid
-        row = self._outside(_TRY, {**_KEYS, "pid": told, "name": self.shown})
+        row = self._outside(_TRY, {**_KEYS, "pid": told, "own": self._own})
         answer: Answer = row[0]
         if answer != "pooled" and self._before is None:
             self._before = row[1]
+            self.shown = self._own or ""
         if answer == "ours":
             self.pid = row[2]
         return answer
 
+    @property
+    def _own(self) -> str | None:
+        return self._before[0] if self._before is not None else None
+
+    def name(self, migration: str) -> str:
+        """Return what others are to be shown while this migration runs; "" for none."""
+        return holder_name(migration, self._own or "")
+
     def show(self, migration: str) -> None:
         """Show others which migration runs next."""
-        name = holder_name(migration)
+        name = self.name(migration)
         if name != self.shown:
             send = self._outside if is_idle(self.real) else self._run
             send("SELECT set_config('application_name', %(name)s, false)", {"name": name})
