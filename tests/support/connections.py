@@ -11,7 +11,7 @@ from psycopg2.extras import DictConnection
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
-from support.engines import MINE, TEN, OwnConnection
+from support.engines import ACME, OPTIONS, TEN, OwnConnection
 from support.handed_in import Place
 
 Open = Callable[[Place], AbstractContextManager[Connection]]
@@ -52,7 +52,7 @@ def role(place: Place) -> Connection:
     return prepared(place, f"SET ROLE {place.role}")
 
 
-@connection(**TEN, **MINE, role=True, tenant="acme", temporary=True)
+@connection(**TEN, **ACME, role=True, temporary=True)
 def everything_at_once(place: Place) -> Connection:
     return prepared(
         place,
@@ -122,9 +122,9 @@ def connection_factory_of_the_drivers(place: Place) -> Connection:
     return prepared(place, connect_args={"connection_factory": DictConnection})
 
 
-@connection(**MINE)
+@connection(**ACME)
 def creator(place: Place) -> Connection:
-    return prepared(place, creator=lambda: psycopg2.connect(place.dsn, application_name="mine"))
+    return prepared(place, creator=lambda: psycopg2.connect(place.dsn, options=OPTIONS))
 
 
 @connection(**TEN)

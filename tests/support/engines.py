@@ -27,7 +27,9 @@ Make = Callable[[Place], Engine]
 ENGINES: dict[str, tuple[Make, dict[str, Any]]] = {}
 
 TEN = {"schema": "ten", "search_path": "ten"}
-MINE = {"name": "mine"}
+ACME = {"tenant": "acme"}
+#: What says so to the server, as an option of libpq.
+OPTIONS = "-c app.tenant=acme"
 
 
 def engine(**sees: Any) -> Callable[[Make], Make]:
@@ -53,39 +55,38 @@ def plain(place: Place) -> Engine:
     return create_engine(place.url)
 
 
-@engine(**TEN, **MINE)
+@engine(**TEN, **ACME)
 def connect_args(place: Place) -> Engine:
-    arguments = {"application_name": "mine", "options": "-c search_path=ten"}
+    arguments = {"options": f"{OPTIONS} -c search_path=ten"}
     return create_engine(place.url, connect_args=arguments)
 
 
-@engine(**MINE, tenant="acme")
+@engine(**ACME)
 def query_of_the_url(place: Place) -> Engine:
-    query = {"application_name": "mine", "options": "-c app.tenant=acme"}
-    return create_engine(place.url.update_query_dict(query))
+    return create_engine(place.url.update_query_dict({"options": OPTIONS}))
 
 
-@engine(**MINE)
+@engine(**ACME)
 def creator(place: Place) -> Engine:
     return create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: psycopg2.connect(place.dsn, application_name="mine"),
+        creator=lambda: psycopg2.connect(place.dsn, options=OPTIONS),
     )
 
 
-@engine(**MINE)
+@engine(**ACME)
 def creator_that_imported_connect(place: Place) -> Engine:
     return create_engine(
-        "postgresql+psycopg2://", creator=lambda: connect(place.dsn, application_name="mine")
+        "postgresql+psycopg2://", creator=lambda: connect(place.dsn, options=OPTIONS)
     )
 
 
-@engine(**MINE)
+@engine(**ACME)
 def creator_in_a_thread(place: Place) -> Engine:
     def create() -> Any:
         made: list[Any] = []
         thread = threading.Thread(
-            target=lambda: made.append(psycopg2.connect(place.dsn, application_name="mine"))
+            target=lambda: made.append(psycopg2.connect(place.dsn, options=OPTIONS))
         )
         thread.start()
         thread.join()
@@ -94,15 +95,15 @@ def creator_in_a_thread(place: Place) -> Engine:
     return create_engine("postgresql+psycopg2://", creator=create)
 
 
-@engine(**MINE)
+@engine(**ACME)
 def creator_that_takes_from_a_pool(place: Place) -> Engine:
-    pool = ThreadedConnectionPool(1, 5, place.dsn, application_name="mine")
+    pool = ThreadedConnectionPool(1, 5, place.dsn, options=OPTIONS)
     return create_engine("postgresql+psycopg2://", creator=pool.getconn)
 
 
-@engine(**MINE)
+@engine(**ACME)
 def creator_that_gives_one_it_keeps(place: Place) -> Engine:
-    kept = psycopg2.connect(place.dsn, application_name="mine")
+    kept = psycopg2.connect(place.dsn, options=OPTIONS)
     return create_engine("postgresql+psycopg2://", creator=lambda: kept, poolclass=StaticPool)
 
 
@@ -121,25 +122,25 @@ def cursor_factory(place: Place) -> Engine:
     return create_engine(place.url, connect_args={"cursor_factory": DictCursor})
 
 
-@engine(**MINE)
+@engine(**ACME)
 def do_connect_that_changes_arguments(place: Place) -> Engine:
     engine = create_engine(place.url.set(username="nobody_of_this_name"))
 
     @event.listens_for(engine, "do_connect")
     def token(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
         parameters["user"] = place.url.username
-        parameters["application_name"] = "mine"
+        parameters["options"] = OPTIONS
 
     return engine
 
 
-@engine(**MINE)
+@engine(**ACME)
 def do_connect_that_connects(place: Place) -> Engine:
     engine = create_engine(place.url)
 
     @event.listens_for(engine, "do_connect")
     def connects(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
-        return psycopg2.connect(*arguments, **parameters, application_name="mine")
+        return psycopg2.connect(*arguments, **parameters, options=OPTIONS)
 
     return engine
 
@@ -247,11 +248,9 @@ def pool_with_pings(place: Place) -> Engine:
     return create_engine(place.url, pool_pre_ping=True, pool_reset_on_return=None)
 
 
-@engine(**MINE)
+@engine(**ACME)
 def pool_given(place: Place) -> Engine:
-    pool = QueuePool(
-        lambda: psycopg2.connect(place.dsn, application_name="mine"), reset_on_return=None
-    )
+    pool = QueuePool(lambda: psycopg2.connect(place.dsn, options=OPTIONS), reset_on_return=None)
     return create_engine("postgresql+psycopg2://", pool=pool)
 
 

@@ -25,7 +25,7 @@ import json
 from sqlalchemy import JSON, Column, Integer, MetaData, Table, Text, literal, select, text
 SEEN = """
 INSERT INTO seen SELECT current_schema(), current_setting('search_path'), current_user,
-    current_setting('application_name'), current_setting('transaction_isolation'),
+    current_setting('transaction_isolation'),
     nullif(current_setting('app.tenant', true), ''), to_regclass('pg_temp.mine') IS NOT NULL,
     pg_backend_pid(), current_query() LIKE '/* ours */%%', :kind, :json
 """
@@ -36,7 +36,7 @@ def upgrade(db):
         kind = getattr(driver, "ours", "") + type(cursor.fetchone()).__name__
     written = db.scalar(select(literal(dict(a=1), JSON).cast(Text)))
     db.execute(text(
-        "CREATE TABLE IF NOT EXISTS seen (schema text, search_path text, role text, name text, "
+        "CREATE TABLE IF NOT EXISTS seen (schema text, search_path text, role text, "
         "isolation text, tenant text, temporary boolean, pid int, rewritten boolean, kind text, "
         "json text)"
     ))

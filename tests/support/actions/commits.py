@@ -9,7 +9,9 @@ from contextlib import closing
 from typing import Any
 
 import psycopg2
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from support.actions.table import Note, action, caught, count, put, put_by, raw, run, undone
 
@@ -229,6 +231,17 @@ def second_connection_that_locks(db: Session, note: Note) -> None:
         put_by(other.cursor(), "behind a lock")
         other.commit()
     note(count(db, "behind a lock"))
+
+
+@action(atomic=False)
+def second_engine_of_another_driver(db: Session, note: Note) -> None:
+    put(db, "seen by others")
+    url = db.get_bind().engine.url.set(drivername="postgresql+psycopg")
+    db.commit()
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        note(count(connection, "seen by others"))
+        put(connection, "by another driver")
+    note(count(db, "by another driver"))
 
 
 PROGRAM = """

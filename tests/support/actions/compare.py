@@ -13,8 +13,8 @@ from sqlalchemy.exc import SAWarning
 import bridge
 from bridge.errors import BridgeError
 from bridge.files.mode import Mode
+from support.actions.errors import SWALLOWED
 from support.actions.every import ACTIONS
-from support.actions.sessions import SWALLOWED
 from support.actions.stage import FILE, performing
 from support.actions.table import AFTER, BEFORE, FileError, RefusedError, said, undone
 from support.databases import connect

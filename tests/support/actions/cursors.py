@@ -161,7 +161,8 @@ def what_a_cursor_tells(db: Session, note: Note) -> None:
     note(cursor.mogrify("SELECT %(a)s", {"a": None}), cursor.statusmessage)
     cursor.setinputsizes([1])
     cursor.setoutputsize(1)
-    note(cursor.cast(23, "7"), cursor.row_factory, cursor.typecaster)
+    note(cursor.cast(23, "7"), cursor.row_factory, cursor.typecaster, cursor.tzinfo_factory)
+    note(cursor.string_types, cursor.binary_types, cursor.pgresult_ptr is not None)
     with caught(note):
         cursor.nextset()
     with caught(note):

@@ -9,6 +9,7 @@ from support.actions import (
     cursors,
     driver,
     driver_tells,
+    errors,
     giving_away,
     more_of_the_driver,
     objects,
@@ -22,6 +23,7 @@ __all__ = ["ACTIONS", "MODULES"]
 
 MODULES = (
     sessions,
+    errors,
     driver,
     driver_tells,
     cursors,

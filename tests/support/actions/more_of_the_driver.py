@@ -145,6 +145,18 @@ def large_objects(db: Session, note: Note) -> None:
     db.rollback()
     driver = raw(db)
     note(driver.lobject(number, "r").read())
+    with tempfile.NamedTemporaryFile() as file:
+        driver.lobject(number, "rb").export(file.name)
+        note(file.read())
+        copied = driver.lobject(0, "n", 0, file.name)
+        db.rollback()
+    driver = raw(db)
+    try:
+        driver.lobject(copied.oid, "rb")
+    except psycopg2.OperationalError:  # it names a number of the database's own
+        note("rolled back")
+    db.rollback()
+    driver = raw(db)
     driver.lobject(number, "wb").unlink()
     db.commit()
     with undone(db, note):

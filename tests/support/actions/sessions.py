@@ -5,10 +5,7 @@ from __future__ import annotations
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from support.actions.table import Note, action, caught, count, fail, put, refused, run, undone
-
-#: What bridge says of an error after which the file went on in the same transaction.
-SWALLOWED = "the file went on without"
+from support.actions.table import Note, action, caught, count, fail, put, run, undone
 
 
 @action()
@@ -203,66 +200,6 @@ def connection_two_phase(db: Session, note: Note) -> None:
         db.connection().begin_twophase()
 
 
-def _swallow(db: Session, note: Note) -> None:
-    put(db, "lost")
-    with caught(note):
-        run(db, "SELECT nope")
-
-
-@action(
-    means=refused(SWALLOWED, doing=_swallow),
-    why="The server would roll back at the commit and say nothing.",
-    autocommit=False,
-)
-def swallowed_error(db: Session, note: Note) -> None:
-    _swallow(db, note)
-    db.commit()
-
-
-@action(
-    means=refused(f"{SWALLOWED}|transaction is aborted", doing=_swallow),
-    why="The server would roll back at the commit and say nothing.",
-    autocommit=False,
-    telling=("committed", "returns"),
-)
-def swallowed_error_at_the_end(db: Session, note: Note) -> None:
-    _swallow(db, note)
-
-
-@action(atomic=False)
-def swallowed_error_in_autocommit(db: Session, note: Note) -> None:
-    db.rollback()
-    db.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-    _swallow(db, note)
-    db.commit()
-
-
-@action()
-def error_rolled_back(db: Session, note: Note) -> None:
-    put(db, "rolled back")
-    with undone(db, note):
-        run(db, "SELECT nope")
-    put(db, "after the rollback")
-
-
-@action()
-def error_and_a_statement(db: Session, note: Note) -> None:
-    with caught(note):
-        run(db, "SELECT nope")
-    with undone(db, note):
-        put(db, "in an aborted transaction")
-
-
-@action()
-def error_in_a_savepoint(db: Session, note: Note) -> None:
-    put(db, "before the savepoint")
-    for statement in ("SELECT 1/0", "SELECT nope"):
-        with caught(note), db.begin_nested():
-            run(db, statement)
-    put(db, "after the savepoints")
-    db.commit()
-
-
 @action(atomic=False)
 def events_of_the_session(db: Session, note: Note) -> None:
     names = ("before_commit", "after_commit", "after_rollback", "after_soft_rollback")
@@ -292,3 +229,33 @@ def events_of_the_connection(db: Session, note: Note) -> None:
 def identity_of_the_connection(db: Session, note: Note) -> None:
     note(db.connection() is db.connection(), db.connection().closed, db.connection().invalidated)
     note(db.connection().connection.is_valid, db.connection().connection.is_detached)
+
+
+@action()
+def session_as_a_block(db: Session, note: Note) -> None:
+    with db:
+        put(db, "rolled back at the end of the block")
+    with db, db.begin():
+        put(db, "committed at the end of the block")
+
+
+@action()
+def transaction_of_the_session(db: Session, note: Note) -> None:
+    put(db, "committed by its transaction")
+    transaction = db.get_transaction()
+    assert transaction is not None
+    transaction.commit()
+    put(db, "rolled back by its transaction")
+    transaction = db.get_transaction()
+    assert transaction is not None
+    transaction.rollback()
+
+
+@action()
+def transaction_of_the_connection(db: Session, note: Note) -> None:
+    put(db, "rolled back by the Connection's transaction")
+    transaction = db.connection().get_transaction()
+    assert transaction is not None
+    transaction.rollback()
+    with undone(db, note):
+        put(db, "after it")
