@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.base import OptionEngine
 
 from bridge.database.driver import DriverConnection, StandIn
@@ -37,11 +37,29 @@ def beside(engine: Engine) -> Iterator[Engine]:
 
     What psycopg2 makes in this thread meanwhile can be guarded.
     """
-    pool = engine.pool.recreate()
+    try:
+        pool = engine.pool.recreate()
+    except Exception:  # noqa: BLE001 - of a class of the caller's own, which can only be used
+        yield engine
+        return
+    event.listen(pool, "connect", _keep_open)
     try:
         yield Beside(engine, pool)
     finally:
         pool.dispose()
+
+
+class _Kept(StandIn):
+    """A connection that somebody's function gave, who may go on to use it."""
+
+    def close(self) -> None:
+        """Leave it to its owner; where there is none, it is closed with its last name."""
+        self.rollback()
+
+
+def _keep_open(driver: Any, record: Any) -> None:
+    if not isinstance(driver, DriverConnection):
+        record.dbapi_connection = _Kept(driver)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Transactions(Protocol):
     def settle(self) -> None:
         """Commit it."""
 
-    def drop(self) -> None:
+    def drop_others(self) -> None:
         """Roll it back."""
 
 
@@ -84,17 +84,17 @@ class FileSession(Session):
     def rollback(self) -> None:
         """Roll back as every Session does, and what came by way of ``alembic.op`` as well."""
         super().rollback()
-        self._transactions.drop()
+        self._transactions.drop_others()
 
     def close(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().close()
-        self._transactions.drop()
+        self._transactions.drop_others()
 
     def reset(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().reset()
-        self._transactions.drop()
+        self._transactions.drop_others()
 
 
 class _FileEngine(Beside):
@@ -140,9 +140,13 @@ class _SessionEngine(Beside):
         if self._lent is not None and not self._lent.closed:
             return self._files.connect()
         self._lent = connection = super().connect()
-        # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
-        # migration from its record.
-        if self._work.real.autocommit and self._work.mode is not Mode.AUTOCOMMIT:
+        outside = self._work.mode is Mode.AUTOCOMMIT
+        if outside and not self._work.real.autocommit:
+            # Another level was for one transaction.
+            self._work.real.autocommit = True
+        elif self._work.real.autocommit and not outside:
+            # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
+            # migration from its record.
             connection.execution_options(isolation_level="READ COMMITTED")
         return connection
 
@@ -178,6 +182,7 @@ class _Nested:
     def commit(self) -> None:
         """Keep what was done, as a part of the migration's transaction."""
         self._savepoint.release(check=False)
+        self._work.by_others = True
 
     def rollback(self) -> None:
         """Go back to where it began."""
@@ -200,16 +205,21 @@ class _Nested:
 def open_session(work: Work, *, autoflush: bool) -> FileSession:
     """Return the Session for a migration, on the connection that `work` guards."""
     engine = work.connection.engine
+    options = {**work.connection.get_execution_options()}
+    options.pop("isolation_level", None)  # the driver has been told
     numbers = itertools.count(1)
 
     def lend() -> _Lent:
         return _Lent(work.dbapi, _Nested(work, next(numbers)))
 
     files = _FileEngine(engine, NullPool(lend, reset_on_return=None, dialect=engine.dialect))
+    files.update_execution_options(**options)
     pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
     # What a cursor of the driver's has left is nobody's, as at each return to a pool.
     event.listen(pool, "reset", lambda *_: work.drop())
-    return FileSession(work, _SessionEngine(engine, pool, files, work), files, autoflush=autoflush)
+    own = _SessionEngine(engine, pool, files, work)
+    own.update_execution_options(**options)
+    return FileSession(work, own, files, autoflush=autoflush)
 
 
 def _only(work: Work) -> Callable[[], Any]:

@@ -111,6 +111,8 @@ class Work:
         self.unknown: Commit | None = None
         #: The error of the check before a COMMIT, if one failed.
         self.check_failed: BaseException | None = None
+        #: Whether something came to the connection beside the Session, which is to end it.
+        self.by_others = False
         #: Whether the connection broke, rather than that the file closed it.
         self.broken = False
         #: What is to be said of indexes that the file left INVALID when it failed.
@@ -187,9 +189,18 @@ class Work:
                 self.pay()
 
     def settle(self) -> None:
-        """Commit what came by another way than the Session's own, such as ``alembic.op``."""
-        if self._owed is None and not self.real.closed and is_in_transaction(self.real):
+        """Commit what came by way of ``alembic.op`` or the file's Engine, if anything did."""
+        by_others, self.by_others = self.by_others, False
+        if not by_others or self._owed is not None or self.real.closed:
+            return
+        if is_in_transaction(self.real):
             self.commit()
+
+    def drop_others(self) -> None:
+        """Roll back what came that way and nobody has committed."""
+        if self.by_others:
+            self.by_others = False
+            self.drop()
 
     def drop(self) -> None:
         """Roll back what nobody has committed."""
@@ -299,6 +310,8 @@ class Work:
         """Send commits at once from now on: a cursor is there whose statements nobody sees."""
         self.pay()
         self.sent.hints.blind = self.sent.hints.about_settings = True
+        if self._all is not None:
+            self._all.set()
 
     def name_cursor(self) -> None:
         """Prepare for a cursor of the server's, which may live on after the COMMIT."""
@@ -331,6 +344,7 @@ class Work:
         self._loose = False
         if self._all is not None:
             self._all.back()
+            self._set_blindly(self._all)
             return
         self._count_end()
         self.real.rollback()
@@ -384,6 +398,14 @@ class Work:
             with suppress(DriverError):
                 savepoint.back()
             raise
+        finally:
+            self._set_blindly(savepoint)
+
+    def _set_blindly(self, savepoint: Savepoint) -> None:
+        """Set it before statements that nobody sees, if there may be any."""
+        if self.sent.hints.blind:
+            with suppress(DriverError):
+                savepoint.set()
 
     def _send_commit(self, commit: Commit) -> None:
         if self.forgetting is not None:

@@ -114,7 +114,11 @@ class Watcher:
     def _before_cursor_execute(
         self, conn: Connection, _cursor: Any, statement: str, _values: Any, _ctx: Any, _many: Any
     ) -> None:
-        if (work := self._of_file()) is not None and (pid := _pid_of_other(conn)) is not None:
+        if (work := self._of_file()) is None:
+            return
+        if conn is work.connection:
+            work.by_others = True  # it is `alembic.op` that uses this one
+        elif (pid := _pid_of_other(conn)) is not None:
             work.pay()
             work.refuse_broken()
             work.sent.own_locks.begins(pid, statement)

@@ -87,10 +87,15 @@ class _OverAnEngine:
 
     def is_up_to_date(self, **attempt: Any) -> bool:
         """Ask the database; `attempt` counts as the first try of `connect`."""
+        from sqlalchemy.exc import TimeoutError as PoolTimeout
+
         from bridge.database.connected import connected
 
-        with connected(self.request, self.settings, **attempt) as connection:
-            return is_up_to_date(through_engine(connection), self.settings)
+        try:
+            with connected(self.request, self.settings, **attempt) as connection:
+                return is_up_to_date(through_engine(connection), self.settings)
+        except PoolTimeout:  # all of the pool's are taken; a run has one of its own
+            return False
 
     def ahead(self) -> None:
         return None

@@ -149,7 +149,7 @@ class _Transactions:
         self.settle = script.commit
         self._script = script
 
-    def drop(self) -> None:
+    def drop_others(self) -> None:
         """Roll it back."""
         if not self._script.owes_commit:
             self._script.rollback()
