@@ -133,19 +133,17 @@ START = (
     NOTE_OPENED
     + """
 way = os.environ["WAY"]
-if way == "eai migrate":
+if way.startswith("eai"):
     from bridge.cli import main
-    sys.argv[:] = way.split()
+    sys.argv[:] = os.path.expandvars(way).split()
     try:
         main()
     except SystemExit as ended:
         assert not ended.code, ended.code
-    wanted = {"typer"}
 else:
     import bridge
     {"upgrade": bridge.upgrade, "start": bridge.start}[way](os.environ["DATABASE_URL"])
-    wanted = set()
-heavy = {"sqlalchemy", "alembic", "mako", "typer", "pydantic", "rich", "asyncio"} - wanted
+heavy = {"sqlalchemy", "alembic", "mako", "typer", "pydantic", "rich", "asyncio"}
 loaded = sorted(heavy & sys.modules.keys())
 folder = os.path.realpath("migrations")
 opened = [path for path in opened if os.path.realpath(path).startswith(folder + os.sep)]
@@ -153,7 +151,11 @@ print(json.dumps({"loaded": loaded, "opened": opened}))
 """
 )
 
-WAYS = ["eai migrate", "upgrade", "start"]
+WAYS = [
+    "eai migrate",
+    "eai migrate -c alembic.ini --database-url $DATABASE_URL --wait-for-lock=60",
+    *("upgrade", "start"),
+]
 
 
 def start(project: Project, way: str) -> dict[str, list[str]]:
