@@ -7,18 +7,15 @@ see whether it was meant to be a migration.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, FolderMissing
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import ordinary_stems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-#: One or more names of such files with a number, divided by what no name of a file holds.
-_NUMBERED_FILES: Final = re.compile(r"(?:[0-9][a-z0-9_]{0,254}\.py(?:/|\Z))+")
 
 _DIGITS: Final = frozenset("0123456789")
 
@@ -61,23 +58,6 @@ def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str]]:
     stems = sorted(_stems(folder))
     files = tuple(PlainFile(folder, stem) for stem in stems if stem[0] in _DIGITS)
     return files, [stem for stem in stems if stem[0] not in _DIGITS]
-
-
-def ordinary_stems(folder: str) -> list[str] | None:
-    """List the stems that `scan` would find, in order; None where it has to look more closely.
-
-    Quick, for the start that has nothing to do: it makes no objects, and raises nothing.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
-    except OSError:
-        return None
-    if not _NUMBERED_FILES.fullmatch("/".join(names)):
-        names = [name for name in names if name.endswith(".py") and name[0] not in "._"]
-        if not _NUMBERED_FILES.fullmatch("/".join(names)):
-            return None
-    return sorted([name[:-3] for name in names])
 
 
 def _stems(folder: str) -> Iterator[str]:

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import threading
 import time
@@ -142,6 +141,8 @@ class Screen:
                     self.say(tell(time.monotonic() - began))
 
     def _draw(self, text: str, turn: int) -> None:
+        import shutil  # takes long to load for the runs in which nothing moves
+
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
         line = f"  {frames[turn % len(frames)]} {text}"[: shutil.get_terminal_size().columns - 1]

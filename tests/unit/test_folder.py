@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, UsageError
-from bridge.files.folder import ordinary_stems, scan
+from bridge.files.folder import scan
 from bridge.files.name_faults import name_faults
 from bridge.files.numbering import new_stem, next_number, order_disagreements, slugify
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import ordinary_stems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
