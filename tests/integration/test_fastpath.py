@@ -186,6 +186,23 @@ def test_a_start_with_something_to_do_is_seen_to_import_alembic_and_to_open_file
     assert any(path.endswith("004_fourth.py") for path in told["opened"])
 
 
+def test_a_run_that_applies_something_does_not_load_what_compares_with_models(
+    current: Project,
+) -> None:
+    write(current, "004_fourth")
+    told = current.python(
+        """
+        import os, sys
+        import bridge
+        print(len(bridge.upgrade(os.environ["DATABASE_URL"]).applied))
+        print("bridge.alembic.write" in sys.modules)
+        print("bridge.alembic.autogenerate.writer" in sys.modules)
+        """,
+        check=True,
+    )
+    assert told.stdout.split() == ["1", "True", "False"]
+
+
 @pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+asyncpg"])
 def test_it_sends_one_query_over_one_connection(current: Project, driver: str) -> None:
     address = str_of(current.url).replace("postgresql+psycopg2", driver)
