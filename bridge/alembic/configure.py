@@ -9,7 +9,6 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from bridge.alembic.autogenerate.comparison import compare_defaults
-from bridge.alembic.autogenerate.writer import write_sql
 from bridge.alembic.run import CommandRun
 from bridge.alembic.version_table import widened_version_table
 from bridge.config.resources import load_metadata
@@ -62,8 +61,19 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
     if metadata is None:
         _refuse_comparing_with_nothing(ctx)
     compare_defaults(ctx)
-    write_sql(ctx, run.script.compared)
+    if is_comparing(ctx):
+        from bridge.alembic.autogenerate.writer import write_sql
+
+        write_sql(ctx, run.script.compared)
     return ctx
+
+
+def is_comparing(ctx: MigrationContext) -> bool:
+    """Return whether a command is under way that writes a new file, or compares with the models.
+
+    No other needs the modules of `bridge.alembic.autogenerate`, which take long to load.
+    """
+    return ctx.opts.get("revision_context") is not None
 
 
 def _refuse_decided(options: Mapping[str, Any]) -> None:

@@ -18,8 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.alembic.announce import announce
-from bridge.alembic.autogenerate.writer import refuse_if_behind
-from bridge.alembic.configure import configure
+from bridge.alembic.configure import configure, is_comparing
 from bridge.alembic.connection import command_connection
 from bridge.alembic.errors import errors_for_alembic, under_command_line
 from bridge.alembic.invocation import Invocation
@@ -110,7 +109,10 @@ def _look(
     state = run.read()
     found = preflight(Command.LOOK, run.script.files, state, run.settings)
     found.refuse()
-    refuse_if_behind(ctx, found.history)
+    if is_comparing(ctx):
+        from bridge.alembic.autogenerate.writer import refuse_if_behind
+
+        refuse_if_behind(ctx, found.history)
     run.script.follow(found.history)
     # Who asks what would run is told what the run would refuse.
     run.script.announce = partial(announce, run, state, looking=not rehearses)

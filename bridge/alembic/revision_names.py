@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from bridge.files.plain_file import revision_id
+from bridge.files.stems import revision_id
 
 #: A name, and what may follow it: the one after it, the two before it.
 _RELATIVE = re.compile(r"(?P<name>.*?)(?P<steps>[+-][0-9]+)?", re.DOTALL)

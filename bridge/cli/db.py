@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.exit import MountableGroup, confirmed, ending
+from bridge.cli.exit import confirmed, ending
+from bridge.cli.mounting import MountableGroup
 from bridge.errors import UsageError
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen

@@ -16,28 +16,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.applying import apply, nothing_to_do, up_to
 from bridge.cli.check import check
 from bridge.cli.completion import revisions
 from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
-from bridge.cli.exit import MountableGroup
 from bridge.cli.init import init
 from bridge.cli.lint import lint
 from bridge.cli.lock import lock
 from bridge.cli.mark import mark
+from bridge.cli.mounting import MountableGroup
 from bridge.cli.new import new
 from bridge.cli.options import META, Options
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.status import status
-from bridge.reporting import events
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import as_long_as_it_is_read, result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.operations.upgrade import Planned, Report
+    from bridge.operations.upgrade import Planned
 
 app = typer.Typer(
     name="eai",
@@ -208,14 +208,13 @@ def upgrade(
     if sql:
         _write_sql(options, to=to, dry_run=dry_run)
         return
+    if not dry_run:
+        apply(options, to=to)
+        return
     with options.run() as request:
-        from bridge.operations.upgrade import plan, run_upgrade
+        from bridge.operations.upgrade import plan
 
-        if dry_run:
-            result(*_planned(plan(request, to=to), to))
-        else:
-            lines = _applied(run_upgrade(request, to=to), to)
-            request.reporter.tell(events.Result("\n".join(lines)))
+        result(*_planned(plan(request, to=to), to))
 
 
 def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:
@@ -239,34 +238,14 @@ def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
             )
 
 
-def main() -> None:
-    """Run `eai`; the console script."""
-    app()
-
-
 def _planned(planned: Sequence[Planned], to: str) -> list[str]:
     if not planned:
-        return [_nothing_to_do(to)]
+        return [nothing_to_do(to)]
     late = "  (late: its name sorts before one that is applied)"
     return [
-        f"Would apply {counted(len(planned), 'migration')}{_up_to(to)}:",
+        f"Would apply {counted(len(planned), 'migration')}{up_to(to)}:",
         *(
             f"  {each.stem}  {' '.join(each.description.split())}{late if each.late else ''}"
             for each in planned
         ),
     ]
-
-
-def _applied(report: Report, to: str) -> list[str]:
-    if not report.applied:
-        return [_nothing_to_do(to)]
-    state = ": the database is up to date" if to == "head" else _up_to(to)
-    return [f"Applied {counted(len(report.applied), 'migration')}{state}."]
-
-
-def _nothing_to_do(to: str) -> str:
-    return f"Nothing to do{': the database is up to date' if to == 'head' else _up_to(to)}."
-
-
-def _up_to(to: str) -> str:
-    return "" if to == "head" else f", up to {to}"

@@ -7,20 +7,17 @@ see whether it was meant to be a migration.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, FolderMissing
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import is_looked_at, ordinary_stems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.files.name_faults import NameFault
-
-#: One or more names of such files with a number, divided by what no name of a file holds.
-_NUMBERED_FILES: Final = re.compile(r"(?:[0-9][a-z0-9_]{0,254}\.py(?:/|\Z))+")
 
 _DIGITS: Final = frozenset("0123456789")
 
@@ -72,36 +69,12 @@ def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str], list[NameFaul
     return files, [stem for stem in stems if stem[0] not in _DIGITS], faults
 
 
-def ordinary_stems(folder: str) -> list[str] | None:
-    """List the stems that `scan` would find, in order; None where it has to look more closely.
-
-    Quick, for the start that has nothing to do: it makes no objects, and raises nothing.
-    """
-    names: list[str] = []
-    no_files: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                # Only of a link does the system have to be asked what it is.
-                (names if entry.is_file() else no_files).append(entry.name)
-    except OSError:
-        return None
-    if any(map(_is_looked_at, no_files)):
-        return None
-    if not _NUMBERED_FILES.fullmatch("/".join(names)):
-        # As _is_looked_at, without a call for each.
-        names = [name for name in names if name.endswith(".py") and name[0] not in "._"]
-        if not _NUMBERED_FILES.fullmatch("/".join(names)):
-            return None
-    return sorted([name[:-3] for name in names])
-
-
 def _entries(folder: str) -> Iterator[tuple[str, bool]]:
     """List the stems of what is called like a module, not a private one, and which are files."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if _is_looked_at(entry.name):
+                if is_looked_at(entry.name):
                     yield entry.name[:-3], _is_file(entry)
     except FileNotFoundError as error:
         raise FolderMissing(
@@ -119,10 +92,6 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
             "the user that runs migrations the right to list it, or correct `version_locations` "
             "in alembic.ini, which names it."
         ) from error
-
-
-def _is_looked_at(name: str) -> bool:
-    return name.endswith(".py") and name[0] not in "._"
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import PlainFileError
+from bridge.files.stems import revision_id
 
 # What reads a text is imported when there is one to read: most starts have none.
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from bridge.files.header import Header
     from bridge.files.shapes import Shape
 
-__all__ = ["PlainFile", "name_keys", "revision_id", "text_checksum"]
-
-#: What Alembic cannot have in a revision id, or would read as a part of a relative one.
-_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
 _NUMBER: Final = re.compile(r"[0-9]*")
 
 #: How a file is opened: what is none, a named pipe say, is not waited for.
@@ -39,11 +36,6 @@ _AT_ONCE: Final = 1 << 16
 #: White space that does not count at the end of a line, and how it stands there.
 _BLANKS: Final = " \t\f\v"
 _BLANK_ENDS: Final = tuple(f"{blank}\n" for blank in _BLANKS)
-
-
-def revision_id(stem: str) -> str:
-    """Make the Alembic revision id of a migration; the same for an id that was mapped already."""
-    return _NOT_IN_AN_ID.sub("_", stem)
 
 
 def name_keys(stem: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from datetime import date
 from functools import cached_property
 from typing import Final
 
-from bridge.files.plain_file import PlainFile, revision_id
+from bridge.files.plain_file import PlainFile
+from bridge.files.stems import revision_id
 
 #: Recorded in place of a checksum where a person has said that no file of the folder is this one.
 NO_FILE: Final = "none"

@@ -11,8 +11,9 @@ from typing import Final
 
 from bridge.errors import FilesError
 from bridge.findings import Finding, refusal, warning
+from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.history import Entry
-from bridge.ledger.layout import ADDED_COLUMNS, Layout
+from bridge.ledger.layout import Layout
 from bridge.ledger.messages.wording import joined
 from bridge.ledger.state import State
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.database.quoting import quote
 from bridge.errors import LedgerError
+from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.history import Row
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
 #: Wide enough for a file's stem, in both tables; Alembic's own default is 32.
 VERSION_LENGTH: Final = 255
-
-#: What a ledger made by bridge has beyond the old runner's three columns.
-ADDED_COLUMNS: Final = {
-    "checksum": "VARCHAR(64)",
-    "execution_ms": "INTEGER",
-    "breaking": "BOOLEAN",
-}
 
 #: Where bridge's checksums are, if a team has a column of that name for its own.
 OWN_CHECKSUM: Final = "bridge_checksum"

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from bridge.database.literals import literal
 from bridge.database.quoting import constant, quote
+from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.history import UNKNOWN_CHECKSUMS, Row
-from bridge.ledger.layout import ADDED_COLUMNS, CHECKSUM_COMMENT, KEYS, VERSION_LENGTH, Layout
+from bridge.ledger.layout import CHECKSUM_COMMENT, KEYS, VERSION_LENGTH, Layout
 from bridge.ledger.tables import Ledger
 
 #: What is written of a row, beside its name and the time.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -77,13 +77,18 @@ def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering 
     if url is None or parameters is None:
         return None
     request.reporter.tell(events.DatabaseChosen(described(parameters, source)))
-    return _OverTheDriver(request, settings, source, str(url), parameters, stack)
+    return _OverTheDriver(
+        request, settings, source=source, url=str(url), parameters=parameters, stack=stack
+    )
 
 
-@dataclass(frozen=True, slots=True)
+# Plain classes: `@dataclass` takes longer to make one than to ask the database.
+
+
 class _OverAnEngine:
-    request: Request
-    settings: Settings
+    def __init__(self, request: Request, settings: Settings) -> None:
+        self.request = request
+        self.settings = settings
 
     def is_up_to_date(self, **attempt: Any) -> bool:
         """Ask the database; `attempt` counts as the first try of `connect`."""
@@ -101,17 +106,26 @@ class _OverAnEngine:
         return None
 
 
-@dataclass
 class _OverTheDriver:
-    asked: Request
-    settings: Settings
-    source: str
-    url: str
-    #: What the URL says, by libpq's names.
-    parameters: Mapping[str, str]
-    #: What closes the database.
-    stack: ExitStack
-    _connection: Any = None
+    def __init__(
+        self,
+        asked: Request,
+        settings: Settings,
+        *,
+        source: str,
+        url: str,
+        parameters: Mapping[str, str],
+        stack: ExitStack,
+    ) -> None:
+        self.asked = asked
+        self.settings = settings
+        self.source = source
+        self.url = url
+        #: What the URL says, by libpq's names.
+        self.parameters = parameters
+        #: What closes the database.
+        self.stack = stack
+        self._connection: Any = None
 
     @cached_property
     def request(self) -> Request:

@@ -11,9 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.quoting import always_quote
-from bridge.files.folder import ordinary_stems, scan
-from bridge.files.plain_file import PlainFile, revision_id
-from bridge.ledger.layout import ADDED_COLUMNS
+from bridge.files.stems import ordinary_stems, revision_id
+from bridge.ledger.columns import ADDED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +35,8 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     unchanged = settings.drift == "refuse"
     stems = ordinary_stems(settings.folder)
     if stems is None:
+        from bridge.files.folder import scan  # it says what is wrong, if anything is
+
         stems = [file.stem for file in scan(settings.folder).files]
     row = ask(_query(settings, checksums=unchanged)) if stems else None
     if row is None:
@@ -54,6 +55,8 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
 
 def _are_unchanged(folder: str, versions: str, checksums: str) -> bool:
     """Return whether each file is as applied; an adopted row without a checksum tells nothing."""
+    from bridge.files.plain_file import PlainFile
+
     applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
     return len(applied) == checksums.count("/") + 1 and all(
         not checksum or PlainFile(folder, stem).has(checksum.removeprefix("="))

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bridge.errors import FilesError, LedgerError, UsageError
-from bridge.files.plain_file import PlainFile, revision_id
+from bridge.files.plain_file import PlainFile
+from bridge.files.stems import revision_id
 from bridge.ledger.drift import Renamed, changed, has_checksum, maybe_renamed, renamed, respelled
 from bridge.ledger.history import Entry, History, Row
 from bridge.ledger.reconcile import history_of

@@ -42,7 +42,7 @@ class ConsoleReporter(Reporter):
 
     def close(self) -> None:
         """End the moving line; what is written after this is the end of the run."""
-        self.screen.rest()
+        self.screen.close()
 
     def tell(self, event: events.Event) -> None:
         """Write the lines of one event."""

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import threading
 import time
@@ -57,6 +56,21 @@ class Styled:
 Line = str | tuple[str | Styled, ...]
 
 
+class _Shown:
+    """What goes on; times are of the monotonic clock, in seconds."""
+
+    def __init__(
+        self, label: str, tell: Callable[[float], str] | None, began: float, due: float
+    ) -> None:
+        self.label = label
+        self.tell = tell
+        self.began = began
+        #: When it is shown next.
+        self.due = due
+        #: How often it was drawn.
+        self.turn = 0
+
+
 class Screen:
     """One stream, standard error unless another is given.
 
@@ -82,7 +96,9 @@ class Screen:
         self._pid = os.getpid()
         self._drawn = False
         self._unfinished = False  # somebody's line without its end is on the screen
-        self._over: threading.Event | None = None
+        self._shown: _Shown | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
         self._put_back: list[Callable[[], object]] = []
 
     def styled(self, text: str, style: Style) -> str:
@@ -99,7 +115,7 @@ class Screen:
             if self._unfinished:
                 self._write("\n")
                 self._unfinished = False
-            self._write("".join(f"{self._shown(line)}\n" for line in lines))
+            self._write("".join(f"{self._in_text(line)}\n" for line in lines))
 
     def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
         """Show that something goes on, until `rest` or the next `watch`.
@@ -110,26 +126,37 @@ class Screen:
         self.rest()
         if not self.live and tell is None:
             return
-        self._over = threading.Event()
         if self.live:
             self._redirect()
-        atexit.register(self.rest)
-        target, argument = (self._move, label) if self.live else (self._tell, tell)
-        threading.Thread(
-            target=target, args=(argument, self._over), name="bridge-screen", daemon=True
-        ).start()
+        now = time.monotonic()
+        with self._lock:
+            self._shown = _Shown(label, tell, now, now + self._first)
+            # One thread for all that is shown after each other: to start one takes long beside a
+            # quick migration. A fork has none.
+            if self._thread is None or not self._thread.is_alive():
+                self._closed = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._go_on, args=(self._closed,), name="bridge-screen", daemon=True
+                )
+                atexit.register(self.rest)
+                self._thread.start()
 
     def rest(self) -> None:
         """Remove the moving line, and stop showing that something goes on."""
-        if self._over is None:
+        if self._shown is None:
             return
-        atexit.unregister(self.rest)
         with self._lock:
-            self._over.set()
-            self._over = None
+            self._shown = None
             self._erase()
         while self._put_back:
             self._put_back.pop()()
+
+    def close(self) -> None:
+        """Rest, and let the thread that draws end at once."""
+        self.rest()
+        atexit.unregister(self.rest)
+        self._closed.set()
+        self._thread = None
 
     def pass_on(self, stream: IO[str], text: str) -> int:
         """Write what somebody else prints, with the moving line out of its way."""
@@ -141,31 +168,47 @@ class Screen:
                 self._unfinished = not text.endswith("\n")
             return stream.write(text)
 
-    def _shown(self, line: Line) -> str:
+    def _in_text(self, line: Line) -> str:
         pieces = (line,) if isinstance(line, str) else line
         return "".join(
             self.styled(each.text, each.style) if isinstance(each, Styled) else escaped(each)
             for each in pieces
         )
 
-    def _move(self, label: str, over: threading.Event) -> None:
-        began = time.monotonic()
-        pause, turn = _CALM, 0
-        while not over.wait(pause):
-            pause, turn = _REDRAW_EVERY, turn + 1
-            with self._lock:
-                # Not into a question, a progress bar or the like that a migration has begun.
-                if not (over.is_set() or self._unfinished or _is_debugged()):
-                    self._draw(f"{label}  {int(time.monotonic() - began)} s", turn)
+    def _go_on(self, closed: threading.Event) -> None:
+        """Show what is to be shown whenever it is due, until there is nothing.
 
-    def _tell(self, tell: Callable[[float], str], over: threading.Event) -> None:
-        began = time.monotonic()
-        while not over.wait(self.tell_every):
+        Nobody wakes this for what comes next: that is due after what is shown now.
+        """
+        pause = self._first
+        while not closed.wait(pause):
             with self._lock:
-                if not over.is_set():
-                    self.say(tell(time.monotonic() - began))
+                shown, now = self._shown, time.monotonic()
+                if shown is None:
+                    self._thread = None
+                    return
+                if shown.due <= now:
+                    self._show(shown, now - shown.began)
+                    shown.due = now + (_REDRAW_EVERY if self.live else self.tell_every)
+                pause = shown.due - now
+
+    @property
+    def _first(self) -> float:
+        """Seconds until something is shown for the first time."""
+        return _CALM if self.live else self.tell_every
+
+    def _show(self, shown: _Shown, seconds: float) -> None:
+        if self.live:
+            shown.turn += 1
+            # Not into a question, a progress bar or the like that a migration has begun.
+            if not (self._unfinished or _is_debugged()):
+                self._draw(f"{shown.label}  {int(seconds)} s", shown.turn)
+        elif shown.tell is not None:
+            self.say(shown.tell(seconds))
 
     def _draw(self, text: str, turn: int) -> None:
+        import shutil  # takes long to load for the runs in which nothing moves
+
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
         width = shutil.get_terminal_size().columns - 1

@@ -73,19 +73,27 @@ def test_all_peers_that_are_installed_are_compared(
     server_url: URL, tmp_path: Path, capsys: pytest.CaptureFixture[str], token: str
 ) -> None:
     file = tmp_path / "results.json"
-    assert main([*tiny(server_url), "--only", "noop,apply,pending", "--json", str(file)]) == 0
+    parts = "noop,process,apply,pending"
+    assert main([*tiny(server_url), "--only", parts, "--json", str(file)]) == 0
     machine, _blank, head, _, *rows = capsys.readouterr().out.splitlines()
     assert re.match(r"\d+ cores \(.+\), .+, Python 3[.\d]+, PostgreSQL \d+", machine)
     there = [peer for peer in PEERS if peer.is_there()]
     assert head == f"| | N | {' | '.join(peer.label for peer in there)} |"
-    assert [row.split(" | ")[0] for row in rows[:5]] == [
-        "| Nothing pending, given a URL",
-        "| Nothing pending, open connection",
-        "| One pending",
-        "| What bridge sends and reads for that, without bridge",
-        "| Fresh apply",
-    ]
-    assert [row.count(" ms") for row in rows[:5]] == [len(there), 2, len(there), 1, len(there)]
+    cells = {
+        "Nothing pending, given a URL": len(there),
+        "Nothing pending, open connection": 2,
+        "Nothing pending, whole process": len(there),
+        "the same, with `-c` and `--database-url`": 1,
+        "One pending": len(there),
+        "What bridge sends and reads for that, without bridge": 1,
+        "One pending, whole process": 3,
+        "Fresh apply": len(there),
+        "Fresh apply, one statement each": len(there),
+        "Fresh apply, whole process": 3,
+    }
+    shown = [row for row in rows if row.endswith(" |")]
+    assert [row.split(" | ")[0] for row in shown] == [f"| {name}" for name in cells]
+    assert [row.count(" ms") for row in shown] == list(cells.values())
     assert rows[-1] == "No goal was measured."
     measured = json.loads(file.read_text())["measurements"]
     assert {each["peer"] for each in measured} == {peer.name for peer in there}

@@ -668,7 +668,7 @@ def test_help_is_quick_because_it_imports_no_alembic(folder_project: Project) ->
     told = folder_project.python(
         """
         import sys
-        import bridge.cli
+        from bridge.cli import app
         print(sorted({"alembic", "sqlalchemy", "psycopg2", "rich"} & sys.modules.keys()))
         """,
         check=True,

@@ -39,8 +39,9 @@ examples:
   scripts/bench --only noop --sizes 1000          one of its parts
   scripts/bench --only apply --peers bridge,alembic --rounds 3 --json /tmp/apply.json
 
-There are 25 rounds where nothing is pending, and 15 of a fresh apply of 1000, two of 5000.
-The other parts are measured with N=1000, or with the greatest of --sizes if that is not among them.
+There are 25 rounds where nothing is pending, and nine of a fresh apply, two of 5000; each has
+the peers in another order. The other parts are measured with N=1000, or with the greatest of
+--sizes if that is not among them.
 """
 
 
@@ -83,8 +84,13 @@ def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
         if size == bench.main_size:
             if "process" in parts:
                 processes.no_op(bench, size)
+                processes.one_pending(bench, size)
+                processes.fresh_apply(bench, size)
             if "pending" in parts:
                 in_process.one_pending(bench, size)
+            if "apply" in parts:
+                in_process.fresh_apply_of_one_each(bench, size)
+            bench.forget(size - 1)
             if "history" in parts:
                 processes.history(bench, size)
         bench.forget(size)

@@ -7,10 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmark.calls import Job
 from benchmark.checking import State, WrongResultError, check, check_unchanged, read_state
+from benchmark.environments import environment
 from benchmark.folders import WRITERS, Project, migrations
 from benchmark.results import Key, Results
 from benchmark.worker import Worker, WorkerError
@@ -41,7 +43,9 @@ class Bench:
     rounds: int | None = None
     say: Callable[[str], None] = lambda _: None
     results: Results = field(default_factory=Results)
-    _projects: dict[tuple[str, int], Project] = field(default_factory=dict)
+    #: Of the order in each round.
+    chance: Random = field(default_factory=Random)
+    _projects: dict[tuple[str, int, int], Project] = field(default_factory=dict)
     _applied: dict[tuple[str, int], Database] = field(default_factory=dict)
 
     @property
@@ -54,17 +58,30 @@ class Bench:
         """What workers and commands see: nothing that the caller has set for them."""
         return TestProject(self.home).environ({"PYTHONPATH": None})
 
-    def project(self, peer: Peer, count: int) -> Project:
-        """This peer's folder of so many migrations."""
-        key = (peer.name, count)
+    @cached_property
+    def without_bridge(self) -> Path:
+        """An environment in which bridge is not installed."""
+        return environment(self.home / "not-installed", with_bridge=False)
+
+    def project(self, peer: Peer, count: int, length: int = 3) -> Project:
+        """This peer's folder of so many migrations, of so many statements each."""
+        key = (peer.name, count, length)
         if key not in self._projects:
-            project = Project(self.home / peer.name / str(count), count)
+            path = self.home / peer.name / f"{count}-of-{length}"
+            project = Project(path, count, length)
             WRITERS[peer.layout](project)
             self._projects[key] = project
         return self._projects[key]
 
     def job(self, project: Project, database: Database) -> Job:
-        return Job(database.url, database.dsn, str(project.folder), str(project.ini), project.count)
+        return Job(
+            database.url,
+            database.dsn,
+            str(project.folder),
+            str(project.ini),
+            project.count,
+            project.length,
+        )
 
     @contextmanager
     def workers(self, calls: dict[str, str]) -> Iterator[dict[str, Worker]]:
@@ -111,31 +128,31 @@ class Bench:
                 self.databases.drop(self._applied.pop((name, size)))
 
     def each_round(self, peers: Sequence[T], rounds: Rounds, size: int) -> Iterator[T]:
-        """The peers, or their names, round by round: A B C, B C A, and so on."""
+        """The peers, or their names, round by round, in another order each time.
+
+        So nobody always runs after the same one, who may leave the machine quick or slow.
+        """
         count = self.rounds or rounds[max(least for least in rounds if least <= size)]
-        for number in range(count):
-            start = number % len(peers)
-            yield from (*peers[start:], *peers[:start])
+        for _ in range(count):
+            yield from self.chance.sample(peers, len(peers))
 
     def measure_no_op(
         self,
-        scenario: str,
+        runs: Sequence[tuple[str, Peer]],
         size: int,
         rounds: Rounds,
         measure: Callable[[Peer, Project, Database], float],
-        peers: Sequence[Peer] | None = None,
     ) -> None:
-        """Time what must change nothing, once untimed and then in rounds."""
-        peers = self.peers if peers is None else peers
-        before: dict[str, State] = {}
-        for peer in peers:
+        """Time what must change nothing, once untimed and then in rounds; scenarios and peers."""
+        before: dict[tuple[str, str], State] = {}
+        for scenario, peer in runs:
             database = self.applied(peer, size)
             measure(peer, self.project(peer, size), database)
-            before[peer.name] = self.state(peer, size, database, scenario)
-        self.say(f"{scenario}, N={size}")
-        for peer in self.each_round(peers, rounds, size):
+            before[scenario, peer.name] = self.state(peer, size, database, scenario)
+        self.say(f"{runs[0][0]}, N={size}")
+        for scenario, peer in self.each_round(runs, rounds, size):
             database = self.applied(peer, size)
             seconds = measure(peer, self.project(peer, size), database)
             after = self.state(peer, size, database, scenario)
-            check_unchanged(before[peer.name], after, peer, scenario)
+            check_unchanged(before[scenario, peer.name], after, peer, scenario)
             self.results.add(Key(scenario, size, peer.name), seconds)

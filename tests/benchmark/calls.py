@@ -30,6 +30,7 @@ class Job:
     folder: str
     ini: str
     count: int
+    length: int
 
 
 @contextmanager
@@ -125,4 +126,4 @@ def yoyo(job: Job) -> Iterator[Callable[[], object]]:
 def _statements(job: Job) -> dict[str, tuple[str, ...]]:
     from benchmark.folders import migrations
 
-    return {each.stem: each.statements for each in migrations(job.count)}
+    return {each.stem: each.statements for each in migrations(job.count, job.length)}

@@ -24,6 +24,8 @@ class Migration:
     """One of the N; they are numbered from 1."""
 
     number: int
+    #: How many statements it has: 3, or 1 that has the same effect.
+    length: int = 3
 
     @property
     def table(self) -> str:
@@ -45,6 +47,8 @@ class Migration:
         Else most of what is measured would be how fast the file system makes files, and the peers
         would differ less than they do.
         """
+        if self.length == 1:
+            return (f"CREATE TABLE {self.table} AS SELECT 1 id, 2 size, {self.number} note",)
         return (
             f"CREATE TABLE {self.table} (id integer NOT NULL, size integer)",
             f"ALTER TABLE {self.table} ADD COLUMN note integer",
@@ -52,9 +56,9 @@ class Migration:
         )
 
 
-def migrations(count: int) -> list[Migration]:
+def migrations(count: int, length: int = 3) -> list[Migration]:
     """The first so many of them."""
-    return [Migration(number) for number in range(1, count + 1)]
+    return [Migration(number, length) for number in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class Project:
 
     path: Path
     count: int
+    #: How many statements each migration has.
+    length: int = 3
+
+    @property
+    def migrations(self) -> list[Migration]:
+        return migrations(self.count, self.length)
 
     @property
     def ini(self) -> Path:
@@ -83,11 +93,15 @@ def upgrade(db):
     """Apply this migration."""
     from sqlalchemy import text
 
-    db.execute(text("{0}"))
-    db.execute(text("{1}"))
-    db.execute(text("{2}"))
+{statements}
     db.commit()
 '''
+
+
+def _lines(migration: Migration, line: str) -> str:
+    """A line of Python for each of its statements."""
+    return "\n".join(f"    {line.format(each)}" for each in migration.statements)
+
 
 #: As in the README.
 PLAIN_INI: Final = """\
@@ -102,8 +116,9 @@ def write_plain(project: Project) -> None:
     """For bridge, the old runner and the floor."""
     project.folder.mkdir(parents=True)
     project.ini.write_text(PLAIN_INI)
-    for each in migrations(project.count):
-        text = PLAIN.format(*each.statements, table=each.table)
+    for each in project.migrations:
+        statements = _lines(each, 'db.execute(text("{}"))')
+        text = PLAIN.format(statements=statements, table=each.table)
         (project.folder / f"{each.stem}.py").write_text(text)
 
 
@@ -130,9 +145,7 @@ depends_on: Union[str, Sequence[str], None] = None
 
 def upgrade() -> None:
     """Upgrade schema."""
-    op.execute("{0}")
-    op.execute("{1}")
-    op.execute("{2}")
+{statements}
 
 
 def downgrade() -> None:
@@ -154,9 +167,9 @@ def write_alembic(project: Project) -> None:
         raise RuntimeError("This Alembic's env.py is not the one that the benchmark knows.")
     env.write_text(source.replace(_CONFIGURED, f"{_CONFIGURED}, transaction_per_migration=True"))
     previous = None
-    for each in migrations(project.count):
+    for each in project.migrations:
         text = ALEMBIC.format(
-            *each.statements,
+            statements=_lines(each, 'op.execute("{}")'),
             table=each.table,
             revision=each.revision,
             revises=previous or "",
@@ -184,9 +197,7 @@ from yoyo import step
 __depends__ = {{{depends}}}
 
 steps = [
-    step("{0}"),
-    step("{1}"),
-    step("{2}"),
+{statements}
 ]
 '''
 
@@ -195,8 +206,9 @@ def write_yoyo(project: Project) -> None:
     """As `yoyo new` does: each depends on the one before."""
     project.folder.mkdir(parents=True)
     depends = ""
-    for each in migrations(project.count):
-        text = YOYO.format(*each.statements, table=each.table, depends=depends)
+    for each in project.migrations:
+        statements = _lines(each, 'step("{}"),')
+        text = YOYO.format(statements=statements, table=each.table, depends=depends)
         (project.folder / f"{each.stem}.py").write_text(text)
         depends = repr(each.stem)
 

@@ -50,7 +50,7 @@ def _to_peer(claim: str, scenario: str, size: int, peer: str, limit: float, **ho
 
 
 GOALS: Final = (
-    _to_floor("Nothing pending, given a URL, N=1000: to psycopg2", "noop", 1000, 1.5),
+    _to_floor("Nothing pending, given a URL, N=1000: to psycopg2", "noop", 1000, 1.35),
     Goal(
         "Nothing pending, open connection, N=1000: to psycopg2, which connects",
         (_of("noop-warm", 1000),),
@@ -68,23 +68,39 @@ GOALS: Final = (
         (_of("noop", 1000), _of("noop", 5000, "floor")),
         1.0,
     ),
-    # Typer has to be imported; SQLAlchemy and Alembic need not be.
-    _to_floor("Nothing pending, `eai migrate`, N=1000: to psycopg2", "process", 1000, 4.0),
+    # A Python that starts, and psycopg2; SQLAlchemy, Alembic and Typer need not be imported.
+    _to_floor("Nothing pending, `eai migrate`, N=1000: to psycopg2", "process", 1000, 2.0),
+    Goal(
+        "Nothing pending, `eai migrate -c … --database-url …`, N=1000: to psycopg2",
+        (_of("process-options", 1000),),
+        (_of("process", 1000, "floor"),),
+        3.0,
+    ),
     _to_peer(
         "Nothing pending, `eai migrate`, N=1000: to stock Alembic",
         *("process", 1000, "alembic"),
         1 / 3,
         strictly=True,
     ),
-    # A Session for each file, a question about the lock, one about what a commit would check, and
-    # one about what the file changed for itself.
+    # A Session for each file, what sees that no swallowed error is recorded as done, and one
+    # message for the record.
     _to_floor("Fresh apply, N=1000: to psycopg2", "apply", 1000, 1.7),
     _to_peer("Fresh apply, N=1000: to stock Alembic", "apply", 1000, "alembic", 1.0),
     _to_peer("Fresh apply, N=1000: to the old runner", "apply", 1000, "old-runner", 1.0),
-    # Two more connections, and a look at all the files for those that were changed.
-    _to_floor("One pending of 1000: to psycopg2", "pending", 1000, 2.0),
+    # What is done for each file, and not for each statement, weighs most here.
+    _to_peer("The same of one statement each: to stock Alembic", "apply-one", 1000, "alembic", 1.0),
     _to_peer(
-        "One pending of 1000: to stock Alembic", "pending", 1000, "alembic", 1 / 4, strictly=True
+        "The same of one statement each: to the old runner", "apply-one", 1000, "old-runner", 1.0
+    ),
+    _to_peer("Fresh apply, `eai migrate`: to stock Alembic", "process-apply", 1000, "alembic", 1.0),
+    # The lock, a look at it all once that is held, and at all the files for those that were
+    # changed.
+    _to_floor("One pending of 1000: to psycopg2", "pending", 1000, 3.5),
+    _to_peer("One pending of 1000: to stock Alembic", "pending", 1000, "alembic", 0.3),
+    _to_peer(
+        "One pending of 1000, `eai migrate`: to stock Alembic",
+        *("process-pending", 1000, "alembic"),
+        1.0,
     ),
     # The head of each file is read, and nothing of it is executed.
     Goal(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmark.checking import WrongResultError
+from benchmark.environments import environment
 from benchmark.processes import run
 from benchmark.results import Key
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PAIRS: Final = 150
 ROOT: Final = Path(__file__).parents[2]
-_DISTRIBUTION: Final = "eai_bridge-*.dist-info"
 #: Asked once for each of the two; whether bridge is loaded must be what the name says.
 _LOADED: Final = "import alembic, sys; print('bridge.plugin' in sys.modules)"
 
@@ -29,8 +28,8 @@ _LOADED: Final = "import alembic, sys; print('bridge.plugin' in sys.modules)"
 def importing(bench: Bench) -> None:
     """Time both in turns; the clock and the processor's own time are told apart."""
     environments = {
-        "floor": _environment(bench.home / "without", with_bridge=False),
-        "bridge": _environment(bench.home / "with", with_bridge=True),
+        "floor": environment(bench.home / "without", with_bridge=False),
+        "bridge": environment(bench.home / "with", with_bridge=True),
     }
     empty = bench.home / "empty"
     empty.mkdir()
@@ -54,16 +53,3 @@ def importing(bench: Bench) -> None:
             seconds, cpu, _ = python("import alembic", name)
             bench.results.add(Key("import", 0, name), seconds)
             bench.results.add(Key("import-cpu", 0, name), cpu)
-
-
-def _environment(folder: Path, *, with_bridge: bool) -> Path:
-    """A folder of links to all packages, without what makes bridge's editable install."""
-    packages = Path(sysconfig.get_path("purelib"))
-    left_out = {path.name for path in packages.glob("*.pth")}
-    if not with_bridge:
-        left_out |= {path.name for path in packages.glob(_DISTRIBUTION)}
-    folder.mkdir()
-    for path in packages.iterdir():
-        if path.name not in left_out:
-            (folder / path.name).symlink_to(path)
-    return folder

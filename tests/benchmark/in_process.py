@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmark.server import Database
 
 NO_OP_ROUNDS: Final[Rounds] = {0: 25}
-APPLY_ROUNDS: Final[Rounds] = {0: 9, 100: 7, 1000: 15, 5000: 2}
+APPLY_ROUNDS: Final[Rounds] = {0: 9, 5000: 2}
 PENDING_ROUNDS: Final[Rounds] = {0: 11}
 #: What bridge sends and reads for one pending, without bridge.
 MESSAGES: Final = "pending-messages"
@@ -29,7 +29,8 @@ def no_op(bench: Bench, size: int) -> None:
         def measure(peer: Peer, project: Project, database: Database) -> float:
             return bench.run(workers[peer.name], peer, project, database)
 
-        bench.measure_no_op("noop", size, NO_OP_ROUNDS, measure)
+        runs = [("noop", peer) for peer in bench.peers]
+        bench.measure_no_op(runs, size, NO_OP_ROUNDS, measure)
 
 
 def no_op_warm(bench: Bench, size: int) -> None:
@@ -40,31 +41,43 @@ def no_op_warm(bench: Bench, size: int) -> None:
         def measure(peer: Peer, project: Project, database: Database) -> float:
             return bench.run(workers[peer.name], peer, project, database)
 
-        peers = [peer for peer in bench.peers if peer.warm_call]
-        bench.measure_no_op("noop-warm", size, NO_OP_ROUNDS, measure, peers)
+        runs = [("noop-warm", peer) for peer in bench.peers if peer.warm_call]
+        bench.measure_no_op(runs, size, NO_OP_ROUNDS, measure)
 
 
 def fresh_apply(bench: Bench, size: int) -> None:
     """All are pending, and the database is empty; those of the last round are kept."""
+    bench.forget(size)
+    for peer, database in _fresh_apply(bench, "apply", size, length=3):
+        bench.keep(peer, size, database)
+
+
+def fresh_apply_of_one_each(bench: Bench, size: int) -> None:
+    """The same with one statement in each, where what a runner adds to them weighs most."""
+    for _, database in _fresh_apply(bench, "apply-one", size, length=1):
+        bench.databases.drop(database)
+
+
+def _fresh_apply(
+    bench: Bench, scenario: str, size: int, length: int
+) -> list[tuple[Peer, Database]]:
     with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
         for peer in bench.peers:
             database = bench.databases.create()
-            few = bench.project(peer, min(size, WARM_UP))
+            few = bench.project(peer, min(size, WARM_UP), length)
             bench.run(workers[peer.name], peer, few, database)
             bench.databases.drop(database)
-        bench.forget(size)
         last: dict[str, Database] = {}
         for peer in bench.each_round(bench.peers, APPLY_ROUNDS, size):
-            bench.say(f"apply, N={size}: {peer.name}")
+            bench.say(f"{scenario}, N={size}: {peer.name}")
             if peer.name in last:
                 bench.databases.drop(last[peer.name])
             last[peer.name] = bench.databases.create()
-            project = bench.project(peer, size)
+            project = bench.project(peer, size, length)
             seconds = bench.run(workers[peer.name], peer, project, last[peer.name])
-            bench.state(peer, size, last[peer.name], "apply")
-            bench.results.add(Key("apply", size, peer.name), seconds)
-        for peer in bench.peers:
-            bench.keep(peer, size, last[peer.name])
+            bench.state(peer, size, last[peer.name], scenario)
+            bench.results.add(Key(scenario, size, peer.name), seconds)
+        return [(peer, last[peer.name]) for peer in bench.peers]
 
 
 def one_pending(bench: Bench, size: int) -> None:
@@ -95,4 +108,3 @@ def one_pending(bench: Bench, size: int) -> None:
         for name in bench.each_round(list(figures), PENDING_ROUNDS, size):
             peer, key = figures[name]
             bench.results.add(key, measure(name, peer))
-    bench.forget(size - 1)

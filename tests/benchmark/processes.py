@@ -8,18 +8,19 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmark import floor
 from benchmark.checking import WrongResultError
 from benchmark.folders import migrations, set_url
-from benchmark.peers import ALEMBIC, BRIDGE
+from benchmark.peers import ALEMBIC, BRIDGE, BRIDGE_WITH_OPTIONS, OLD_RUNNER
 from benchmark.results import Key
 from support import old_runner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmark.bench import Bench, Rounds
     from benchmark.folders import Project
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from benchmark.server import Database
 
 PROCESS_ROUNDS: Final[Rounds] = {0: 11}
+APPLY_ROUNDS: Final[Rounds] = {0: 9}
 HISTORY_ROUNDS: Final[Rounds] = {0: 21}
 BIN: Final = Path(sys.executable).parent
 
@@ -68,25 +70,68 @@ def run(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Ran:
 
 
 def no_op(bench: Bench, size: int) -> None:
-    """Nothing is pending, and the peer's command is run."""
+    """Nothing is pending, and the peer's command is run; bridge's with options too."""
+    runs = [("process", peer) for peer in bench.peers]
+    if BRIDGE in bench.peers:
+        runs.append(("process-options", BRIDGE_WITH_OPTIONS))
+    bench.measure_no_op(runs, size, PROCESS_ROUNDS, partial(_run, bench))
 
-    def measure(peer: Peer, project: Project, database: Database) -> float:
-        if peer is ALEMBIC:
-            set_url(project, database.url)
-        values = {
-            "python": sys.executable,
-            "bin": str(BIN),
-            "floor": floor.__file__,
-            "old_runner": old_runner.__file__,
-            "url": database.url,
-            "dsn": database.dsn,
-            "folder": str(project.folder),
-        }
-        command = [word.format_map(values) for word in peer.command]
-        ran = run(command, project.path, {**bench.environ, "DATABASE_URL": database.url})
-        return _ended_well(ran, peer.name).seconds
 
-    bench.measure_no_op("process", size, PROCESS_ROUNDS, measure)
+def one_pending(bench: Bench, size: int) -> None:
+    """All but the last are applied, and the command is run on a copy of such a database."""
+
+    def prepared(peer: Peer) -> Database:
+        database = bench.databases.create(bench.applied(peer, size - 1))
+        bench.state(peer, size - 1, database, "the preparation")
+        return database
+
+    _measure(bench, "process-pending", size, PROCESS_ROUNDS, prepared)
+
+
+def fresh_apply(bench: Bench, size: int) -> None:
+    """The command is run on an empty database."""
+    _measure(bench, "process-apply", size, APPLY_ROUNDS, lambda _: bench.databases.create())
+
+
+def _measure(
+    bench: Bench, scenario: str, size: int, rounds: Rounds, prepared: Callable[[Peer], Database]
+) -> None:
+    """Run the commands that a team may have to choose from, on such databases."""
+
+    def measure(peer: Peer) -> float:
+        database = prepared(peer)
+        seconds = _run(bench, peer, bench.project(peer, size), database)
+        bench.state(peer, size, database, scenario)
+        bench.databases.drop(database)
+        return seconds
+
+    peers = [peer for peer in bench.peers if peer in {BRIDGE, ALEMBIC, OLD_RUNNER}]
+    for peer in peers:
+        measure(peer)
+    bench.say(f"{scenario}, N={size}")
+    for peer in bench.each_round(peers, rounds, size):
+        bench.results.add(Key(scenario, size, peer.name), measure(peer))
+
+
+def _run(bench: Bench, peer: Peer, project: Project, database: Database) -> float:
+    """Run a peer's command to its end, and return the seconds that it took."""
+    environ = {**bench.environ, "DATABASE_URL": database.url}
+    if peer is ALEMBIC:
+        set_url(project, database.url)
+    if peer.without_bridge:
+        environ["PYTHONPATH"] = str(bench.without_bridge)
+    values = {
+        "python": sys.executable,
+        "bin": str(BIN),
+        "floor": floor.__file__,
+        "old_runner": old_runner.__file__,
+        "url": database.url,
+        "dsn": database.dsn,
+        "folder": str(project.folder),
+        "ini": str(project.ini),
+    }
+    command = [word.format_map(values) for word in peer.command]
+    return _ended_well(run(command, project.path, environ), peer.name).seconds
 
 
 def history(bench: Bench, size: int) -> None:
@@ -107,10 +152,8 @@ def history(bench: Bench, size: int) -> None:
     for each in runs:
         measure(*each)
     bench.say(f"history, N={size}")
-    for number in range(bench.rounds or HISTORY_ROUNDS[0]):
-        start = number % max(len(runs), 1)
-        for peer, count in (*runs[start:], *runs[:start]):
-            bench.results.add(Key("history", count, peer.name), measure(peer, count))
+    for peer, count in bench.each_round(runs, HISTORY_ROUNDS, size):
+        bench.results.add(Key("history", count, peer.name), measure(peer, count))
 
 
 def _ended_well(ran: Ran, name: str) -> Ran:

@@ -133,19 +133,17 @@ START = (
     NOTE_OPENED
     + """
 way = os.environ["WAY"]
-if way == "eai migrate":
+if way.startswith("eai"):
     from bridge.cli import main
-    sys.argv[:] = way.split()
+    sys.argv[:] = os.path.expandvars(way).split()
     try:
         main()
     except SystemExit as ended:
         assert not ended.code, ended.code
-    wanted = {"typer"}
 else:
     import bridge
     {"upgrade": bridge.upgrade, "start": bridge.start}[way](os.environ["DATABASE_URL"])
-    wanted = set()
-heavy = {"sqlalchemy", "alembic", "mako", "typer", "pydantic", "rich", "asyncio"} - wanted
+heavy = {"sqlalchemy", "alembic", "mako", "typer", "pydantic", "rich", "asyncio"}
 loaded = sorted(heavy & sys.modules.keys())
 folder = os.path.realpath("migrations")
 opened = [path for path in opened if os.path.realpath(path).startswith(folder + os.sep)]
@@ -153,7 +151,11 @@ print(json.dumps({"loaded": loaded, "opened": opened}))
 """
 )
 
-WAYS = ["eai migrate", "upgrade", "start"]
+WAYS = [
+    "eai migrate",
+    "eai migrate -c alembic.ini --database-url $DATABASE_URL --wait-for-lock=60",
+    *("upgrade", "start"),
+]
 
 
 def start(project: Project, way: str) -> dict[str, list[str]]:
@@ -182,6 +184,23 @@ def test_a_start_with_something_to_do_is_seen_to_import_alembic_and_to_open_file
     told = start(current, way)
     assert {"alembic", "sqlalchemy"} <= set(told["loaded"])
     assert any(path.endswith("004_fourth.py") for path in told["opened"])
+
+
+def test_a_run_that_applies_something_does_not_load_what_compares_with_models(
+    current: Project,
+) -> None:
+    write(current, "004_fourth")
+    told = current.python(
+        """
+        import os, sys
+        import bridge
+        print(len(bridge.upgrade(os.environ["DATABASE_URL"]).applied))
+        print("bridge.alembic.write" in sys.modules)
+        print("bridge.alembic.autogenerate.writer" in sys.modules)
+        """,
+        check=True,
+    )
+    assert told.stdout.split() == ["1", "True", "False"]
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+asyncpg"])

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -229,6 +230,43 @@ def test_on_a_terminal_a_line_moves_and_is_gone_at_the_end(monkeypatch: pytest.M
     assert re.fullmatch(r"  \S 001_a  \d+ s", screen_of(terminal.getvalue())[-1])
     reporter.tell(finished("001_a", UP, 1))
     assert screen_of(terminal.getvalue()) == ["  001_a  Adds a", "  001_a  done in 1.00 s"]
+
+
+def test_one_thread_shows_all_migrations_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of its own for each takes longer than many a migration."""
+    reporter, terminal = on_terminal(monkeypatch)
+    others = set(threading.enumerate())
+    for stem in ("000_z", "001_a"):
+        reporter.tell(started(stem, "", UP))
+        (thread,) = set(threading.enumerate()) - others
+        if stem == "000_z":
+            first = thread
+            reporter.tell(finished(stem, UP, 0.01))
+    assert thread is first
+    wait_for(lambda: moved(terminal))
+    assert "000_z  0 s" not in terminal.getvalue()
+    reporter.close()
+    wait_for(lambda: not thread.is_alive())
+
+
+def test_a_later_migration_that_takes_long_is_told_of_too() -> None:
+    reporter, stream = plain(tell_every=0.05)
+    reporter.tell(started("000_z", "", UP))
+    reporter.tell(finished("000_z", UP, 0.01))
+    reporter.tell(started("001_a", "", UP))
+    wait_for(lambda: stream.getvalue().count("  001_a  still running (0.") > 1)
+    reporter.close()
+
+
+def test_a_thread_with_nothing_left_to_show_ends_by_itself() -> None:
+    reporter, stream = plain(tell_every=0.01)
+    others = set(threading.enumerate())
+    reporter.tell(started("000_z", "", UP))
+    reporter.tell(finished("000_z", UP, 0.01))
+    wait_for(lambda: set(threading.enumerate()) <= others)
+    reporter.tell(started("001_a", "", UP))
+    wait_for(lambda: "  001_a  still running" in stream.getvalue())
+    reporter.close()
 
 
 def test_a_quick_migration_does_not_flicker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, FilesError, FolderMissing, PlainFileError, UsageError
-from bridge.files.folder import ordinary_stems, scan
+from bridge.files.folder import scan
 from bridge.files.name_faults import name_faults
 from bridge.files.numbering import new_stem, next_number, order_disagreements, slugify
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import ordinary_stems
 from support.no_files import NO_FILES
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
 from bridge.files.header import OUR_NAMES, Header, meant_for
-from bridge.files.plain_file import PlainFile, name_keys, revision_id, text_checksum
+from bridge.files.plain_file import PlainFile, name_keys, text_checksum
+from bridge.files.stems import revision_id
 
 UPGRADE = "def upgrade(db):\n    pass\n"
 

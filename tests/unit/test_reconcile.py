@@ -12,7 +12,8 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from bridge.errors import LedgerError
-from bridge.files.plain_file import PlainFile, revision_id
+from bridge.files.plain_file import PlainFile
+from bridge.files.stems import revision_id
 from bridge.ledger.history import History, Row
 from bridge.ledger.reconcile import Agreement, State, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.state import Elsewhere, Session, named

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, PlainFileError
-from bridge.files.folder import listed, ordinary_stems, scan
+from bridge.files.folder import listed, scan
 from bridge.files.plain_file import PlainFile
 from bridge.files.shapes import is_v_numbered, v_parts
+from bridge.files.stems import ordinary_stems
 from bridge.files.unnumbered import Unnumbered, look_at
 
 if TYPE_CHECKING:

@@ -34,12 +34,10 @@ Hook = Callable[[MigrationContext, Any, list[MigrationScript]], None]
 
 
 def write_sql(ctx: MigrationContext, compared: dict[str, Callable[[], Generated | None]]) -> None:
-    """Make the comparison that is under way in this context, if one is, end in files of SQL.
+    """Make the comparison that is under way in this context end in files of SQL.
 
     `compared` is given, for each revision that Alembic will ask for, what makes its text.
     """
-    if ctx.opts.get("revision_context") is None:
-        return
     own: Hook | None = ctx.opts.get("process_revision_directives")
 
     def process(migration_context: MigrationContext, rev: Any, directives: Any) -> None:
@@ -68,12 +66,12 @@ def _render(context: AutogenContext, compared: _Compared) -> list[str]:
 
 
 def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
-    """Raise LedgerError if a comparison is under way, and the database lacks a migration.
+    """Raise LedgerError if the database that is being compared lacks a migration.
 
     What the pending files do would be written a second time.
     """
-    comparing: RevisionContext | None = ctx.opts.get("revision_context")
-    if comparing is None or not comparing.command_args.get("autogenerate") or not history.pending:
+    comparing: RevisionContext = ctx.opts["revision_context"]
+    if not comparing.command_args.get("autogenerate") or not history.pending:
         return
     names = ", ".join(f"{entry.stem}.py" for entry in history.pending)
     are = "is" if len(history.pending) == 1 else "are"

@@ -22,9 +22,10 @@ from bridge.alembic.script import entry_of
 from bridge.alembic.unrecord import Erasure
 from bridge.database.literals import do_block, quoted
 from bridge.ledger import sql
+from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
-from bridge.ledger.layout import ADDED_COLUMNS, KEYS, VERSION_LENGTH, Layout
+from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
 from bridge.ledger.state import State, named
 from bridge.ledger.tables import Ledger
 

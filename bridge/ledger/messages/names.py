@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from bridge.files.plain_file import revision_id
+from bridge.files.stems import revision_id
 from bridge.findings import Finding, refusal
 from bridge.ledger.history import Entry
 from bridge.ledger.messages.wording import joined

@@ -1,0 +1,38 @@
+"""Apply what is pending, and say what was done: `eai migrate` itself, without its options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.reporting import events
+from bridge.reporting.numbers import counted
+
+if TYPE_CHECKING:
+    from bridge.cli.options import Options
+    from bridge.operations.upgrade import Report
+
+
+def apply(options: Options, *, to: str = "head") -> None:
+    """Apply the pending migrations up to this one, and write the result."""
+    with options.run() as request:
+        from bridge.operations.upgrade import run_upgrade
+
+        sentence = _applied(run_upgrade(request, to=to), to)
+        request.reporter.tell(events.Result(sentence))
+
+
+def _applied(report: Report, to: str) -> str:
+    if not report.applied:
+        return nothing_to_do(to)
+    state = ": the database is up to date" if to == "head" else up_to(to)
+    return f"Applied {counted(len(report.applied), 'migration')}{state}."
+
+
+def nothing_to_do(to: str) -> str:
+    """Say that nothing is pending up to this migration."""
+    return f"Nothing to do{': the database is up to date' if to == 'head' else up_to(to)}."
+
+
+def up_to(to: str) -> str:
+    """Say up to which migration, if it is not the last."""
+    return "" if to == "head" else f", up to {to}"
