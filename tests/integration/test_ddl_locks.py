@@ -201,17 +201,12 @@ def test_when_the_tries_are_over_it_says_who_is_in_the_way(
             "it uses another connection, too, and what it did there may stay",
         ),
         (
-            "",
-            f"db.connection().connection.cursor().close()\n{ADD}",
-            "it uses a cursor of the driver's, beside which it may have committed",
-        ),
-        (
             AUTOCOMMIT,
             f"run(db, \"SET lock_timeout = '10ms'\")\n{INDEX}",
             "what is done CONCURRENTLY leaves something behind when it is stopped",
         ),
     ],
-    ids=["a commit", "no transaction", "another connection", "a cursor", "concurrently"],
+    ids=["a commit", "no transaction", "another connection", "concurrently"],
 )
 def test_a_file_of_which_something_may_stay_is_not_tried_again(
     project: Project, stranger: Stranger, *, mode: str, body: str, reason: str

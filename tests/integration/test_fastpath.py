@@ -114,11 +114,11 @@ def sending() -> Iterator[Sent]:
 
     class NotingConnection(psycopg2.extensions.connection):  # type: ignore[misc]
         def cursor(self, *args: Any, **options: Any) -> Any:
-            return super().cursor(*args, **{"cursor_factory": NotingCursor, **options})
+            return super().cursor(*args, **{**options, "cursor_factory": NotingCursor})
 
     def noting(*args: Any, **options: Any) -> Any:
         sent.connections += 1
-        return connect(*args, connection_factory=NotingConnection, **options)
+        return connect(*args, **{**options, "connection_factory": NotingConnection})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg2, "connect", noting)

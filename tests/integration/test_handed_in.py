@@ -88,7 +88,7 @@ def test_the_migration_runs_on_psycopg2_with_the_engines_own_settings(
     assert bridge.status(engine, config=config(books)).pending == (A,)
     report = bridge.upgrade(engine, config=config(books))
     assert [applied.stem for applied in report.applied] == [A]
-    assert books.table("seen") == [("psycopg2", '"$user", public', "the shop")]
+    assert books.table("seen") == [("psycopg2", '"$user", public', "the shop (bridge: 001_a)")]
     assert bridge.status(engine, config=config(books)).up_to_date
     assert bridge.upgrade(engine, config=config(books)).applied == ()
 

@@ -39,8 +39,7 @@ COMMITTED = {
     "after a rollback": "run(db, undo)\ndb.rollback()\nrun(db, undo)\ndb.commit()\nrun(db, wait)",
     "after a commit of nothing": "run(db, 'SELECT 1')\ndb.commit()\nrun(db, undo)\ndb.commit()\n"
     "run(db, wait)",
-    "commit() on the Connection": "c = db.connection()\nrun(db, undo)\nc.commit()\ndb.rollback()\n"
-    "run(db, wait)",
+    "commit() of the driver's": "run(db, undo)\ndb.connection().connection.commit()\nrun(db, wait)",
     "as text": "run(db, undo)\nrun(db, 'COMMIT')\nrun(db, wait)",
     "in a text": "run(db, undo + '; COMMIT; BEGIN; ' + wait)",
     "autocommit of its own": "c = db.connection(execution_options={'isolation_level': "

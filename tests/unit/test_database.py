@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from bridge.config.settings import Settings
 from bridge.database import engine as opening
 from bridge.database.database import Database
+from bridge.database.driver import DriverConnection
 from bridge.database.engine import (
     EmbeddedChoice,
     connect,
@@ -397,6 +398,7 @@ def libpq_arguments(url: str) -> dict[str, Any]:
     @event.listens_for(engine, "do_connect")
     def caught(_dialect: object, _record: object, _args: object, params: dict[str, Any]) -> None:
         seen.update(params)
+        assert seen.pop("connection_factory") is DriverConnection
         raise KeyError("caught")
 
     with pytest.raises(KeyError, match="caught"):

@@ -271,7 +271,8 @@ def test_statements_on_mapped_classes_are_written(folder_project: Project) -> No
 
 def test_tables_are_created_from_metadata_without_looking_first(folder_project: Project) -> None:
     written = work(folder_project, "Base.metadata.create_all(db.get_bind(), checkfirst=False)")
-    assert written[1].startswith("CREATE TABLE widget (")
+    assert written[2].startswith("CREATE TABLE widget (")
+    assert (written[1], written[3]) == ("SAVEPOINT bridge_1;", "RELEASE SAVEPOINT bridge_1;")
 
 
 def test_op_and_the_session_write_in_the_order_of_the_file(folder_project: Project) -> None:
@@ -480,10 +481,21 @@ def test_adding_an_object_is_an_error(folder_project: Project) -> None:
     assert "Write it as INSERT, with db.execute()." in told
 
 
-def test_a_second_connection_is_an_error(folder_project: Project) -> None:
-    told = refused(folder_project, "db.get_bind().engine.connect()")
-    assert "a second connection is opened, and while a script is written there is no" in told
-    assert "Use db.execute() or db.connection()." in told
+def test_the_engine_of_a_file_writes_into_the_same_transaction(folder_project: Project) -> None:
+    body = """
+        with db.get_bind().begin() as kept:
+            run(kept, "A")
+        with db.get_bind().connect() as dropped:
+            run(dropped, "B")
+    """
+    assert work(folder_project, body)[1:-1] == [
+        "SAVEPOINT bridge_1;",
+        "A;",
+        "RELEASE SAVEPOINT bridge_1;",
+        "SAVEPOINT bridge_2;",
+        "B;",
+        "ROLLBACK TO SAVEPOINT bridge_2; RELEASE SAVEPOINT bridge_2;",
+    ]
 
 
 def test_an_engine_that_a_file_makes_goes_nowhere(folder_project: Project) -> None:
