@@ -44,6 +44,12 @@ class Guard(Protocol):
     def send(self, call: Call, statement: Any, parameters: Any) -> Any:
         """Send a statement by this call, and return what it returns."""
 
+    def reset(self) -> None:
+        """Put the connection and its session back to how they began."""
+
+    def word(self, statement: Any) -> Any:
+        """Return the text to send for a statement; nearly always the statement itself."""
+
     def isolate(self, level: Any) -> None:
         """Make later transactions at this level."""
 
@@ -67,7 +73,7 @@ HARMLESS = frozenset(
 CHANGES = frozenset(
     {
         *("autocommit", "isolation_level", "readonly", "deferrable"),
-        *("set_session", "reset", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback"),
+        *("set_session", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback"),
     }
 )
 
@@ -99,7 +105,9 @@ class _Sends:
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's name
         query = self._text(query)
-        return self._sent(partial(super().execute, query, vars), query, vars)  # type: ignore[misc]
+        guard = self.connection.guard
+        worded = query if guard is None else guard.word(query)
+        return self._sent(partial(super().execute, worded, vars), query, vars)  # type: ignore[misc]
 
     def executemany(self, query: Any, vars_list: Any) -> Any:
         query = self._text(query)
@@ -205,6 +213,9 @@ class _Guarded:
 
     def rollback(self) -> None:
         (self.plain if self.guard is None else self.guard).rollback()
+
+    def reset(self) -> None:
+        (self.plain if self.guard is None else self.guard).reset()
 
     def set_isolation_level(self, level: Any) -> None:
         """Set it as the driver does; SQLAlchemy does so when a Connection goes back to its pool."""
