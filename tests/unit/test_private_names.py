@@ -151,11 +151,11 @@ PRIVATE = (
         why="What `create_engine` has for the driver is told nowhere else without connecting.",
     ),
     Private(
-        package="sqlalchemy",
-        name="_max_overflow",
-        owner=_pool,
-        module="locking/pool_wait.py",
-        why="A pool tells publicly how many connections it has, and not how many it may have.",
+        package="psycopg2",
+        name="_connect",
+        owner=lambda: psycopg2,
+        module="database/driver_class.py",
+        why="The public `connect` is imported by name in many places, and this is what it calls.",
     ),
     Private(
         package="psycopg2",
