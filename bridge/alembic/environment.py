@@ -15,6 +15,7 @@ from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
+from psycopg2 import Error as DriverError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.alembic.announce import announce
@@ -90,7 +91,7 @@ def _run(run: CommandRun, invocation: Invocation, context: Any, options: dict[st
             _look(run, ctx, context.run_migrations, rehearses=invocation.rehearses)
         else:
             write(run, ctx)
-    except DBAPIError as error:
+    except (DBAPIError, DriverError) as error:
         raise _refused_by_database(error) from error
     finally:
         if not run.external and run.connection.in_transaction():
@@ -124,11 +125,14 @@ def _look(
         run.connection.commit()  # `ensure_version` has created the version table
 
 
-def _refused_by_database(error: DBAPIError) -> BridgeError:
-    """Return the error for a failed statement that is not a migration's own."""
-    statement = " ".join((error.statement or "").split())
+def _refused_by_database(error: DBAPIError | DriverError) -> BridgeError:
+    """Return the error for a failed statement that is not a migration's own.
+
+    One that was sent below SQLAlchemy has the driver's error.
+    """
+    statement = " ".join((getattr(error, "statement", None) or "").split())
     where = f"\n  statement: {statement}" if statement else ""
-    if error.connection_invalidated or _could_not_connect(error):
+    if _is_cut(error):
         return TryAgain(
             f"The connection to the database was lost: {first_line(error)}{where}\n"
             "What was committed before stays, and is recorded. Run the same command again."
@@ -139,7 +143,12 @@ def _refused_by_database(error: DBAPIError) -> BridgeError:
     )
 
 
-def _could_not_connect(error: DBAPIError) -> bool:
-    """Return whether a cut connection could not be made anew: no server has answered."""
+def _is_cut(error: DBAPIError | DriverError) -> bool:
+    """Return whether the connection was cut, or, cut before, could not be made anew."""
+    if isinstance(error, DriverError):
+        # Without a SQLSTATE nobody has answered; the others are those of a server that ends.
+        return (sqlstate(error) or "57P")[:3] == "57P"
+    if error.connection_invalidated:
+        return True
     answered = error.statement is not None or sqlstate(error) is not None
     return isinstance(error, OperationalError) and not answered

@@ -44,6 +44,12 @@ class Guard(Protocol):
     def send(self, call: Call, statement: Any, parameters: Any) -> Any:
         """Send a statement by this call, and return what it returns."""
 
+    def reset(self) -> None:
+        """Put the connection and its session back to how they began."""
+
+    def word(self, statement: Any) -> Any:
+        """Return the text to send for a statement; nearly always the statement itself."""
+
     def isolate(self, level: Any) -> None:
         """Make later transactions at this level."""
 
@@ -67,7 +73,7 @@ HARMLESS = frozenset(
 CHANGES = frozenset(
     {
         *("autocommit", "isolation_level", "readonly", "deferrable"),
-        *("set_session", "reset", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback"),
+        *("set_session", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback"),
     }
 )
 
@@ -122,6 +128,9 @@ class _Guarded:
 
     def rollback(self) -> None:
         (self.plain if self.guard is None else self.guard).rollback()
+
+    def reset(self) -> None:
+        (self.plain if self.guard is None else self.guard).reset()
 
     def set_isolation_level(self, level: Any) -> None:
         """Set it as the driver does; SQLAlchemy does so when a Connection goes back to its pool."""

@@ -17,7 +17,9 @@ class Sends:
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's name
         """Send a statement."""
         query = self._text(query)
-        return self._sent(partial(super().execute, query, vars), query, vars)  # type: ignore[misc]
+        guard = self.connection.guard
+        worded = query if guard is None else guard.word(query)
+        return self._sent(partial(super().execute, worded, vars), query, vars)  # type: ignore[misc]
 
     def executemany(self, query: Any, vars_list: Any) -> Any:
         """Send a statement once for each of the parameters."""

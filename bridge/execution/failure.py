@@ -50,7 +50,8 @@ class Failure:
         """The class of the error: whether it is enough to try again."""
         if isinstance(self.error, LockLost):
             return Disturbed
-        nothing_stays = not (self._again() or self._is_forgotten or self.work.external)
+        known = self.phase is not Phase.COMMIT
+        nothing_stays = known and not (self._again() or self._is_forgotten or self.work.external)
         cut_off = self.work.broken and not self.about_time
         return Disturbed if cut_off and nothing_stays else MigrationError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from bridge.database.connection_state import is_idle
+from bridge.database.connection_state import is_broken, is_idle
 from bridge.database.driver_errors import first_line
 from bridge.errors import BridgeError, MigrationError
 from bridge.execution import time_limits
@@ -233,6 +233,9 @@ class Runner:
             raise
 
     def _explained(self, attempt: Attempt, error: BaseException) -> BridgeError:
+        # Bridge's own statements, those of the record for one, do not go by way of the guard.
+        cut = is_broken(attempt.work.real) or getattr(error, "connection_invalidated", False)
+        attempt.work.broken |= cut
         self._roll_back(attempt, error)
         self.failed = attempt
         if not self.show_parameters and hasattr(error, "hide_parameters"):

@@ -166,6 +166,7 @@ class _Nested:
         self._work = work
         self._savepoint = Savepoint(work.run, lambda: work.transactions, f"bridge_{number}")
         self.pay, self.blind, self.name_cursor = work.pay, work.blind, work.name_cursor
+        self.word = work.word
 
     def change(self, what: str) -> None:
         """Refuse it."""
@@ -174,6 +175,10 @@ class _Nested:
             "would end that. Set it with db.connection(execution_options=...) before the first "
             'statement, or write transaction = "autocommit" at the top of the file.'
         )
+
+    def reset(self) -> None:
+        """Refuse it."""
+        self.change("reset")
 
     def isolate(self, _level: Any) -> None:
         """Refuse it."""

@@ -34,6 +34,12 @@ from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import as_text, ends_transaction, rolls_back
 from bridge.errors import MigrationError
 from bridge.execution.advice import GONE_ON, lost, no_change_inside
+from bridge.execution.discarding import (
+    DISCARD_ALL,
+    DISCARD_ALL_BUT_LOCKS,
+    is_discard_all,
+    reset,
+)
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.savepoint import Savepoint
@@ -288,9 +294,28 @@ class Work:
             raise MigrationError(no_change_inside(what, external=self.external))
         self._two_phase = what in {"tpc_begin", "tpc_prepare"}
         self.sent.hints.isolates = True
-        if what == "reset":
-            self.sent.hints.note("discard all")
-            self._count_end()
+
+    def reset(self) -> None:
+        """Do what the driver's `reset` does, but keep the session's locks."""
+        if self._quiet:
+            self.real.reset()
+            return
+        self.pay()
+        self.change("reset")
+        self.rollback()
+        self.sent.hints.note(DISCARD_ALL)
+        reset(self.real)
+        self._keep_if_let_go()
+
+    def word(self, statement: Any) -> Any:
+        """Return what discards all but locks, in place of a DISCARD ALL that would be obeyed.
+
+        Within a transaction the server refuses one.
+        """
+        text = as_text(statement)
+        if text is None or not is_discard_all(text) or not self._each_is_final():
+            return statement
+        return DISCARD_ALL_BUT_LOCKS
 
     def isolate(self, level: Any) -> None:
         """Make later transactions at this level; not before an owed commit is sent.
@@ -445,10 +470,7 @@ class Work:
 
     def _after(self, statement: str | None, parameters: object) -> None:
         self.sent.succeeded(statement, parameters)
-        if self.sent.hints.lets_go:
-            self.sent.hints.lets_go = False
-            with self.quietly():
-                self._keep_lock()
+        self._keep_if_let_go()
         if not is_idle(self.real):
             self._loose = False
             return
@@ -461,6 +483,12 @@ class Work:
             commit = Commit(self.line(), statement)
             self.committed[-1 if self._loose else len(self.committed) :] = [commit]
             self._loose = True
+
+    def _keep_if_let_go(self) -> None:
+        if self.sent.hints.lets_go:
+            self.sent.hints.lets_go = False
+            with self.quietly():
+                self._keep_lock()
 
     def _count_end(self) -> None:
         self.transactions += 1

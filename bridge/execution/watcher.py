@@ -155,6 +155,14 @@ class _Other:
     def name_cursor(self) -> None:
         """It may do what it likes."""
 
+    def reset(self) -> None:
+        """Reset it."""
+        self._connection.plain.reset()
+
+    def word(self, statement: Any) -> Any:
+        """Send what the file says."""
+        return statement
+
     def isolate(self, level: Any) -> None:
         """It may do what it likes."""
         self._connection.plain.set_isolation_level(level)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from bridge.errors import LockNotObtained
 from bridge.locking.holder import CONNECTION_ALIVE, MIGRATION_LOCK, Answer, Holder, holder
@@ -94,10 +95,16 @@ class _Trying:
 
     def _holder(self) -> Holder | None:
         key = CONNECTION_ALIVE if self._answer == "left" else MIGRATION_LOCK
-        found = holder(self._connection, key=key)
-        if not self._in_transaction:
+        if self._in_transaction:
+            return holder(self._connection, key=key)
+        try:
+            return holder(self._connection, key=key)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return None  # cut while it waited; the next try sees to that
+        finally:
             self._connection.rollback()
-        return found
 
     def _tell(self, waited: float) -> None:
         self._reporter.tell(waiting(self._answer, self._holder(), waited))

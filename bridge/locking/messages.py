@@ -56,3 +56,12 @@ def backends_of(found: Holder) -> list[int]:
     if found.worker_pid in (None, found.pid):
         return [found.pid]
     return [found.worker_pid, found.pid]
+
+
+def cut_off(cause: str) -> str:
+    """Say that the connection that waited was cut, and what to do."""
+    words = f" ({cause.rstrip('.')})" if cause else ""
+    return (
+        "The connection that was handed in was cut while it waited for the migration lock"
+        f"{words}. Nothing was started. Hand in another connection, and try again."
+    )

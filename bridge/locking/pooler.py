@@ -18,11 +18,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bridge.database.cancel import Watched
 from bridge.database.connection_state import is_idle
 from bridge.database.driver_errors import first_line
+from bridge.database.own_connection import beside
 from bridge.errors import LockLost, LockNotObtained
 from bridge.locking.holder import (
     APPLICATION_NAME,
@@ -114,24 +114,25 @@ def behind_a_pooler(
 
 @contextmanager
 def _second(engine: Engine) -> Iterator[Connection]:
-    try:
-        # READ COMMITTED whatever the engine's default: in REPEATABLE READ the idle holder would
-        # keep a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
-        second = engine.connect().execution_options(isolation_level="READ COMMITTED")
-    except (DBAPIError, PoolTimeout) as error:
-        raise LockNotObtained(
-            "Behind a pooler the migration lock needs a connection of its own, which could not be "
-            f"made: {first_line(error).rstrip('.')}. Nothing was started. {_MEND}."
-        ) from error
-    try:
-        yield second
-    finally:
+    with beside(engine) as other:  # its pool may have one connection only, which is the first
         try:
-            second.rollback()
-        except DBAPIError:
-            second.invalidate()
+            # READ COMMITTED whatever the engine's default: in REPEATABLE READ the idle holder would
+            # keep a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
+            second = other.connect().execution_options(isolation_level="READ COMMITTED")
+        except DBAPIError as error:
+            raise LockNotObtained(
+                "Behind a pooler the migration lock needs a connection of its own, which could not "
+                f"be made: {first_line(error).rstrip('.')}. Nothing was started. {_MEND}."
+            ) from error
+        try:
+            yield second
         finally:
-            second.close()
+            try:
+                second.rollback()
+            except DBAPIError:
+                second.invalidate()
+            finally:
+                second.close()
 
 
 class _Lock:

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import Error as DriverError
+from psycopg2.extensions import STATUS_READY
 from psycopg2.extensions import cursor as plain_cursor
 from sqlalchemy import Connection
 
 from bridge.database.connection_state import is_idle
 from bridge.database.driver import plain
-from bridge.errors import LockLost
+from bridge.database.driver_errors import first_line
+from bridge.errors import LockLost, LockNotObtained
 from bridge.locking.holder import (
     CHECK_INTERVAL_CAN_BE_SET,
     CONNECTION_ALIVE,
@@ -33,6 +35,7 @@ from bridge.locking.holder import (
     Answer,
     holder_name,
 )
+from bridge.locking.messages import cut_off
 
 _KEYS = {"lock_class": LOCK_CLASS, "lock": MIGRATION_LOCK, "alive": CONNECTION_ALIVE}
 
@@ -105,21 +108,32 @@ class SessionLock:
 
     connection: Connection
     pooler: str = "auto"
-    #: Whether somebody goes on to use the session.
+    #: Whether it was handed in, so that somebody goes on to use it, and nobody can make it anew.
     lent: bool = False
     #: The backend that holds it; None while it is not held.
     pid: int | None = None
     #: What others are shown.
     shown: str = ""
     _before: list[str | None] | None = None
+    _lost: bool = False
 
     def attempt(self) -> Answer:
-        """Try once to take it. A connection that was cut while it waited is made anew."""
-        if self.real.closed:
+        """Try once to take it. A connection of bridge's that was cut while it waited is made anew.
+
+        Raises LockNotObtained for one that was handed in and cut.
+        """
+        if self.connection.invalidated and self.lent:
+            raise LockNotObtained(cut_off(""))
+        try:
+            row = self._try()
+        except DriverError as error:
+            if not self.real.closed:
+                raise
+            if self.lent:
+                raise LockNotObtained(cut_off(first_line(error))) from error
             self.connection.invalidate()
-        real = self.real
-        told = None if self.pooler == "no" else real.info.backend_pid
-        row = self._outside(_TRY, {**_KEYS, "pid": told, "own": self._own})
+            self._before = None
+            row = self._try()
         answer: Answer = row[0]
         if answer != "pooled" and self._before is None:
             self._before = row[1]
@@ -127,6 +141,10 @@ class SessionLock:
         if answer == "ours":
             self.pid = row[2]
         return answer
+
+    def _try(self) -> Any:
+        told = None if self.pooler == "no" else self.real.info.backend_pid
+        return self._outside(_TRY, {**_KEYS, "pid": told, "own": self._own})
 
     @property
     def _own(self) -> str | None:
@@ -140,20 +158,24 @@ class SessionLock:
         """Show others which migration runs next."""
         name = self.name(migration)
         if name != self.shown:
-            send = self._outside if is_idle(self.real) else self._run
+            send = self._outside if self._is_ready else self._run
             send("SELECT set_config('application_name', %(name)s, false)", {"name": name})
             self.shown = name
 
     def keep(self) -> None:
         """Take it again, with its settings, after a statement that may have let go of it.
 
-        Raises LockLost if another process has it now. It may be called in a transaction.
+        Raises LockLost if another process has it now, and from then on. It may be called in a
+        transaction.
         """
-        if not self._run(_KEEP, {**_KEYS, "name": self.shown})[0]:
+        # The settings must not go with a rollback, unless it brings back those of before.
+        send = self._outside if self._is_ready else self._run
+        # A file may swallow the error, and that other process may be done by the next time.
+        self._lost = self._lost or not send(_KEEP, {**_KEYS, "name": self.shown})[0]
+        if self._lost:
             raise LockLost(
-                "The file let go of the migration lock, and another process has it now. What was "
-                "not committed is rolled back. Leave the session's advisory locks and DISCARD ALL "
-                "out of the file, and run the same command again."
+                "The file let go of the migration lock, and another process has it now. Take what "
+                "lets go of the session's locks, such as pg_advisory_unlock_all(), out of the file."
             )
 
     def release(self) -> None:
@@ -162,9 +184,10 @@ class SessionLock:
         A connection in trouble is cut instead, and so is one that did not hold the lock any more:
         nobody else must get a session that holds it.
         """
-        if self._before is None:
-            return
         before, self._before = self._before, None
+        # One that is gone has taken its locks along, and would be opened anew.
+        if before is None or self.connection.closed or self.connection.invalidated:
+            return
         try:
             self.real.rollback()
             if self.pid is not None:
@@ -187,6 +210,11 @@ class SessionLock:
     def real(self) -> Any:
         """The driver's connection, past its guard."""
         return plain(self.connection.connection.dbapi_connection)
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether there is no transaction, for the server and for the driver."""
+        return is_idle(self.real) and self.real.status == STATUS_READY
 
     def _outside(self, statement: str, values: Any) -> Any:
         """Send a statement that is a transaction of its own."""

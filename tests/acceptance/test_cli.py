@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from bridge.locking.migration_lock import MigrationLock
 from support.forked import commands_of
+from support.locked import holding
 from support.project import DEFAULT_INI, TIMEOUT, Project
 from support.running import ask, poll
 from support.terminal import run_on_terminal, screen_of
@@ -371,8 +371,7 @@ def test_a_lock_that_another_holds_means_try_again_and_names_the_holder(
     project: Project, engine: Engine
 ) -> None:
     with_tables(project, "001_a")
-    with MigrationLock(engine, wait=0) as lock:
-        lock.mark("000_other")
+    with holding(engine, "000_other"):
         done = project.eai("migrate", "--wait-for-lock", "0.5")
     assert done.returncode == 75
     assert done.stdout == ""
@@ -487,7 +486,7 @@ def test_a_signal_ends_the_run_in_its_statement_and_nothing_of_it_stays(
 
 def test_a_signal_ends_the_wait_for_another_migrator(project: Project, engine: Engine) -> None:
     with_tables(project, "001_a")
-    with MigrationLock(engine, wait=0), commands_of(project) as start:
+    with holding(engine), commands_of(project) as start:
         run = start()
         run.told("Waiting for the migration lock")
         run.send(signal.SIGTERM)

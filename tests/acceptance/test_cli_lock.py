@@ -13,8 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from bridge.errors import TryAgain, UsageError
-from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS
-from bridge.locking.migration_lock import MigrationLock
+from bridge.locking.holder import CONNECTION_ALIVE, LOCK_CLASS, MIGRATION_LOCK
 from bridge.operations.lock_status import LockStatus, cancel_statement, lock_status
 from support.forked import commands_of
 from support.running import CREATE_LOG, ask, do, gate_of, poll, recorded
@@ -88,10 +87,6 @@ def stuck(project: Project, engine: Engine, gate: Gate, start: Commands) -> tupl
     project.write(SECOND, AT_THE_GATE)
     running = start()
     poll(gate.waiting, within=LONG)
-    # After a quick migration, others are shown the next one when it has run for a moment.
-    shown = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
-    shown += " AND datname = current_database()"
-    poll(lambda: ask(engine, shown, name=f"bridge: {SECOND}"), within=LONG)
     return running, gate.reached()
 
 
@@ -268,9 +263,20 @@ def test_what_a_killed_run_has_left_is_shown(engine: Engine) -> None:
         )
 
 
-def test_a_holder_without_a_connection_that_can_be_seen(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as lock:
-        lock.mark(FIRST)
+def test_a_run_is_one_backend(engine: Engine, stuck: tuple[Child, int]) -> None:
+    found = seen(engine)
+    assert found.holder is not None
+    assert found.worker is not None
+    assert (found.holder.pid, found.worker.pid, found.migration) == (stuck[1], stuck[1], SECOND)
+    here = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    # Beside the one that asks, and the gate's.
+    assert ask(engine, f"{here} AND backend_type = 'client backend'") == 3
+
+
+def test_a_holder_behind_a_pooler_without_a_transaction_of_its_migrations(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT set_config('application_name', 'bridge: x', true)"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, {MIGRATION_LOCK})"))
         assert seen(engine).lines[1:] == [
             ("  This role may not see which backend runs its migrations.")
         ]

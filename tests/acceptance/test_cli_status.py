@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.locking.migration_lock import MigrationLock
+from support.locked import holding
 from support.project import Project
 from support.running import column, do
 from support.terminal import run_on_terminal, screen_of
@@ -106,7 +106,7 @@ def test_check_exits_with_3_for_pending_and_4_for_a_problem(project: Project) ->
 
 def test_whoever_migrates_now_is_named(project: Project, engine: Engine) -> None:
     with_files(project, "001_a")
-    with MigrationLock(engine, wait=0):
+    with holding(engine):
         done = project.eai("migrate", "status", check=True)
         told = json.loads(project.eai("migrate", "status", "--json", check=True).stdout)
         assert told["lock"]["held"]

@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 
 import bridge
-import bridge.locking.pool_wait
+import bridge.locking.pooler
 from bridge.errors import LockNotObtained, MigrationError, UsageError
 from support.pgbouncer import Pooler, pooling
 from support.replicas import forking_eai
 from support.running import (
     CREATE_LOG,
+    PASS_GATE,
     advisory_locks,
     ask,
     assert_applied,
     do,
+    gate_of,
     migration,
     poll,
     recorded,
+    terminate,
 )
 
 if TYPE_CHECKING:
@@ -157,8 +161,8 @@ def test_a_pool_of_one_is_told_and_then_given_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """PgBouncer itself would keep the statement waiting for two minutes."""
-    monkeypatch.setattr(bridge.locking.pool_wait, "TELL_AFTER", 0.5)
-    monkeypatch.setattr(bridge.locking.pool_wait, "GIVE_UP_AFTER", 1.0)
+    monkeypatch.setattr(bridge.locking.pooler, "TELL_AFTER", 0.5)
+    monkeypatch.setattr(bridge.locking.pooler, "GIVE_UP_AFTER", 1.0)
     project.write(FIRST, migration(FIRST))
     with pooling(engine.url, pool_size=1) as pooler, pytest.raises(LockNotObtained) as caught:
         upgrade(project, pooler.url(engine.url))
@@ -177,29 +181,52 @@ def test_a_pool_of_one_is_told_and_then_given_up(
     poll(lambda: advisory_locks(engine) == 0)
 
 
-def test_an_engine_with_a_pool_of_one_is_refused(project: Project, engine: Engine) -> None:
-    project.write(FIRST, migration(FIRST))
-    small = create_engine(engine.url, pool_size=1, max_overflow=0)
-    try:
-        with pytest.raises(UsageError) as caught:
-            bridge.upgrade(small, config=project.path / "alembic.ini")
-    finally:
-        small.dispose()
-    assert str(caught.value) == (
-        "The Engine's pool gives one connection at a time (pool_size=1, max_overflow=0), but a "
-        "run needs two: one for the migrations and one for their lock. Nothing was started. Hand "
-        "in an Engine with pool_size=2 or more, or the URL."
-    )
-
-
-def test_an_engine_with_a_pool_of_two_is_enough(project: Project, engine: Engine) -> None:
+@pytest.mark.parametrize("pool", [{"pool_size": 1, "max_overflow": 0}, {"poolclass": StaticPool}])
+def test_an_engine_with_a_pool_of_one_is_enough(
+    project: Project, engine: Engine, pooler: Pooler, pool: dict[str, Any]
+) -> None:
+    """The connection for the lock is made beside it."""
     do(engine, CREATE_LOG)
     project.write(FIRST, migration(FIRST))
-    small = create_engine(engine.url, pool_size=2, max_overflow=0)
-    try:
-        bridge.upgrade(small, config=project.path / "alembic.ini")
-    finally:
-        small.dispose()
+    small = create_engine(pooler.url(engine.url), **pool)
+    bridge.upgrade(small, config=project.path / "alembic.ini")
+    project.write(SECOND, migration(SECOND))
+    with small.connect() as connection:
+        bridge.upgrade(connection, config=project.path / "alembic.ini")
+    small.dispose()
+    assert_applied(engine, FIRST, SECOND)
+    poll(lambda: advisory_locks(engine) == 0)
+
+
+KILLED = f"""
+from sqlalchemy import text
+transaction = "{{transaction}}"
+def upgrade(db):
+    db.execute(text("INSERT INTO log (stem) VALUES ('{FIRST}')"))
+    db.execute(text("{PASS_GATE}"))
+"""
+
+
+@pytest.mark.parametrize("transaction", ["default", "autocommit"])
+@pytest.mark.parametrize("successor", ["direct", "through the pooler"])
+def test_a_run_that_was_killed_is_waited_for_as_long_as_its_statement_works(
+    project: Project, engine: Engine, pooler: Pooler, transaction: str, successor: str
+) -> None:
+    do(engine, CREATE_LOG)
+    do(engine, f"ALTER DATABASE {engine.url.database} SET client_connection_check_interval = '1h'")
+    project.write(FIRST, KILLED.format(transaction=transaction))
+    behind = replace(project, url=pooler.url(engine.url))
+    next_project = project if successor == "direct" else behind
+    with gate_of(engine) as gate, forking_eai(1, behind, "migrate") as runs:
+        pid = gate.reached()
+        runs[0].kill()
+        with forking_eai(1, next_project, "migrate") as successors:
+            told = successors[0].told("Waiting for the rest of an earlier run")
+            assert f"its backend {pid} " in told
+            project.write(FIRST, migration(FIRST))
+            terminate(engine, pid)
+            ended = successors[0].end()
+    assert ended.code == 0, ended
     assert recorded(engine) == [FIRST]
 
 

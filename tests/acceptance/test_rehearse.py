@@ -14,9 +14,9 @@ from bridge.database.embedded.programs import find_program
 from bridge.database.request import Request
 from bridge.errors import LedgerError
 from bridge.files.mode import Mode
-from bridge.locking.migration_lock import MigrationLock
 from bridge.operations.rehearsal.rehearse import rehearse
 from bridge.operations.rehearsal.script import FileScript
+from support.locked import holding
 from support.recording import Recording
 from support.terminal import run_on_terminal, screen_of
 
@@ -279,7 +279,7 @@ def test_it_does_not_queue_long_for_a_lock(started: Project, engine: Engine) -> 
 
 def test_nobody_migrates_meanwhile(started: Project, engine: Engine) -> None:
     started.write("002_b", body("CREATE TABLE b ()"))
-    with MigrationLock(engine, wait=0):
+    with holding(engine):
         done = started.eai("migrate", "--wait-for-lock", "0", "rehearse", "--yes")
     assert (done.returncode, done.stdout) == (75, "")
     assert "The migration lock of this database was not obtained" in done.stderr

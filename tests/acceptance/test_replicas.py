@@ -23,7 +23,6 @@ from support.running import (
     column,
     do,
     gate_of,
-    logged,
     migration,
     poll,
     recorded,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
+    from support.pgbouncer import Pooler
     from support.project import Project
 
 pytestmark = pytest.mark.long
@@ -44,7 +44,13 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "replicas"
 N = 24
 STEMS = [f"{number:03}_step" for number in range(1, 31)]
 
-LEFT = "Waiting for the rest of an earlier run: its process has ended, but its backend "
+#: What is told of the backend of a killed process: it has the lock, and behind a pooler a claim.
+LEFT = {
+    "direct": "Waiting for the migration lock: it is held by backend {} (",
+    "pgbouncer": (
+        "Waiting for the rest of an earlier run: its process has ended, but its backend {} ("
+    ),
+}
 UP_TO_DATE = "Nothing to do: the database is up to date.\n"
 DONE = "Applied {} migrations: the database is up to date.\n"
 
@@ -55,6 +61,11 @@ def gate(engine: Engine) -> Iterator[Gate]:
     do(engine, CREATE_LOG)
     with gate_of(engine) as gate:
         yield gate
+
+
+@pytest.fixture
+def left(way: Project, project: Project) -> str:
+    return LEFT["direct" if way is project else "pgbouncer"]
 
 
 @pytest.fixture(params=["direct", "pgbouncer"])
@@ -121,7 +132,7 @@ def winner(runs: Sequence[Child]) -> Child:
 
 
 def test_when_the_winner_is_killed_in_a_transaction_another_waits_for_its_backend(
-    way: Project, engine: Engine, gate: Gate
+    way: Project, engine: Engine, gate: Gate, left: str
 ) -> None:
     let_the_dead_work_on(engine)
     write(way, **{"002_step": migration("002_step", PASS_GATE)})
@@ -131,7 +142,7 @@ def test_when_the_winner_is_killed_in_a_transaction_another_waits_for_its_backen
         killed = winner(runs)
         assert killed.kill().code == -signal.SIGKILL
         others = [run for run in runs if run is not killed]
-        poll(lambda: any(run.has_told(f"{LEFT}{backend} (") for run in others), within=PATIENCE)
+        poll(lambda: any(run.has_told(left.format(backend)) for run in others), within=PATIENCE)
         assert gate.waiting() == [backend]
         assert recorded(engine) == ["001_step"]
         gate.open()
@@ -156,7 +167,7 @@ def upgrade(db):
 
 
 def test_when_the_winner_is_killed_outside_of_transactions_nothing_runs_beside_its_statement(
-    way: Project, engine: Engine, gate: Gate
+    way: Project, engine: Engine, gate: Gate, left: str
 ) -> None:
     """Such a statement is committed although nobody listens, and then the file runs again."""
     let_the_dead_work_on(engine)
@@ -168,7 +179,7 @@ def test_when_the_winner_is_killed_outside_of_transactions_nothing_runs_beside_i
         killed = winner(runs)
         killed.kill()
         others = [run for run in runs if run is not killed]
-        poll(lambda: any(run.has_told(f"{LEFT}{backend} (") for run in others), within=PATIENCE)
+        poll(lambda: any(run.has_told(left.format(backend)) for run in others), within=PATIENCE)
         assert gate.waiting() == [backend]
         gate.open()
         ended = [run.end(within=PATIENCE) for run in others]
@@ -201,20 +212,41 @@ def test_sigterm_in_a_long_statement_leaves_nothing_behind(
     assert_applied(engine, *STEMS)
 
 
-def test_without_its_lock_the_winner_stops_and_another_goes_on(
-    way: Project, engine: Engine, gate: Gate
+LOCK = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    f"AND classid = {LOCK_CLASS} AND objid = {MIGRATION_LOCK} AND database = "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+def test_when_the_winners_session_is_cut_another_goes_on(
+    project: Project, engine: Engine, gate: Gate
 ) -> None:
-    write(way, **{"002_step": migration("002_step", PASS_GATE)})
-    lock = (
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
-        f"AND classid = {LOCK_CLASS} AND objid = {MIGRATION_LOCK} AND database = "
-        "(SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
-    with forking_eai(3, way, "migrate") as runs:
+    write(project, **{"002_step": migration("002_step", PASS_GATE)})
+    with forking_eai(3, project, "migrate") as runs:
         backend = gate.reached()
         all_but_one_wait(runs)
         cut = winner(runs)
-        (pid,) = column(engine, lock)
+        assert column(engine, LOCK) == [backend]
+        terminate(engine, backend)
+        gate.open()
+        stopped = cut.end()
+        ended = [run.end() for run in runs if run is not cut]
+    assert stopped.code == 75, stopped
+    assert "Everything it did was rolled back. It is not recorded as applied." in stopped.err
+    assert sorted(each.out for each in ended) == [DONE.format(29), UP_TO_DATE]
+    assert_applied(engine, *STEMS)
+
+
+def test_without_its_lock_the_winner_behind_a_pooler_stops_and_another_goes_on(
+    project: Project, engine: Engine, gate: Gate, pooler: Pooler
+) -> None:
+    write(project, **{"002_step": migration("002_step", PASS_GATE)})
+    with forking_eai(3, replace(project, url=pooler.url(engine.url)), "migrate") as runs:
+        backend = gate.reached()
+        all_but_one_wait(runs)
+        cut = winner(runs)
+        (pid,) = column(engine, LOCK)
         terminate(engine, pid)
         others = [run for run in runs if run is not cut]
         poll(lambda: any(run.has_told(f"but its backend {backend} ") for run in others))
@@ -225,7 +257,6 @@ def test_without_its_lock_the_winner_stops_and_another_goes_on(
     assert "Error: The connection that held the migration lock was cut (" in stopped.err
     assert sorted(each.out for each in ended) == [DONE.format(28), UP_TO_DATE]
     assert_applied(engine, *STEMS)
-    assert logged(engine) == STEMS
 
 
 def test_the_script_says_what_each_process_did_and_when_it_served(server_url: URL) -> None:

@@ -1,9 +1,8 @@
-"""The connections of a run that are open before an Engine asks for them."""
+"""The connection over which a run was asked whether anything is pending, and its going on."""
 
 from __future__ import annotations
 
 import secrets
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
 import bridge
+import bridge.alembic.connection
 from bridge.database.engine import make_engine
-from bridge.database.preconnect import Ahead
+from bridge.database.preconnect import serve
 from bridge.database.url import connection_parameters
-from bridge.errors import FilesError, LockNotObtained
+from bridge.errors import FilesError
 from support.books import LOGGED
-from support.running import ask, do, listened, poll, recorded
+from support.running import ask, do, listened, poll, recorded, terminate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,17 +83,17 @@ def wait_for_the_end_of(engine: Engine, pids: Iterable[int]) -> None:
     poll(lambda: ask(engine, asked, pids=list(pids)) == 0)
 
 
-def test_a_run_makes_two_connections_and_migrates_over_the_one_that_it_asked_over(
+def test_a_run_makes_one_connection_and_migrates_over_the_one_that_it_asked_over(
     project: Project, engine: Engine, connected: list[int]
 ) -> None:
     project.write("001_pid", PID)
     assert upgrade(project) == ["001_pid"]
-    first, second = connected
-    assert ask(engine, "SELECT pid FROM ran_on") == first
-    wait_for_the_end_of(engine, [first, second])
+    (only,) = connected
+    assert ask(engine, "SELECT pid FROM ran_on") == only
+    wait_for_the_end_of(engine, [only])
 
 
-def test_nothing_is_opened_ahead_where_nothing_is_pending(
+def test_one_connection_is_made_where_nothing_is_pending(
     project: Project, connected: list[int]
 ) -> None:
     project.write("001_pid", PID)
@@ -143,92 +143,38 @@ def test_a_program_that_tells_engines_how_to_connect_tells_those_of_the_run_as_w
     wait_for_the_end_of(engine, own)
 
 
-def test_a_role_that_may_have_one_connection_is_told_that_it_takes_two(
+def test_a_role_that_may_have_one_connection_can_migrate(
     project: Project, engine: Engine, role: URL
 ) -> None:
     do(engine, f"ALTER ROLE {role.username} CONNECTION LIMIT 1")
     project.write("001_pid", PID)
-    with pytest.raises(LockNotObtained, match="needs a connection of its own, which could not"):
-        upgrade(project, role)
-    do(engine, f"ALTER ROLE {role.username} CONNECTION LIMIT 2")
     assert upgrade(project, role) == ["001_pid"]
 
 
-@pytest.mark.parametrize("which", ["first", "second", "both"])
-def test_connections_that_were_cut_while_alembic_was_loaded_are_made_anew(
-    project: Project, engine: Engine, monkeypatch: pytest.MonkeyPatch, which: str
+def test_a_connection_that_was_cut_while_alembic_was_loaded_is_made_anew(
+    project: Project, engine: Engine, monkeypatch: pytest.MonkeyPatch, connected: list[int]
 ) -> None:
     """As by a timeout for idle sessions, on a slow machine."""
     project.write("001_log", LOGGED.format(stem="001_log"))
-    serve = Ahead.serve
 
-    def cut_before(self: Ahead, own: Engine) -> None:
-        self._opening.join()
-        for name, connection in (("first", self._first), ("second", self._second)):
-            if which in {name, "both"}:
-                do(engine, f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)")
-        serve(self, own)
+    def cut_before(own: Engine, connection: Any) -> None:
+        terminate(engine, connection.info.backend_pid)
+        serve(own, connection)
 
-    monkeypatch.setattr(Ahead, "serve", cut_before)
+    monkeypatch.setattr(bridge.alembic.connection, "serve", cut_before)
+    connected.clear()
     assert upgrade(project) == ["001_log"]
     assert recorded(engine) == ["001_log"]
 
 
-def test_an_engine_gets_both_outside_of_autocommit_and_then_connects_by_itself(
+def test_an_engine_gets_it_once_and_then_connects_by_itself(
     engine: Engine, parameters: dict[str, Any], connected: list[int]
 ) -> None:
     own = make_engine(engine.url)
     with closing(psycopg2.connect(**parameters)) as first:
-        first.autocommit = True
-        ahead = Ahead(first, lambda: psycopg2.connect(**parameters))
-        ahead.serve(own)
-        with own.connect() as one, own.connect() as two, own.connect() as three:
-            got = [each.scalar(text("SELECT pg_backend_pid()")) for each in (one, two, three)]
-            handles: list[Any] = [each.connection.dbapi_connection for each in (one, two)]
-            assert [handle.autocommit for handle in handles] == [False, False]
-        ahead.close()
+        serve(own, first)
+        with own.connect() as one, own.connect() as two:
+            got = [each.scalar(text("SELECT pg_backend_pid()")) for each in (one, two)]
     own.dispose()
     assert got == connected
-    assert len(got) == 3
-
-
-@pytest.fixture
-def slow() -> Iterator[threading.Event]:
-    """What a connection that is being opened waits for."""
-    answered = threading.Event()
-    yield answered
-    answered.set()
-
-
-def test_a_connection_that_comes_when_all_is_over_is_closed(
-    parameters: dict[str, Any], slow: threading.Event
-) -> None:
-    made: list[Any] = []
-
-    def connect() -> Any:
-        slow.wait()
-        made.append(psycopg2.connect(**parameters))
-        return made[0]
-
-    with closing(psycopg2.connect(**parameters)) as first:
-        ahead = Ahead(first, connect)
-        ahead.close()  # which waits for nothing
-        slow.set()
-        ahead._opening.join(10)
-    assert made[0].closed
-
-
-def test_an_engine_makes_the_second_one_itself_where_that_failed(
-    engine: Engine, parameters: dict[str, Any], connected: list[int]
-) -> None:
-    def fail() -> Any:
-        raise psycopg2.OperationalError("FATAL: too many connections")
-
-    own = make_engine(engine.url)
-    with closing(psycopg2.connect(**parameters)) as first:
-        ahead = Ahead(first, fail)
-        ahead.serve(own)
-        with own.connect(), own.connect() as second:
-            assert second.scalar(text("SELECT pg_backend_pid()")) == connected[-1]
-        ahead.close()
-    own.dispose()
+    assert len(got) == 2

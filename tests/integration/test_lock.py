@@ -1,38 +1,41 @@
-"""The migration lock and the claim, with real connections, threads and processes."""
+"""The migration lock, with real connections, threads and processes."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
-import bridge.locking.liveness
-import bridge.locking.migration_lock
 import bridge.waiting
+from bridge.database.driver import StandIn
+from bridge.database.own_connection import guardable
 from bridge.errors import LockLost, LockNotObtained
 from bridge.locking.holder import (
     CONNECTION_ALIVE,
     LOCK_CLASS,
     MIGRATION_LOCK,
+    UNLOCKED_NAME,
     Holder,
     holder,
 )
-from bridge.locking.liveness import claim
-from bridge.locking.migration_lock import MigrationLock
+from bridge.locking.session_lock import SessionLock
+from bridge.reporting import events
 from bridge.reporting.numbers import duration
-from support.running import PATIENCE, advisory_locks, ask, poll
+from bridge.reporting.reporter import Reporter
+from support.locked import hold_in_turn, holding, locked
+from support.replicas import forked
+from support.running import PATIENCE, advisory_locks, ask, do, is_alive, poll, terminate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,58 +44,93 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+(\.\d)? s\)"
+WAITERS = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'bridge (waiting)'
+"""
+#: What the lock sets for its session, and puts back.
+SETTINGS = (
+    "application_name",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_keepalives_count",
+    "tcp_user_timeout",
+    "client_connection_check_interval",
+)
 
 
 def setting(connection: Connection, name: str) -> str:
     return str(connection.scalar(text("SELECT current_setting(:name)"), {"name": name}))
 
 
-def others(engine: Engine) -> int:
-    """Count the connections to this database beside the asking one."""
-    query = """
-        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-           AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
-    return int(ask(engine, query))
+def settings(connection: Connection) -> dict[str, str]:
+    found = connection.execute(text("SELECT name, setting FROM pg_settings"))
+    every = {row.name: row.setting for row in found}
+    connection.rollback()
+    return every
 
 
 def alter_database(engine: Engine, name: str, value: str) -> None:
-    with engine.begin() as connection:
-        database = engine.url.database
-        connection.execute(text(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'"))
+    do(engine, f"ALTER DATABASE \"{engine.url.database}\" SET {name} = '{value}'")
 
 
-def terminate(engine: Engine, pid: int) -> None:
-    assert ask(engine, "SELECT pg_terminate_backend(:pid)", pid=pid)
-    poll(lambda: not ask(engine, "SELECT count(*) FROM pg_stat_activity WHERE pid = :p", p=pid))
+def pid_of(connection: Connection) -> int:
+    pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    connection.rollback()
+    return int(pid)
 
 
-def pid_of(lock: MigrationLock) -> int:
-    assert lock._connection is not None
-    return int(lock._connection.scalar(text("SELECT pg_backend_pid()")))
+class Telling(Reporter):
+    """Knows whether a wait was told of, and does what a test wants done then."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.waits: list[str] = []
+        self.waiting = threading.Event()
+        self._then = then
+
+    def tell(self, event: events.Event) -> None:
+        assert isinstance(event, events.WaitingForLock)
+        self.waits.append(event.message)
+        self.waiting.set()
+        self._then()
 
 
-class Background(threading.Thread):
-    """A thread whose exception is raised again by `result`."""
+class Waiter(threading.Thread):
+    """Waits for the lock in another thread; `then` is done with it, and `result` tells of it."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
+    def __init__(
+        self, engine: Engine, then: Callable[[Connection], Any] = lambda _: "mine"
+    ) -> None:
         super().__init__(daemon=True)
-        self.work = work
-        self.value: object = None
-        self.error: BaseException | None = None
+        self.told = Telling()
+        self._engine = engine
+        self._then = then
+        self._value: Any = None
+        self._error: BaseException | None = None
         self.start()
 
     def run(self) -> None:
         try:
-            self.value = self.work()
-        except BaseException as exc:  # noqa: BLE001
-            self.error = exc
+            with (
+                self._engine.connect() as connection,
+                locked(connection, wait=PATIENCE, reporter=self.told),
+            ):
+                self._value = self._then(connection)
+        except BaseException as error:  # noqa: BLE001 - for `result`
+            self._error = error
 
-    def result(self) -> object:
+    def waits(self) -> None:
+        """Return when it waits."""
+        assert self.told.waiting.wait(PATIENCE)
+
+    def result(self) -> Any:
         self.join(PATIENCE)
         assert not self.is_alive()
-        if self.error is not None:
-            raise self.error
-        return self.value
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 @pytest.fixture
@@ -110,11 +148,12 @@ def test_the_keys_follow_their_recipe() -> None:
 
 
 def test_a_second_process_is_refused_with_the_name_of_the_first(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as first:
-        first.mark("004_new_feature")
-        pid = pid_of(first)
-        with pytest.raises(LockNotObtained) as caught, MigrationLock(engine, wait=0):
-            pytest.fail("two held it")
+    with (
+        holding(engine, "004_new_feature") as pid,
+        pytest.raises(LockNotObtained) as caught,
+        holding(engine),
+    ):
+        pytest.fail("two held it")
     assert re.fullmatch(
         r"The migration lock of this database was not obtained within 0 s: it is held by backend "
         rf"{pid} \(role \w+, [\w. ]+\), running 004_new_feature, {SINCE}\. Nothing was started\. "
@@ -125,327 +164,200 @@ def test_a_second_process_is_refused_with_the_name_of_the_first(engine: Engine) 
     assert caught.value.exit_code == 75
 
 
-def test_the_advice_names_the_backend_that_runs_the_migration_first(engine: Engine) -> None:
-    """Ending only the lock's connection would leave the migration running."""
-    with (
-        MigrationLock(engine, wait=0) as first,
-        engine.connect() as connection,
-        claim(connection, wait=0),
-    ):
-        worker = connection.scalar(text("SELECT pg_backend_pid()"))
-        pid = pid_of(first)
-        with pytest.raises(LockNotObtained) as caught, MigrationLock(engine, wait=0):
-            pytest.fail("two held it")
-    advice = f"SELECT pg_terminate_backend({worker}), pg_terminate_backend({pid});"
-    assert str(caught.value).endswith(advice)
-
-
 def test_a_waiter_gets_the_lock_when_it_is_freed(engine: Engine) -> None:
-    waiting = threading.Event()
-
-    def wait() -> str:
-        with MigrationLock(engine, wait=PATIENCE, on_wait=lambda *_: waiting.set()):
-            return "mine"
-
-    with MigrationLock(engine, wait=0):
-        waiter = Background(wait)
-        assert waiting.wait(PATIENCE)
+    with holding(engine):
+        waiter = Waiter(engine)
+        waiter.waits()
         assert waiter.is_alive()
     assert waiter.result() == "mine"
     assert advisory_locks(engine) == 0
 
 
 def test_many_processes_hold_it_one_after_the_other(engine: Engine) -> None:
-    code = """
-import os
-from sqlalchemy import create_engine, text
-from bridge.locking.migration_lock import MigrationLock
-
-engine = create_engine(os.environ["DATABASE_URL"])
-with MigrationLock(engine, wait=20), engine.connect() as connection:
-    for event in ("in", "out"):
-        connection.execute(text("INSERT INTO visit (event) VALUES (:e)"), {"e": event})
-        connection.commit()
-        connection.execute(text("SELECT pg_sleep(0.1)"))
-"""
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE visit (id serial, event text)"))
-    processes = [start(code, engine) for _ in range(4)]
-    for process in processes:
-        assert process.communicate(timeout=PATIENCE)[1] == ""
-        assert process.returncode == 0
+    do(engine, "CREATE TABLE visit (id serial, event text)")
+    url = engine.url.render_as_string(hide_password=False)
+    ended = forked(6, hold_in_turn, url, environ=os.environ)
+    assert {each.code for each in ended} == {0}, ended
     assert ask(engine, "SELECT string_agg(event, ' ' ORDER BY id) FROM visit") == " ".join(
-        ["in out"] * 4
+        ["in out"] * 6
     )
-
-
-def start(code: str, engine: Engine) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={
-            **os.environ,
-            "DATABASE_URL": engine.url.render_as_string(hide_password=False),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    assert advisory_locks(engine) == 0
 
 
 def test_a_waiter_is_told_who_holds_it_and_for_how_long_it_has_waited(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge.waiting, "TELL_EVERY", 0.3)
-    told: list[tuple[Holder | None, float]] = []
+    monkeypatch.setattr(bridge.waiting, "TELL_EVERY", 1.0)
 
-    def tell(who: Holder | None, waited: float) -> None:
-        told.append((who, waited))
-        if len(told) == 2:
+    def then() -> None:
+        if len(told.waits) == 2:
             raise KeyboardInterrupt
 
-    with MigrationLock(engine, wait=0) as first:
-        first.mark("004_new_feature")
-        with pytest.raises(KeyboardInterrupt):
-            MigrationLock(engine, wait=PATIENCE, on_wait=tell).__enter__()
-        pid = pid_of(first)
-    who, waited = told[0]
-    assert who is not None
-    assert (who.pid, who.migration, who.worker_pid) == (pid, "004_new_feature", None)
-    assert told[1][1] - waited >= 0.3
+    told = Telling(then)
+    with (
+        holding(engine, "004_new_feature") as pid,
+        engine.connect() as connection,
+        pytest.raises(KeyboardInterrupt),
+        locked(connection, wait=PATIENCE, reporter=told),
+    ):
+        pytest.fail("two held it")
+    held = rf"it is held by backend {pid} \(role \w+, [\w. ]+\), running 004_new_feature, {SINCE}\."
+    first, second = told.waits
+    assert re.fullmatch(rf"Waiting for the migration lock: {held}", first)
+    assert re.fullmatch(rf"Waiting for the migration lock \(for [\d.]+ s so far\): {held}", second)
 
 
 def test_waiting_ends_when_its_time_is_over(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0):
+    with holding(engine):
         began = time.monotonic()
-        with pytest.raises(LockNotObtained, match=r"not obtained within 0\.7 s"):
-            MigrationLock(engine, wait=0.7).__enter__()
+        with (
+            pytest.raises(LockNotObtained, match=r"not obtained within 0\.7 s"),
+            holding(engine, wait=0.7),
+        ):
+            pytest.fail("two held it")
         assert time.monotonic() - began >= 0.7
 
 
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
-def test_neither_holder_nor_waiter_blocks_an_index_built_concurrently(
-    database_url: URL, engine: Engine, isolation: Any
+@pytest.mark.parametrize("whose", ["of the engine", "of the database"])
+def test_no_waiter_blocks_an_index_that_the_holder_builds_concurrently(
+    database_url: URL, engine: Engine, isolation: Any, whose: str
 ) -> None:
-    other = create_engine(database_url, isolation_level=isolation)
-    waiting = threading.Event()
-    over = threading.Event()
+    """It waits for each snapshot that is older than it, and for each holder of a lock it takes."""
+    do(engine, "CREATE TABLE t (id int)")
+    options = {}
+    if whose == "of the engine":
+        options = {"isolation_level": isolation}
+    else:
+        alter_database(engine, "default_transaction_isolation", isolation.lower())
+    other = create_engine(database_url, poolclass=NullPool, **options)
+    with other.connect() as connection, locked(connection):
+        waiters = [Waiter(other) for _ in range(24)]
+        for waiter in waiters:
+            waiter.waits()
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text(f"SET statement_timeout = '{PATIENCE}s'"))
+        for number in range(3):
+            connection.execute(text(f"CREATE INDEX CONCURRENTLY i{number} ON t (id)"))
+        assert all(waiter.is_alive() for waiter in waiters)
+    assert [waiter.result() for waiter in waiters] == ["mine"] * 24
+    assert advisory_locks(engine) == 0
 
-    def wait() -> None:
-        with MigrationLock(other, wait=PATIENCE, on_wait=lambda *_: waiting.set()):
-            over.set()
 
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE t (id int)"))
-    with MigrationLock(other, wait=0) as lock:
-        lock.mark("001_index")
-        waiter = Background(wait)
-        assert waiting.wait(PATIENCE)
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.execute(text("SET statement_timeout = '5s'"))
-            connection.execute(text("CREATE INDEX CONCURRENTLY i ON t (id)"))
-        assert not over.is_set()
-    waiter.result()
-    other.dispose()
-
-
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
 def test_a_waiter_is_in_no_transaction_between_two_tries(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, isolation: str
 ) -> None:
+    alter_database(engine, "default_transaction_isolation", isolation)
     query = """
         SELECT state FROM pg_stat_activity WHERE datname = current_database()
            AND pid NOT IN (pg_backend_pid(), :holder)"""
     seen: list[str] = []
 
     def look(_seconds: float) -> None:
-        seen.append(ask(engine, query, holder=holder_pid))
+        seen.append(ask(engine, query, holder=pid))
         if len(seen) == 3:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(bridge.waiting, "sleep", look)
-    with MigrationLock(engine, wait=0) as lock:
-        holder_pid = pid_of(lock)
-        with pytest.raises(KeyboardInterrupt):
-            MigrationLock(engine, wait=PATIENCE).__enter__()
+    with holding(engine) as pid, pytest.raises(KeyboardInterrupt), holding(engine, wait=PATIENCE):
+        pytest.fail("two held it")
     assert seen == ["idle"] * 3
 
 
 def test_the_idle_holder_keeps_no_snapshot_and_no_lock_on_any_table(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as lock:
-        lock.mark("001_first")
-        with engine.connect() as connection:
-            found = holder(connection)
-            assert found is not None
-            kinds = connection.scalars(
-                text("SELECT locktype FROM pg_locks WHERE pid = :pid ORDER BY 1"),
-                {"pid": found.pid},
-            ).all()
-            xmin = connection.execute(
-                text("SELECT backend_xmin, backend_xid FROM pg_stat_activity WHERE pid = :pid"),
-                {"pid": found.pid},
-            ).one()
-    assert kinds == ["advisory", "virtualxid"]
-    assert tuple(xmin) == (None, None)
+    with holding(engine, "001_first") as pid, engine.connect() as connection:
+        kinds = connection.scalars(
+            text("SELECT locktype FROM pg_locks WHERE pid = :pid ORDER BY 1"), {"pid": pid}
+        ).all()
+        look = "SELECT state, backend_xmin, backend_xid FROM pg_stat_activity WHERE pid = :pid"
+        seen = connection.execute(text(look), {"pid": pid}).one()
+    assert kinds == ["advisory", "advisory"]
+    assert tuple(seen) == ("idle", None, None)
 
 
 @pytest.mark.parametrize(
-    "name", ["idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout"]
+    "name",
+    [
+        "idle_session_timeout",
+        "idle_in_transaction_session_timeout",
+        "statement_timeout",
+        "transaction_timeout",
+    ],
 )
-def test_timeouts_of_the_database_do_not_end_the_holder(engine: Engine, name: str) -> None:
+def test_timeouts_of_the_database_do_not_end_an_idle_holder(engine: Engine, name: str) -> None:
     if ask(engine, "SELECT current_setting(:name, true)", name=name) is None:
         pytest.skip(f"this server has no {name}")
-    alter_database(engine, name, "300ms")
-    with MigrationLock(engine, wait=0) as lock:
-        time.sleep(0.7)
-        lock.mark("001_first")
-        with contextlib.suppress(LockNotObtained), MigrationLock(engine, wait=0):
+    alter_database(engine, name, "2s")
+    with engine.connect() as connection, locked(connection) as right:
+        if name == "idle_in_transaction_session_timeout":
+            connection.execute(text("SELECT 1"))
+        time.sleep(2.5)
+        right.show("001_first")
+        with suppress(LockNotObtained), holding(engine):
             pytest.fail("the lock was free")
 
 
-def test_a_waiter_survives_that_the_server_cuts_idle_connections(engine: Engine) -> None:
-    alter_database(engine, "idle_session_timeout", "100ms")
-    waiting = threading.Event()
+def test_a_waiter_survives_that_the_server_ends_idle_sessions(engine: Engine) -> None:
+    alter_database(engine, "idle_session_timeout", "1s")
+    with holding(engine):
+        waiter = Waiter(engine, pid_of)
+        waiter.waits()
+        pid = ask(engine, WAITERS.replace("count(*)", "pid"))
+        time.sleep(3)
+    assert waiter.result() == pid
 
-    def wait() -> str:
-        with MigrationLock(engine, wait=PATIENCE, on_wait=lambda *_: waiting.set()):
-            return "mine"
 
-    with MigrationLock(engine, wait=0):
-        waiter = Background(wait)
-        assert waiting.wait(PATIENCE)
-        time.sleep(1)
+def test_a_waiter_whose_connection_is_cut_goes_on_with_another(engine: Engine) -> None:
+    with holding(engine):
+        waiter = Waiter(engine)
+        waiter.waits()
+        cut = ask(engine, WAITERS.replace("count(*)", "pid"))
+        terminate(engine, cut)
+        poll(lambda: ask(engine, f"{WAITERS} AND pid <> {cut}"))
     assert waiter.result() == "mine"
+    assert advisory_locks(engine) == 0
 
 
-def test_a_lock_whose_connection_was_cut_is_noticed_before_the_next_migration(
+def test_a_connection_that_was_handed_in_and_cut_while_it_waited_is_not_made_anew(
     engine: Engine,
 ) -> None:
-    with MigrationLock(engine, wait=0) as lock:
-        terminate(engine, pid_of(lock))
-        with pytest.raises(LockLost) as caught:
-            lock.mark("005_next")
-    # The driver gets to read the server's last words, or only that the connection is closed.
+    """Another one would have another search_path, and other temporary tables."""
+    with engine.connect() as connection, guardable(connection), holding(engine):
+        told = Telling(lambda: terminate(engine, ask(engine, WAITERS.replace("count(*)", "pid"))))
+        with (
+            pytest.raises(LockNotObtained) as caught,
+            locked(connection, wait=PATIENCE, reporter=told),
+        ):
+            pytest.fail("two held it")
     assert re.fullmatch(
-        r"The connection that held the migration lock was cut \((terminating connection due to "
-        r"administrator command|server closed the connection unexpectedly)\)\. No further "
-        r"migration was started; those already applied stay applied\. Run the same command again\.",
+        r"The connection that was handed in was cut while it waited for the migration lock \((?:"
+        r"terminating connection due to administrator command|server closed the connection "
+        r"unexpectedly)\)\. Nothing was started\. Hand in another connection, and try again\.",
         str(caught.value),
     )
-    assert caught.value.exit_code == 75
-
-
-def test_a_lock_that_is_gone_from_a_living_connection_is_noticed(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as lock:
-        assert lock._connection is not None
-        lock._connection.rollback()
-        with pytest.raises(LockLost, match=r"was cut \(the server no longer lists the lock\)\."):
-            lock.mark("005_next")
-
-
-def test_in_a_series_of_quick_migrations_others_are_shown_one_that_lasts(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:
-
-        def shown() -> str | None:
-            found = holder(connection)
-            connection.rollback()
-            return found.migration if found else None
-
-        lock.may_begin("001_first")
-        lock.show()
-        assert shown() == "001_first"
-        lock.may_begin("002_second")
-        lock.may_begin("003_third")
-        assert shown() == "001_first"
-        lock.show()
-        assert shown() == "003_third"
-
-
-def test_an_index_built_concurrently_never_waits_for_who_shows_what_runs(engine: Engine) -> None:
-    """It waits for each transaction that has a snapshot at its moment, up to its very end."""
-    over = threading.Event()
-    labels = itertools.count()
-
-    def show() -> None:
-        while not over.is_set():
-            lock._wanted = f"{next(labels):03}_next"
-            lock.show()
-
-    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-    with MigrationLock(engine, wait=0) as lock, autocommit.connect() as connection:
-        connection.execute(text("CREATE TABLE t (id int)"))
-        connection.execute(text("SET statement_timeout = '15s'"))
-        showing = Background(show)
-        try:
-            for number in range(40):
-                connection.execute(text(f"CREATE INDEX CONCURRENTLY i{number} ON t (id)"))
-        finally:
-            over.set()
-            showing.result()
-    assert next(labels) > 40
-
-
-def test_a_lock_that_was_there_a_moment_ago_is_not_asked_for_but_its_end_is_noticed(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
-    with MigrationLock(engine, wait=0) as lock:
-        lock.may_begin("001_first")
-        pid = pid_of(lock)
-        asked = "SELECT state_change FROM pg_stat_activity WHERE pid = :pid"
-        before = ask(engine, asked, pid=pid)
-        lock.may_begin("002_second")
-        assert ask(engine, asked, pid=pid) == before
-        terminate(engine, pid)
-        with pytest.raises(LockLost, match="was cut"):
-            lock.may_begin("003_third")
-
-
-def test_a_lock_is_asked_for_again_after_a_while(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 0.0)
-    with MigrationLock(engine, wait=0) as lock:
-        lock.may_begin("001_first")
-        assert lock._connection is not None
-        lock._connection.rollback()
-        with pytest.raises(LockLost, match="no longer lists the lock"):
-            lock.may_begin("002_second")
-
-
-def test_a_lock_that_is_lost_while_a_migration_runs_is_told_before_the_next(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bridge.locking.migration_lock, "TRUSTED", 3600.0)
-    with MigrationLock(engine, wait=0) as lock:
-        lock.may_begin("001_first")
-        lock.may_begin("002_second")
-        terminate(engine, pid_of(lock))
-        lock.show()
-        with pytest.raises(LockLost, match="was cut") as caught:
-            lock.may_begin("003_third")
-    assert caught.value.__cause__ is not None
 
 
 def test_leaving_with_a_dead_connection_does_not_hide_the_error_in_flight(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
-        with MigrationLock(engine, wait=0) as lock:
-            terminate(engine, pid_of(lock))
+        with holding(engine) as pid:
+            terminate(engine, pid)
             raise ValueError("the real trouble")
 
     with pytest.raises(ValueError, match="the real trouble"):
         fail()
     assert caplog.text == ""
-    with MigrationLock(engine, wait=0):
+    with holding(engine):
         pass
 
 
-def test_marking_outside_of_the_block_is_a_mistake(engine: Engine) -> None:
-    with MigrationLock(engine, wait=0) as lock:
-        pass
-    with pytest.raises(RuntimeError, match="marked outside of its with block"):
-        lock.mark("001_first")
+def test_no_connection_is_opened_to_give_back_what_ended_with_its_session(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with locked(connection):
+            connection.invalidate()
+        assert connection.invalidated
 
 
 @pytest.mark.parametrize(
@@ -459,62 +371,154 @@ def test_marking_outside_of_the_block_is_a_mistake(engine: Engine) -> None:
     ],
 )
 def test_the_migration_is_shown_as_application_name(engine: Engine, label: str, name: str) -> None:
-    with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:
-        lock.mark(label)
+    with holding(engine, label), engine.connect() as connection:
         found = holder(connection)
     assert found is not None
     assert found.application_name == name
     assert found.migration == (name.removeprefix("bridge: ") if label else None)
 
 
-def test_an_interrupted_wait_leaves_nothing_behind(engine: Engine) -> None:
-    def interrupt(*_: object) -> None:
+def test_a_migration_is_shown_within_a_transaction_as_well(engine: Engine) -> None:
+    """As in a rehearsal."""
+    with engine.connect() as connection, locked(connection) as right, connection.begin():
+        connection.execute(text("CREATE TABLE t ()"))
+        right.show("001_first")
+        with engine.connect() as other:
+            found = holder(other)
+        assert found is not None
+        assert found.migration == "001_first"
+    assert ask(engine, "SELECT to_regclass('t') IS NOT NULL")
+
+
+def test_an_interrupted_wait_leaves_nothing_behind(pooled: Engine, engine: Engine) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with MigrationLock(engine, wait=0):
-        with pytest.raises(KeyboardInterrupt):
-            MigrationLock(engine, wait=PATIENCE, on_wait=interrupt).__enter__()
-        poll(lambda: others(engine) == 1)
+    with pooled.connect() as connection:
+        before = settings(connection)
+        with (
+            holding(engine),
+            pytest.raises(KeyboardInterrupt),
+            locked(connection, wait=PATIENCE, reporter=Telling(interrupt)),
+        ):
+            pytest.fail("two held it")
+        assert settings(connection) == before
+    assert advisory_locks(engine) == 0
 
 
-def test_a_pooled_connection_goes_back_as_it_came(pooled: Engine) -> None:
-    names = ("application_name", "statement_timeout", "transaction_isolation")
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED", "REPEATABLE READ"])
+def test_a_connection_is_given_back_as_it_came(
+    pooled: Engine, engine: Engine, isolation: Any
+) -> None:
     with pooled.connect() as connection:
-        before = [setting(connection, name) for name in names]
-        pid = connection.scalar(text("SELECT pg_backend_pid()"))
-    repeatable = pooled.execution_options(isolation_level="REPEATABLE READ")
-    with MigrationLock(repeatable, wait=0) as lock:
-        lock.mark("001_first")
-        assert pid_of(lock) == pid
+        connection.execution_options(isolation_level=isolation)
+        for number, name in enumerate(SETTINGS):
+            value = "the shop" if name == "application_name" else 1000 * (number + 1)
+            if name.startswith("tcp_keepalives"):
+                value = number + 10
+            connection.execute(text(f"SET {name} = '{value}'"))
+            connection.commit()
+        before = settings(connection)
+        for _ in range(2):
+            with locked(connection) as right:
+                right.show("001_first")
+                during = settings(connection)
+            assert settings(connection) == before
+        driver: Any = connection.connection.dbapi_connection
+        assert driver.autocommit == (isolation == "AUTOCOMMIT")
+    assert during["idle_in_transaction_session_timeout"] == "0"
+    assert advisory_locks(engine) == 0
+
+
+def test_an_interval_that_someone_chose_is_left_alone(engine: Engine) -> None:
+    with engine.connect() as connection, locked(connection):
+        assert setting(connection, "client_connection_check_interval") == "2s"
+    alter_database(engine, "client_connection_check_interval", "7s")
+    with engine.connect() as connection:
+        with locked(connection):
+            assert setting(connection, "client_connection_check_interval") == "7s"
+            connection.rollback()
+        assert setting(connection, "client_connection_check_interval") == "7s"
+
+
+def test_the_lock_is_kept_through_commits_rollbacks_and_failed_statements(engine: Engine) -> None:
+    with engine.connect() as connection, locked(connection):
+        connection.execute(text("SELECT 1"))
+        connection.commit()
+        with pytest.raises(Exception, match="division by zero"):
+            connection.execute(text("SELECT 1/0"))
+        connection.rollback()
+        assert advisory_locks(engine) == 2
+        with pytest.raises(Exception, match="division by zero"):
+            connection.execute(text("SELECT 1/0"))
+    assert advisory_locks(engine) == 0
+
+
+def test_a_session_that_may_still_hold_the_lock_goes_back_to_no_pool(
+    pooled: Engine, engine: Engine
+) -> None:
+    """Whoever gets it next would keep everybody from migrating."""
     with pooled.connect() as connection:
-        assert [setting(connection, name) for name in names] == before
-        assert connection.scalar(text("SELECT pg_backend_pid()")) == pid
-        assert holder(connection) is None
+        with locked(connection):
+            pid = pid_of(connection)
+            connection.execute(
+                text("SELECT pg_advisory_unlock(:c, :o)"), {"c": LOCK_CLASS, "o": MIGRATION_LOCK}
+            )
+            connection.commit()
+        assert connection.invalidated
+    poll(lambda: not is_alive(engine, pid))
+    assert advisory_locks(engine) == 0
+
+
+def test_what_let_go_of_the_lock_gets_it_again_with_its_settings(engine: Engine) -> None:
+    with engine.connect() as connection, locked(connection) as right:
+        right.show("001_first")
+        connection.execute(text("SELECT pg_advisory_unlock_all(); RESET ALL"))
+        connection.commit()
+        assert advisory_locks(engine) == 0
+        right.keep()
+        right.keep()
+        assert advisory_locks(engine) == 2
+        assert setting(connection, "application_name") == "bridge: 001_first"
+        assert setting(connection, "client_connection_check_interval") == "2s"
+    assert advisory_locks(engine) == 0
+
+
+def test_a_lock_that_another_has_taken_is_lost_for_good(engine: Engine) -> None:
+    """The error may be swallowed, and the other one be done by the next time."""
+    with engine.connect() as connection, locked(connection) as right:
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        connection.commit()
+        with holding(engine), pytest.raises(LockLost) as caught:
+            right.keep()
+        connection.rollback()
+        with pytest.raises(LockLost):
+            right.keep()
+    assert str(caught.value) == (
+        "The file let go of the migration lock, and another process has it now. Take what lets go "
+        "of the session's locks, such as pg_advisory_unlock_all(), out of the file."
+    )
+    assert caught.value.exit_code == 75
+    assert advisory_locks(engine) == 0
 
 
 def test_databases_of_one_server_have_a_lock_each(
     engine: Engine, create_database: Callable[[], URL]
 ) -> None:
-    second = create_engine(create_database())
-    with (
-        MigrationLock(engine, wait=0) as lock,
-        MigrationLock(second, wait=0) as other,
-        engine.connect() as connection,
-    ):
+    second = create_engine(create_database(), poolclass=NullPool)
+    with holding(engine) as pid, holding(second) as other, engine.connect() as connection:
         found = holder(connection)
         assert found is not None
-        assert found.pid == pid_of(lock) != pid_of(other)
+        assert found.pid == pid != other
     with second.connect() as connection:
         assert holder(connection) is None
-    second.dispose()
 
 
 def test_a_role_that_may_not_look_still_sees_which_backend_and_which_migration(
     engine: Engine,
 ) -> None:
     role = f"bridge_weak_{os.getpid()}"
-    with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:
-        lock.mark("004_new_feature")
+    with holding(engine, "004_new_feature") as pid, engine.connect() as connection:
         connection.execute(text(f"CREATE ROLE {role}"))
         connection.execute(text(f"SET ROLE {role}"))
         found = holder(connection)
@@ -522,7 +526,7 @@ def test_a_role_that_may_not_look_still_sees_which_backend_and_which_migration(
         assert found is not None
         assert (found.client, found.since, found.held) == (None, None, None)
         assert re.fullmatch(
-            rf"backend {pid_of(lock)} \(role \w+, address not shown to this role\), "
+            rf"backend {pid} \(role \w+, address not shown to this role\), "
             r"running 004_new_feature",
             str(found),
         )
@@ -562,152 +566,122 @@ def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
     assert duration(seconds) == told
 
 
-# The claim.
+# In a transaction of the caller's.
 
 
-def test_a_claim_is_held_until_it_is_released_and_leaves_the_connection_idle(
-    engine: Engine,
-) -> None:
-    with engine.connect() as connection:
-        with claim(connection, wait=0) as taken:
-            assert taken.held
-            assert not connection.in_transaction()
-            assert setting(connection, "client_connection_check_interval") == "2s"
-            connection.rollback()
-            connection.commit()
-            assert advisory_locks(engine) == 1
-        assert not connection.in_transaction()
-        assert setting(connection, "client_connection_check_interval") == "0"
-        assert advisory_locks(engine) == 0
-
-
-def test_a_claim_ends_with_the_transaction_that_failed(engine: Engine) -> None:
-    with engine.connect() as connection:
-        taken = claim(connection, wait=0)
-        with pytest.raises(Exception, match="division by zero"):
-            connection.execute(text("SELECT 1/0"))
-        taken.release()
-        assert advisory_locks(engine) == 0
-        assert setting(connection, "client_connection_check_interval") == "0"
-
-
-def test_an_interval_that_someone_chose_is_left_alone(engine: Engine) -> None:
-    alter_database(engine, "client_connection_check_interval", "7s")
-    with engine.connect() as connection:
-        with claim(connection, wait=0):
-            assert setting(connection, "client_connection_check_interval") == "7s"
-        assert setting(connection, "client_connection_check_interval") == "7s"
-
-
-def test_a_claim_on_a_connection_without_transactions(engine: Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        with claim(connection, wait=0):
-            assert advisory_locks(engine) == 1
-            assert setting(connection, "client_connection_check_interval") == "2s"
-        assert advisory_locks(engine) == 0
-
-
-def test_a_claim_inside_a_callers_transaction_ends_with_it(engine: Engine) -> None:
+def test_inside_a_callers_transaction_the_lock_ends_with_its_commit(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE t ()"))
-        taken = claim(connection, wait=0, in_transaction=True)
-        assert not taken.held
-        assert setting(connection, "client_connection_check_interval") == "2s"
-        assert advisory_locks(engine) == 1
-        taken.release()
-        assert advisory_locks(engine) == 1
+        with locked(connection, in_transaction=True):
+            assert setting(connection, "client_connection_check_interval") == "2s"
+        assert advisory_locks(engine) == 2
+        with pytest.raises(LockNotObtained), holding(engine):
+            pytest.fail("the lock was free")
     assert ask(engine, "SELECT to_regclass('t') IS NOT NULL")
     assert advisory_locks(engine) == 0
 
 
 def test_waiting_inside_a_callers_transaction_does_not_end_it(engine: Engine) -> None:
-    with engine.connect() as first, engine.begin() as connection:
+    with engine.begin() as connection:
         connection.execute(text("CREATE TABLE t ()"))
-        with claim(first, wait=0), pytest.raises(LockNotObtained):
-            claim(connection, wait=0.3, on_wait=lambda *_: None, in_transaction=True)
-        claim(connection, wait=0, in_transaction=True)
+        with (
+            holding(engine),
+            pytest.raises(LockNotObtained, match=r"Roll back, and try again when that is done\."),
+            locked(connection, wait=0.3, in_transaction=True),
+        ):
+            pytest.fail("two held it")
+        with locked(connection, in_transaction=True):
+            pass
     assert ask(engine, "SELECT to_regclass('t') IS NOT NULL")
 
 
-def test_a_transaction_that_was_not_announced_is_a_mistake(engine: Engine) -> None:
-    with engine.begin() as connection, pytest.raises(RuntimeError, match="outside of a trans"):
-        claim(connection, wait=0)
+# Behind a pooler, which tells its clients a backend of its own invention.
 
 
+class Told(StandIn):
+    """What a pooler makes of a connection of the driver's."""
+
+    info = SimpleNamespace(backend_pid=123456789)
+
+
+@pytest.fixture
+def pooler_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    def real(lock: SessionLock) -> Told:
+        return Told(lock.connection.connection.dbapi_connection)
+
+    monkeypatch.setattr(SessionLock, "real", property(real))
+
+
+def claim(connection: Connection) -> None:
+    """Make the claim of a transaction of a run behind a pooler."""
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(:c, :o)"), {"c": LOCK_CLASS, "o": CONNECTION_ALIVE}
+    )
+
+
+@pytest.mark.usefixtures("pooler_between")
 def test_behind_a_pooler_nothing_stays_on_the_shared_session(
-    pooled: Engine, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    pooled: Engine, engine: Engine
 ) -> None:
-    """A pooler tells its clients a backend id of its own invention."""
-    monkeypatch.setattr(bridge.locking.liveness, "_backend_pid", lambda _: 123456789)
-    with engine.connect() as direct:
-        direct.execute(
-            text("SELECT pg_advisory_lock(:c, :o)"), {"c": LOCK_CLASS, "o": CONNECTION_ALIVE}
-        )
-        with pooled.connect() as connection, pytest.raises(LockNotObtained):
-            claim(connection, wait=0)
-    # The server may take a moment to end the session that was just closed.
-    with pooled.connect() as connection, claim(connection, wait=PATIENCE) as taken:
-        assert not taken.held
-        assert advisory_locks(engine) == 0
-        assert setting(connection, "client_connection_check_interval") == "0"
-
-
-def test_releasing_on_a_dead_connection_is_quiet(engine: Engine) -> None:
-    with engine.connect() as connection, claim(connection, wait=0):
-        pid = connection.scalar(text("SELECT pg_backend_pid()"))
-        connection.commit()
-        terminate(engine, pid)
+    with pooled.connect() as connection:
+        before = settings(connection)
+        with locked(connection) as right:
+            assert (right.session, right.pooled is None) == (None, False)
+            assert settings(connection) == before
+            with pytest.raises(LockNotObtained, match="it is held by backend"), holding(engine):
+                pytest.fail("the lock was free")
+        assert settings(connection) == before
     assert advisory_locks(engine) == 0
 
 
-MIGRATOR = """
-import os
-from sqlalchemy import create_engine, text
-from bridge.locking.liveness import claim
-from bridge.locking.migration_lock import MigrationLock
-
-engine = create_engine(os.environ["DATABASE_URL"])
-with MigrationLock(engine, wait=0) as lock, engine.connect() as connection:
-    with claim(connection, wait=0):
-        lock.mark("001_slow")
-        connection.execute(text("CREATE TABLE t AS SELECT 1 FROM pg_sleep(60)"))
-        connection.commit()
-"""
+@pytest.mark.usefixtures("pooler_between")
+def test_who_says_that_there_is_no_pooler_is_believed(engine: Engine) -> None:
+    with engine.connect() as connection, locked(connection, pooler="no") as right:
+        assert right.session is not None
+        assert advisory_locks(engine) == 2
 
 
-def test_after_kill_9_the_lock_is_free_and_the_claim_waits_for_the_backend(
-    engine: Engine,
+def test_who_says_that_there_is_a_pooler_is_believed(engine: Engine) -> None:
+    with engine.connect() as connection, locked(connection, pooler="yes") as right:
+        assert right.pooled is not None
+        assert advisory_locks(engine) == 1
+
+
+@pytest.mark.parametrize("how", ["its claim", "its name"])
+def test_what_a_killed_run_behind_a_pooler_left_excludes_a_direct_run(
+    engine: Engine, how: str
 ) -> None:
-    busy = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE t%' AND datname = :d"
-    process = start(MIGRATOR, engine)
-    try:
-        poll(lambda: ask(engine, busy, d=engine.url.database) is not None)
-        pid = ask(engine, busy, d=engine.url.database)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    with MigrationLock(engine, wait=PATIENCE), engine.connect() as connection:
-        with pytest.raises(LockNotObtained) as caught:
-            claim(connection, wait=0)
-        assert not connection.in_transaction()
-        # The server notices within client_connection_check_interval that the client is dead.
-        claim(connection, wait=10).release()
-    assert re.fullmatch(
-        r"An earlier migration run has ended, but its database connection was still working after "
-        rf"0 s: backend {pid} \(role \w+, [\w. ]+\), {SINCE}, \d+(\.\d)? s into its statement\. "
-        r"What it does may still be committed, so nothing was started\. Run the same command "
-        r"again when that is done\. Only if you are sure that it hangs, end it with: "
-        rf"SELECT pg_terminate_backend\({pid}\);",
-        str(caught.value),
+    """Its lock is free, and a backend goes on with its transaction, or with a statement."""
+    with engine.connect() as left:
+        pid = pid_of(left)
+        if how == "its claim":
+            claim(left)
+            go_on = threading.Thread()
+        else:
+            left.execution_options(isolation_level="AUTOCOMMIT")
+            left.execute(text(f"SET application_name = '{UNLOCKED_NAME}'"))
+            go_on = threading.Thread(target=sleep, args=[left], daemon=True)
+            state = "SELECT state FROM pg_stat_activity WHERE pid = :pid"
+        go_on.start()
+        if how == "its name":
+            poll(lambda: ask(engine, state, pid=pid) == "active")
+        with pytest.raises(LockNotObtained) as caught, holding(engine):
+            pytest.fail("the lock was free")
+        assert advisory_locks(engine) == (1 if how == "its claim" else 0)
+        waiter = Waiter(engine)
+        waiter.waits()
+        assert f"its process has ended, but its backend {pid} " in waiter.told.waits[0]
+        assert waiter.is_alive()
+        terminate(engine, pid)
+        assert waiter.result() == "mine"
+        go_on.join()
+        left.invalidate()
+    assert "An earlier migration run has ended, but its database connection was still working" in (
+        str(caught.value)
     )
-    assert ask(engine, "SELECT to_regclass('t') IS NULL")
+    assert str(caught.value).endswith(f"SELECT pg_terminate_backend({pid});")
 
 
-def test_who_waits_for_an_earlier_connection_is_told_which(engine: Engine) -> None:
-    told: list[Holder | None] = []
-    with engine.connect() as first, engine.connect() as second, claim(first, wait=0):
-        pid = first.scalar(text("SELECT pg_backend_pid()"))
-        with pytest.raises(LockNotObtained):
-            claim(second, wait=0.3, on_wait=lambda who, _: told.append(who))
-        assert not second.in_transaction()
-    assert [who.pid for who in told if who is not None] == [pid]
+def sleep(connection: Connection) -> None:
+    with suppress(DBAPIError):
+        connection.execute(text("SELECT pg_sleep(3600)"))

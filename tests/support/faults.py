@@ -60,20 +60,12 @@ KILLED_ONE_OF_TWO = Fault(
 )
 SERVER_RESTARTED = Fault("the server restarted (`pg_ctl restart -m immediate`)", 6, ALL_OR_NOTHING)
 CUT_IN_STATEMENT = Fault(
-    "the migration's connection cut during a statement", 6, "what the file had committed itself"
+    "the connection of a run cut during a statement", 6, "what the file had committed itself"
 )
 CUT_BETWEEN = Fault(
-    "the migration's connection cut between two statements",
+    "the connection of a run cut between two statements",
     6,
     "what the file had committed itself",
-)
-LOCK_CUT_IN_STATEMENT = Fault(
-    "the lock's connection cut during a statement", 6, "the migration under way, with its record"
-)
-LOCK_CUT_BETWEEN = Fault(
-    "the lock's connection cut between two statements",
-    6,
-    "the migration under way, with its record",
 )
 ALL_CUT = Fault(
     "all connections cut, and none to be had, at every statement, commit and rollback of a run",

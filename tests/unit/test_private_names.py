@@ -155,7 +155,7 @@ PRIVATE = (
         name="_connect",
         owner=lambda: psycopg2,
         module="database/driver_class.py",
-        why="`connect` is imported by name in many places; what it calls can be asked for a class.",
+        why="The public `connect` is imported by name in many places, and this is what it calls.",
     ),
     Private(
         package="psycopg2",
