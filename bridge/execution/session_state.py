@@ -133,9 +133,10 @@ class Baseline:
 
 
 # SET ROLE and SET SESSION AUTHORIZATION are for the first two; a transaction has the next three.
+# The name of the session shows which migration runs.
 _NOT_SETTINGS = (
     "('role', 'session_authorization', 'transaction_isolation', 'transaction_read_only', "
-    "'transaction_deferrable', 'seed')"
+    "'transaction_deferrable', 'seed', 'application_name')"
 )
 
 # What a record, or another file, would suffer from most; none of them may hold a secret.

@@ -166,24 +166,24 @@ def test_one_that_waits_outlives_the_timeout_of_idle_sessions(
     assert applied_by(second.end()) == 0
 
 
-def test_too_many_connections_for_the_lock_means_try_again(
+def test_a_role_that_may_have_one_connection_can_migrate(
     project: Project, engine: Engine, start: Commands
 ) -> None:
-    """The migrations have got the last free connection, and the lock needs one more."""
     role = f"bridge_limited_{secrets.token_hex(4)}"
     project.write(FIRST, migration(FIRST))
     do(
         engine,
         f"CREATE ROLE {role} LOGIN PASSWORD 'secret' CONNECTION LIMIT 1",
         f"GRANT ALL ON SCHEMA public TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}",
     )
     url = engine.url.set(username=role, password="secret")
     try:
         ended = start("eai", "migrate", "--database-url", str_of(url)).end()
+        assert applied_by(ended) == 1
     finally:
         do(engine, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-    assert "too many connections" in ended.err
-    assert ended.code == 75, ended
 
 
 def test_alembic_and_eai_take_turns(project: Project, engine: Engine, start: Commands) -> None:
@@ -235,16 +235,15 @@ def test_when_the_wait_is_over_the_holder_is_named_and_the_exit_code_is_75(
 ) -> None:
     project.write(FIRST, migration(FIRST, PASS_GATE))
     first = start()
-    worker = gate.reached()
-    holder = holder_of(engine, MIGRATION_LOCK)
-    assert holder_of(engine, CONNECTION_ALIVE) == worker
+    holder = gate.reached()
+    assert {holder_of(engine, key) for key in (MIGRATION_LOCK, CONNECTION_ALIVE)} == {holder}
     ended = start("eai", "migrate", "--wait-for-lock", "0.5").end()
     assert (ended.code, ended.out) == (75, "")
     assert re.search(
         r"\nError: The migration lock of this database was not obtained within 0\.5 s: it is held "
         rf"by backend {holder} \(.*\), running {FIRST}, since .*\. Nothing was started\. Run the "
         r"same command again when that is done\. Only if you are sure that it hangs, end it with: "
-        rf"SELECT pg_terminate_backend\({worker}\), pg_terminate_backend\({holder}\);\n\Z",
+        rf"SELECT pg_terminate_backend\({holder}\);\n\Z",
         ended.err,
     ), ended.err
     gate.open()
@@ -262,7 +261,7 @@ def test_the_advice_for_a_run_that_hangs_ends_it(
     advice = re.search(r"SELECT pg_terminate_backend.*;", ended.err)
     assert advice is not None, ended
     do(engine, advice[0])
-    assert first.end().code == 1
+    assert first.end().code == 75
     gate.open()
     assert applied_by(start().end()) == 1
     assert_applied(engine, FIRST)
