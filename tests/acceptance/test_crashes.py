@@ -330,6 +330,32 @@ def test_the_server_ends_a_long_statement_whose_process_was_killed(
     assert_applied(engine, FIRST)
 
 
+def test_the_next_run_begins_when_the_server_has_ended_what_a_killed_one_left(
+    project: Project, engine: Engine, start: Commands, gate: Gate
+) -> None:
+    """The backend itself has the lock, so that nothing of the next run is beside it."""
+    let = f"ALTER DATABASE {engine.url.database} SET client_connection_check_interval"
+    do(engine, f"{let} = '1h'")
+    three(project)
+    run = start()
+    dead = gate.reached()
+    run.kill()
+    waiting = start()
+    assert f"backend {dead} " in waiting.told("Waiting for the migration lock: it is held by")
+    waiting.kill()
+    terminate(engine, dead)
+    do(engine, f"{let} = '100ms'")
+    run = start()
+    dead = gate.reached()
+    run.kill()
+    successor = start()
+    poll(lambda: gate.waiting() not in ([], [dead]))
+    assert not is_alive(engine, dead)
+    gate.open()
+    assert_done(successor.end(), 2)
+    assert_applied(engine, FIRST, SECOND, THIRD)
+
+
 def test_when_the_wait_for_a_dead_runs_backend_is_over_it_is_named(
     project: Project, engine: Engine, start: Commands, gate: Gate
 ) -> None:

@@ -137,7 +137,7 @@ def test_where_another_process_has_the_lock_nothing_is_recorded(
 def test_a_file_that_discards_all_keeps_the_lock(
     project: Project, engine: Engine, statement: str
 ) -> None:
-    """Nobody could take it, not even for a moment."""
+    """Not even for a moment it lets go of it; a lock of the file's own, which stays, shows that."""
     project.write(
         FIRST,
         f"""
@@ -146,6 +146,7 @@ transaction = "autocommit"
 def upgrade(db):
     raw = db.connection().connection
     db.execute(text("SET work_mem = '7MB'"))
+    db.execute(text("SELECT pg_advisory_lock(99)"))
     db.execute(text("CREATE TEMP TABLE mine ()"))
     db.execute(text("PREPARE mine AS SELECT 1"))
     db.execute(text({statement!r}))
@@ -161,6 +162,7 @@ RESETTING = f"""
 from sqlalchemy import text
 def upgrade(db):
     raw = db.connection().connection.dbapi_connection
+    db.execute(text("SELECT pg_advisory_lock(99)"))
     db.execute(text("CREATE TABLE lost ()"))
     {{before}}
     raw.reset()
@@ -196,7 +198,7 @@ def assert_kept(project: Project, engine: Engine) -> None:
     assert upgrade(project) == [FIRST]
     with engine.connect() as connection:
         locks, name, interval, memory = connection.execute(text("SELECT * FROM held")).one()
-    assert (locks, name, interval) == (2, f"bridge: {FIRST}", "2s")
+    assert (locks, name, interval) == (3, f"bridge: {FIRST}", "2s")
     assert memory == ask(engine, "SHOW work_mem")
     assert advisory_locks(engine) == 0
 
