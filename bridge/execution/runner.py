@@ -129,7 +129,7 @@ class Runner:
                 self.connection.commit()
         self._close(attempt)
         if not self.external:
-            attempt.work.begin_as_before()
+            attempt.work.beginnings.put_back()
             self.baseline.restore_isolation(self.connection, autocommit=attempt.autocommit)
         self.done.append(attempt.file.stem)
         self.reporter.tell(attempt.finished())
@@ -292,7 +292,7 @@ class Runner:
     def _undo(self, work: Work) -> None:
         if not work.real.closed:
             work.real.rollback()
-            work.begin_as_before()
+            work.beginnings.put_back()
         if self.connection.in_transaction():
             self.connection.rollback()
 

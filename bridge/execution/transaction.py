@@ -34,6 +34,7 @@ from bridge.database.driver_errors import first_line
 from bridge.database.sql_text import as_text, ends_transaction, rolls_back
 from bridge.errors import MigrationError
 from bridge.execution.advice import GONE_ON, lost, no_change_inside
+from bridge.execution.beginnings import Beginnings
 from bridge.execution.discarding import (
     DISCARD_ALL,
     DISCARD_ALL_BUT_LOCKS,
@@ -105,6 +106,8 @@ class Work:
         #: The driver's connection, whose guard this is, and the same without a guard.
         self.dbapi: Any = connection.connection.dbapi_connection
         self.real: Any = plain(self.dbapi)
+        #: How the driver begins its transactions.
+        self.beginnings = Beginnings(self.real)
         self.path = path
         self.mode = mode
         #: What the file has sent.
@@ -143,9 +146,6 @@ class Work:
         self._quiet = False
         self._loose = False  # each statement is a transaction of its own, when last seen
         self._two_phase = False
-        self._levels: list[Any] = []  # that wait for the owed commit
-        names = ("isolation_level", "readonly", "deferrable")
-        self._began_with = {name: getattr(self.real, name) for name in names}
         self._paying = threading.RLock()
 
     # What bridge itself does.
@@ -213,25 +213,12 @@ class Work:
         if self._owed is None and not self.real.closed and not is_idle(self.real):
             self.rollback()
 
-    def begin_as_before(self) -> None:
-        """Let the driver begin transactions as it did before the file; now it is in none."""
-        self._levels.clear()
-        for name, value in self._began_with.items():
-            if getattr(self.real, name) != value:
-                setattr(self.real, name, value)
-
     def allow_record(self) -> None:
         """Leave the read-only transactions that the file asked the driver for, if it did."""
-        if self.real.readonly != self._began_with["readonly"]:
+        if self.beginnings.may_not_write:
             self.pay()
             self.real.rollback()
-            self.begin_as_before()
-
-    def _isolate_now(self) -> None:
-        """Set the isolation level that waits for the end of the transaction."""
-        levels, self._levels = self._levels, []
-        if levels and not self.real.closed:
-            self.real.set_isolation_level(levels[-1])
+            self.beginnings.put_back()
 
     def line(self) -> int | None:
         """Return the line that the file runs now, from this thread's stack."""
@@ -276,7 +263,7 @@ class Work:
                 self._pay(self._owed)
             finally:
                 self._due = self._owed = None
-                self._isolate_now()
+                self.beginnings.serve()
 
     def _pay(self, owed: Commit | None) -> None:
         if owed is None:  # paid by another thread meanwhile
@@ -327,9 +314,9 @@ class Work:
             raise MigrationError(no_change_inside("isolation_level", external=self.external))
         self.sent.hints.isolates |= level in {ISOLATION_LEVEL_SERIALIZABLE, "SERIALIZABLE"}
         with self._paying:
-            self._levels.append(level)
+            self.beginnings.ask(level)
             if self._owed is None:
-                self._isolate_now()
+                self.beginnings.serve()
 
     def blind(self) -> None:
         """Send commits at once from now on: a cursor is there whose statements nobody sees."""
