@@ -68,6 +68,7 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
         timeout=run.settings.ddl_lock_timeout,
         tries=run.settings.ddl_lock_tries,
         reporter=run.reporter,
+        lent=run.lent,
     )
     with (
         guardable(run.connection),

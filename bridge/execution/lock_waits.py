@@ -69,6 +69,7 @@ class LockWaits:
         *,
         timeout: float,
         tell: Callable[[events.MigrationBlocked], None],
+        lent: bool = False,
     ) -> None:
         self.timeout = timeout
         #: Who was in the way of the file that runs, or has just run, when last seen.
@@ -76,6 +77,7 @@ class LockWaits:
         #: How many statements it has sent.
         self.sent = 0
         self._tell = tell
+        self._lent = lent  # somebody goes on to use the session
         self._pool = connection.engine.pool
         self._limit: LockTimeout | None = None
         self._begin_statement: Callable[[str], _Sent] | None = None
@@ -96,7 +98,7 @@ class LockWaits:
             self._closed.set()
             if self._thread is not None:
                 self._thread.join(_FAREWELL)
-            if self._limit is not None:
+            if self._limit is not None and self._lent:
                 self._limit.close()
 
     def begin(self, attempt: Attempt, baseline: Baseline, pooled: PooledClaim | None) -> None:

@@ -41,10 +41,16 @@ class Retrying:
     """
 
     def __init__(
-        self, connection: Connection, *, timeout: float, tries: int, reporter: Reporter
+        self,
+        connection: Connection,
+        *,
+        timeout: float,
+        tries: int,
+        reporter: Reporter,
+        lent: bool = False,
     ) -> None:
         self.reporter = HoldingReporter(reporter)
-        self.lock_waits = LockWaits(connection, timeout=timeout, tell=reporter.tell)
+        self.lock_waits = LockWaits(connection, timeout=timeout, tell=reporter.tell, lent=lent)
         self._timeout = timeout
         self._tries = tries
 

@@ -58,7 +58,8 @@ def upgrade(db):
     db.execute(text("INSERT INTO ran (what) VALUES ('{stem}')"))
     db.execute(text('''INSERT INTO seen SELECT '{stem}', format('%s %s %s', session_user,
         current_user, (SELECT string_agg(name || setting, ' ' ORDER BY name) FROM pg_settings
-        WHERE name !~ '^(transaction_(isolation|read_only|deferrable)|seed|application_name)$'))'''))
+        WHERE name !~ '^(transaction_(isolation|read_only|deferrable)|seed|application_name)$'
+        ))'''))
     db.commit()
 """
 

@@ -45,7 +45,7 @@ STEP_BY_STEP = [
 ]
 
 #: How many messages a run may send that has one such migration to do.
-AT_MOST = 27
+AT_MOST = 20
 
 
 @pytest.fixture(scope="module")
