@@ -214,7 +214,7 @@ class _Writing:
                         # As text: options of an Engine could send it to another schema.
                         table = widened_version_table(self._ctx)
                         create = CreateTable(table).compile(dialect=run.connection.dialect)
-                        send(run.connection, str(create))
+                        run.connection.exec_driver_sql(str(create))
                 if found.moves_pointer:
                     set_pointer(run.connection, run.ledger, found.pointer)
                 if checksums and "checksum" in self._layout.columns:

@@ -288,10 +288,16 @@ class Work:
             self.real.reset()
             return
         self.pay()
+        two_phase = self._two_phase
         self.change("reset")
-        self.rollback()
+        if two_phase:
+            # What it has prepared the driver forgets only by its own, with the locks.
+            self.real.reset()
+            self._count_end()
+        else:
+            self.rollback()
+            reset(self.real)
         self.sent.hints.note(DISCARD_ALL)
-        reset(self.real)
         self._keep_if_let_go()
 
     def word(self, statement: Any) -> Any:

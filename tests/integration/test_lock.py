@@ -115,7 +115,7 @@ class Waiter(threading.Thread):
         try:
             with (
                 self._engine.connect() as connection,
-                locked(connection, wait=PATIENCE, reporter=self.told),
+                locked(connection, wait=PATIENCE, reporter=self.told, lent=False),
             ):
                 self._value = self._then(connection)
         except BaseException as error:  # noqa: BLE001 - for `result`

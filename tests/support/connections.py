@@ -101,8 +101,9 @@ def translated_schema(place: Place) -> Connection:
     return prepared(place).execution_options(schema_translate_map={None: "ten"})
 
 
-@connection(rewritten=True)
-def statements_rewritten(place: Place) -> Connection:
+@connection()
+def listener_of_the_connection_alone(place: Place) -> Connection:
+    """It hears of what is sent over this object of SQLAlchemy's; a file's Session has others."""
     opened = prepared(place)
 
     @event.listens_for(opened, "before_cursor_execute", retval=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def locked(
     connection: Connection, *, wait: float = 0.0, reporter: Reporter | None = None, **how: Any
 ) -> Iterator[Right]:
-    """Hold it on this connection, which is in no transaction."""
-    how.setdefault("in_transaction", False)
+    """Hold it on this connection, which is in no transaction, as one that was handed in."""
+    how = {"in_transaction": False, "lent": True, **how}
     with exclusively(connection, wait=wait, reporter=reporter or Reporter(), **how) as right:
         yield right
 
