@@ -38,13 +38,13 @@ class Sent:
         self.aborted_by: BaseException | None = None
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
-        self._tell = tell
+        self.tell = tell
 
     def note(self, statement: str, parameters: object) -> None:
         """Note a statement that is about to be sent."""
         self.hints.note(statement)
         self.last = statement
-        self._tell(statement, parameters)
+        self.tell(statement, parameters)
 
     def succeeded(self, statement: str | None, parameters: object) -> None:
         """Note that a statement succeeded, and forget that an earlier try of it failed."""

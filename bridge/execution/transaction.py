@@ -43,7 +43,7 @@ from bridge.execution.discarding import (
 )
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
-from bridge.execution.savepoint import Savepoint
+from bridge.execution.savepoint import ALL, Savepoint
 from bridge.execution.sent import Sent
 from bridge.files.mode import Mode
 
@@ -138,7 +138,12 @@ class Work:
         self.ended = False
         self._all: Savepoint | None = None
         if mode is Mode.ATOMIC:
-            self._all = Savepoint(self.run, lambda: self.transactions, "bridge_all")
+            self._all = Savepoint(
+                self.run,
+                lambda: self.transactions,
+                ALL,
+                tell=lambda text: self.sent.tell(text, None),
+            )
         self._keep_lock = keep_lock
         self._pooled = pooled
         self._owed: Commit | None = None
@@ -455,10 +460,11 @@ class Work:
             if self._all is not None and ends_transaction(statement):
                 raise MigrationError(no_change_inside("transaction", external=self.external))
             self._forget_before(statement)
-            with self.quietly():
-                self.sent.note(statement, parameters)
         if self._all is not None:
             self._all.set()
+        if statement is not None:
+            with self.quietly():
+                self.sent.note(statement, parameters)
         self.sent.own_locks.begins(self.sent.own_locks.ours, statement or "")
 
     def _after(self, statement: str | None, parameters: object) -> None:

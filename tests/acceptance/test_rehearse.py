@@ -67,9 +67,9 @@ COMMIT;
 BEGIN;
 ALTER TABLE orders ADD COLUMN note text;
 SELECT count(*) FROM users;
-SAVEPOINT sa_savepoint_3;
+SAVEPOINT sa_savepoint_1;
 UPDATE users SET name = 'x' WHERE name LIKE 'be%';
-RELEASE SAVEPOINT sa_savepoint_3;
+RELEASE SAVEPOINT sa_savepoint_1;
 COMMIT;
 
 """
@@ -172,8 +172,8 @@ def test_a_new_database_is_left_without_any_table(
         ),
         (
             "",
-            ["CREATE TABLE t ()", "connection().connection.dbapi_connection.commit()"],
-            "it ends the transaction by itself (COMMIT or ROLLBACK as text)",
+            ["CREATE TABLE t ()", "connection().connection.dbapi_connection.reset()"],
+            "it changes how its transactions are made",
         ),
         (
             "",
@@ -181,7 +181,7 @@ def test_a_new_database_is_left_without_any_table(
             "it commits inside the database, in a procedure or a DO block",
         ),
     ],
-    ids=["autocommit", "25001", "55P04", "COMMIT", "driver's commit", "DO"],
+    ids=["autocommit", "25001", "55P04", "COMMIT", "reset", "DO"],
 )
 def test_what_needs_a_real_commit_ends_it(  # noqa: PLR0917
     started: Project,
@@ -332,16 +332,16 @@ def test_savepoints_become_transactions_again() -> None:
         return file.text().splitlines()
 
     sent = (
-        "SAVEPOINT sa_savepoint_1",
+        "SAVEPOINT bridge_all",
         "one",
         "SAVEPOINT sa_savepoint_2",
         "ROLLBACK TO SAVEPOINT sa_savepoint_2",
-        "RELEASE SAVEPOINT sa_savepoint_1",
-        "SAVEPOINT sa_savepoint_3",
-        "RELEASE SAVEPOINT sa_savepoint_3",
-        "SAVEPOINT sa_savepoint_4",
+        "RELEASE SAVEPOINT bridge_all",
+        "SAVEPOINT bridge_all",
+        "RELEASE SAVEPOINT bridge_all",
+        "SAVEPOINT bridge_all",
         "two;",
-        "ROLLBACK TO SAVEPOINT sa_savepoint_4",
+        "ROLLBACK TO SAVEPOINT bridge_all",
         "SAVEPOINT mine",
         "three -- four",
     )
@@ -360,9 +360,9 @@ def test_savepoints_become_transactions_again() -> None:
         ";",
         "COMMIT;",
     ]
-    assert script(Mode.ATOMIC, "SAVEPOINT sa_savepoint_1", "one") == [
+    assert script(Mode.ATOMIC, "SAVEPOINT bridge_all", "one") == [
         "BEGIN;",
-        "SAVEPOINT sa_savepoint_1;",
+        "SAVEPOINT bridge_all;",
         "one;",
         "COMMIT;",
     ]

@@ -23,7 +23,7 @@ from bridge.database.sql_text import (
 )
 from bridge.errors import BridgeError, PlainFileError, UsageError
 from bridge.execution.loading import lines_on_stack
-from bridge.execution.savepoint import Savepoint
+from bridge.execution.savepoint import ALL, Savepoint
 from bridge.files.mode import Mode
 
 #: psycopg2's numbers for `set_isolation_level`; 0 is AUTOCOMMIT, and 1 is the default.
@@ -74,7 +74,7 @@ class ScriptConnection:
         self._forgetting: Sequence[str] = ()
         self._path: str | None = None
         self._mode = Mode.DEFAULT
-        self._all = Savepoint(lambda text: write(f"{text};\n\n"), lambda: 0, "bridge_all")
+        self._all = Savepoint(lambda text: write(f"{text};\n\n"), lambda: 0, ALL)
         self.autocommit = False
         #: Whether what a downgrade records has been written before its end.
         self.forgotten = False

@@ -46,7 +46,13 @@ _NEEDS_COMMIT = {
     "25001": "it has a statement that refuses to run inside a transaction",
     "2D000": "it commits inside the database, in a procedure or a DO block",
 }
-_ENDS_TRANSACTION = "it ends the transaction by itself (COMMIT or ROLLBACK as text)"
+#: What a file may not do to the transaction in which it is rehearsed, by the words of the error.
+_BY_WORDS = {
+    "tried to end its transaction": "it ends the transaction by itself "
+    "(COMMIT or ROLLBACK as text)",
+    "tried to change how its transactions are made": "it changes how its transactions are made",
+    "tried to leave its transaction": "it leaves the transaction (autocommit)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +208,9 @@ def _not_rehearsable(error: BaseException) -> str | None:
         state = sqlstate(cause)
         if state in _NEEDS_COMMIT:
             return _NEEDS_COMMIT[state]
-        if isinstance(cause, MigrationError) and "tried to end that transaction" in str(cause):
-            return _ENDS_TRANSACTION
+        for words, reason in _BY_WORDS.items():
+            if isinstance(cause, MigrationError) and words in str(cause):
+                return reason
         cause = cause.__cause__ or cause.__context__
     return None
 
