@@ -95,7 +95,7 @@ class _Plain:
         return getattr(super(_Guarded, self._connection), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        extensions.connection.__dict__[name].__set__(self._connection, value)
+        getattr(extensions.connection, name).__set__(self._connection, value)
 
 
 class _SendsAsLargeObject(extensions.lobject):  # type: ignore[misc]

@@ -61,43 +61,70 @@ def _send(connection: Any, message: str, *, autocommit: bool) -> None:
             cursor.fetchall()
 
 
+class _Noting:
+    """What is sent now goes there; a module cannot be loaded anew with another class."""
+
+    messages: Messages | None = None
+    connections: list[Any]
+
+
+class NotingCursor(psycopg2.extensions.cursor):  # type: ignore[misc]
+    """Notes what it sends."""
+
+    def execute(self, query: Any, values: Any = None) -> None:
+        text = self.mogrify(query, values).decode()
+        real: Any = getattr(self.connection, "plain", self.connection)
+        _note(self.connection, text, autocommit=bool(real.autocommit))
+        super().execute(query, values)
+
+
+class NotingConnection(psycopg2.extensions.connection):  # type: ignore[misc]
+    """Notes what ends its transactions."""
+
+    def commit(self) -> None:
+        _note_end(self, COMMIT)
+        super().commit()
+
+    def rollback(self) -> None:
+        _note_end(self, ROLLBACK)
+        super().rollback()
+
+
+def _note(connection: Any, text: str, *, autocommit: bool) -> None:
+    if _Noting.messages is not None:
+        if not any(each is connection for each in _Noting.connections):
+            _Noting.connections.append(connection)
+        number = next(n for n, each in enumerate(_Noting.connections) if each is connection)
+        _Noting.messages.sent.append((number, text, autocommit))
+
+
+def _note_end(connection: Any, what: str) -> None:
+    info = psycopg2.extensions.ConnectionInfo(connection)
+    if info.transaction_status != TRANSACTION_STATUS_IDLE:
+        _note(connection, what, autocommit=False)
+
+
 @contextmanager
 def noted() -> Iterator[Messages]:
-    """What is sent inside over connections that are made inside."""
-    noted = Messages()
-    made: list[Any] = []
+    """What is sent inside over connections that are made inside.
 
-    def number(connection: Any) -> int:
-        return next(place for place, each in enumerate(made) if each is connection)
-
-    class NotingCursor(psycopg2.extensions.cursor):  # type: ignore[misc]
-        def execute(self, query: Any, values: Any = None) -> None:
-            text = self.mogrify(query, values).decode()
-            noted.sent.append((number(self.connection), text, self.connection.autocommit))
-            super().execute(query, values)
-
-    class NotingConnection(psycopg2.extensions.connection):  # type: ignore[misc]
-        def commit(self) -> None:
-            self._note(COMMIT)
-            super().commit()
-
-        def rollback(self) -> None:
-            self._note(ROLLBACK)
-            super().rollback()
-
-        def _note(self, what: str) -> None:
-            if self.info.transaction_status != TRANSACTION_STATUS_IDLE:
-                noted.sent.append((number(self), what, False))
-
+    To be called before bridge's own class of connections is loaded, which then is one of these.
+    """
+    names = {"connection": NotingConnection, "cursor": NotingCursor}
+    before = {name: getattr(psycopg2.extensions, name) for name in names}
     connect = psycopg2.connect
 
     def connecting(*arguments: Any, **options: Any) -> Any:
-        noting = {"connection_factory": NotingConnection, "cursor_factory": NotingCursor}
-        made.append(connection := connect(*arguments, **options, **noting))
-        return connection
+        return connect(*arguments, **{"connection_factory": NotingConnection, **options})
 
+    _Noting.messages, _Noting.connections = Messages(), []
+    for name, noting in names.items():
+        setattr(psycopg2.extensions, name, noting)
     psycopg2.connect = connecting
     try:
-        yield noted
+        yield _Noting.messages
     finally:
         psycopg2.connect = connect
+        for name, kept in before.items():
+            setattr(psycopg2.extensions, name, kept)
+        _Noting.messages = None
