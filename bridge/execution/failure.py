@@ -301,6 +301,8 @@ class Failure:
             said = f"{stays} Everything {'after it' if stays else 'it did'} was rolled back."
         if self.work.sent.own_locks.others:
             said += " What it did over another connection may stay."
+        if self.work.prepared:
+            said += " What it did in two phases may stay: pg_prepared_xacts has what still waits."
         return said.strip()
 
     def _of_commits(self) -> str:
@@ -323,8 +325,8 @@ class Failure:
 
     def _again(self) -> str:
         work = self.work
-        others = work.sent.own_locks.others
-        partly = work.committed or work.unknown or others or work.mode is Mode.AUTOCOMMIT
+        beside = work.sent.own_locks.others or work.prepared
+        partly = work.committed or work.unknown or beside or work.mode is Mode.AUTOCOMMIT
         return "make sure that it can run again from its beginning, and " if partly else ""
 
     def _what_next(self) -> str:

@@ -124,6 +124,8 @@ class Work:
         self.check_failed: BaseException | None = None
         #: Whether something came to the connection beside the Session, which is to end it.
         self.by_others = False
+        #: Whether the file has prepared a transaction, or committed one in two phases.
+        self.prepared = False
         #: Whether the file has closed the connection.
         self.closed_by_file = False
         #: What is to be said of indexes that the file left INVALID when it failed.
@@ -296,6 +298,7 @@ class Work:
         if self._all is not None:
             raise MigrationError(no_change_inside(what, external=self.external))
         self._two_phase = what in {"tpc_begin", "tpc_prepare"}
+        self.prepared |= what in {"tpc_prepare", "tpc_commit"}
         self.sent.hints.isolates = True
 
     def reset(self) -> None:

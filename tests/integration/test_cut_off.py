@@ -171,6 +171,14 @@ def test_it_is_cut_in_the_record_or_in_what_comes_before_it(
 
 INSERT_OVER_OTHER = "run(other, 'INSERT INTO t VALUES (2)')"
 LAST = "run(db, 'SELECT 42')"
+TWO_PHASES = """
+raw = db.connection().connection.dbapi_connection
+raw.rollback()
+raw.tpc_begin(raw.xid(1, "bridge", "cut off"))
+raw.cursor().execute("INSERT INTO t VALUES (3)")
+raw.tpc_prepare()
+raw.tpc_commit()
+"""
 STAYS = {
     "a commit": (f"{INSERT}\ndb.commit()\n{LAST}", "", [1]),
     "without a transaction": (
@@ -183,6 +191,7 @@ STAYS = {
         "",
         [2],
     ),
+    "two phases": (f"{TWO_PHASES}{LAST}", "", [3]),
 }
 
 
