@@ -123,7 +123,6 @@ class RecordAtOnce:
         except DriverError as error:
             if (sqlstate(error) or "")[:2] not in _TRIED_AGAIN:
                 if self._connection.dialect.is_disconnect(error, work.dbapi, None):
-                    work.broken = True
                     self._connection.invalidate(error)
                 raise
         else:

@@ -89,14 +89,18 @@ class Forgetting:
         transaction that has changed nothing, unless its changes are still to come: `in_text`, in
         the text that holds the COMMIT.
         """
-        self._in_transaction = False
+        self._in_transaction, before = False, self._sent
         if self.done:
             return
-        with self._explaining(), self._cursor() as cursor:
-            now = self._ask(cursor)
-            if now.cannot_write or not (now.has_written or in_text):
-                return
-            self._write_as_at_start(cursor, now.steering)
+        try:
+            with self._explaining(), self._cursor() as cursor:
+                now = self._ask(cursor)
+                if now.cannot_write or not (now.has_written or in_text):
+                    return
+                self._write_as_at_start(cursor, now.steering)
+        except Exception:
+            self._sent = before  # its COMMIT is not sent
+            raise
         self._in_transaction = True
 
     def committed(self) -> None:

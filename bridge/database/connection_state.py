@@ -12,8 +12,6 @@ _IDLE: Final = 0
 _ACTIVE: Final = 1
 _IN_TRANSACTION: Final = 2
 _IN_FAILED_TRANSACTION: Final = 3
-#: psycopg2's `closed` of a connection that was cut.
-_BROKEN: Final = 2
 
 
 def is_idle(connection: Any) -> bool:
@@ -34,11 +32,6 @@ def is_in_transaction(connection: Any) -> bool:
 def is_in_failed_transaction(connection: Any) -> bool:
     """Return whether the server refuses every statement until a rollback (SQLSTATE 25P02)."""
     return bool(plain(connection).get_transaction_status() == _IN_FAILED_TRANSACTION)
-
-
-def is_broken(connection: Any) -> bool:
-    """Return whether the driver has lost it, rather than that somebody has closed it."""
-    return bool(plain(connection).closed == _BROKEN)
 
 
 def is_silent(connection: Any) -> bool:

@@ -69,11 +69,11 @@ HARMLESS = frozenset(
         *("isexecuting", "async_", "async", "cancel"),
     }
 )
-#: What changes how transactions are made, or ends one.
+#: What changes how transactions are made, or ends one, or all.
 CHANGES = frozenset(
     {
         *("autocommit", "isolation_level", "readonly", "deferrable"),
-        *("set_session", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback"),
+        *("set_session", "tpc_begin", "tpc_prepare", "tpc_commit", "tpc_rollback", "close"),
     }
 )
 

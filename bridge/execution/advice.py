@@ -42,6 +42,11 @@ _ADVICE = {
 
 #: Of a connection that is closed, by whomever.
 GONE_ON = "The connection to the server was lost while the file ran, and the file went on."
+#: Of one that the file has closed.
+CLOSED = (
+    "The file closed its own connection, which it and its record still need. Leave close() of the "
+    "driver's connection and invalidate() out."
+)
 
 #: By what the error says; {0} is the first group.
 _ADVICE_ON_WORDS = (

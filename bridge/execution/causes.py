@@ -131,8 +131,10 @@ _BY_WORDS: Final = {
 
 _RIGHT = "Nothing is wrong with the file"
 
+BROKE: Final = f"The connection to the server broke. {_RIGHT}: run again."
+
 _HELP: Final = {
-    "08": f"The connection to the server broke. {_RIGHT}: run again.",
+    "08": BROKE,
     "40001": "Another transaction worked on the same rows at the same time, and this one had to "
     f"give way. {_RIGHT}: run again.",
     "57014": "Somebody cancelled the statement: a person at a console, or a program "

@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.database.driver_errors import first_line
 from bridge.errors import BridgeError, Disturbed, Interrupted, LockLost, MigrationError
-from bridge.execution.advice import advice
+from bridge.execution.advice import CLOSED, advice
 from bridge.execution.attempt import Phase
-from bridge.execution.causes import Blame, advice_on_right, advice_on_server, blame, lacks_right
+from bridge.execution.causes import (
+    BROKE,
+    Blame,
+    advice_on_right,
+    advice_on_server,
+    blame,
+    lacks_right,
+)
 from bridge.execution.refused_record import Tables, advice_on_record
 from bridge.execution.transaction import Commit, Work
 from bridge.files.mode import Mode
@@ -40,6 +48,8 @@ class Failure:
     tables: Tables
     #: Whether it ran only to be rolled back.
     rehearsal: bool = False
+    #: Whether it failed with a connection that was broken.
+    cut_off: bool = False
     #: What is known about a lock that was not obtained, one sentence each.
     about_locks: Sequence[str] = ()
     #: What is known about a time limit that may have been reached, as a sentence or two.
@@ -50,10 +60,15 @@ class Failure:
         """The class of the error: whether it is enough to try again."""
         if isinstance(self.error, LockLost):
             return Disturbed
-        known = self.phase is not Phase.COMMIT
-        nothing_stays = known and not (self._again() or self._is_forgotten or self.work.external)
-        cut_off = self.work.broken and not self.about_time
-        return Disturbed if cut_off and nothing_stays else MigrationError
+        if not self.cut_off or self.about_time or self.work.external or self._again():
+            return MigrationError
+        # To go back a number of steps is not to be repeated after some of them.
+        steps = self._downgrades and (self.done or self._is_under_way)
+        return MigrationError if steps or self._is_recorded is not True else Disturbed
+
+    @property
+    def _downgrades(self) -> bool:
+        return self.direction != "upgrade"
 
     def describe(self) -> str:
         """Return the whole message, several lines of it."""
@@ -79,11 +94,11 @@ class Failure:
                 f"{self.stem} was just finished, and is recorded as {self._recorded_as}."
                 f"{self._of_others()}\nTo go on, {self._to_do(done=len(self.done) + 1)}"
             )
-        go_on = (
-            self._both_ways("")
-            if self._is_forgotten
-            else f"To go on, {self._again()}{self._to_do()}"
-        )
+        go_on = f"To go on, {self._again()}{self._to_do()}"
+        if self._is_to_look_first:
+            go_on = self._look_first()
+        elif self._is_forgotten:
+            go_on = self._both_ways("")
         return f"{self.stem} was interrupted{where} ({self.path}).\n{self._what_stays()}\n{go_on}"
 
     def _headline(self) -> str:
@@ -115,7 +130,8 @@ class Failure:
         diag: Any = getattr(original, "diag", None)
         primary = getattr(diag, "message_primary", None)
         if not primary:
-            return str(original).strip() or "(no message)"
+            _, *rest = str(original).strip().splitlines() or [""]
+            return "\n".join([first_line(original), *rest])
         lines = [str(primary)]
         if diag.message_detail and self.show_parameters:
             lines.append(f"DETAIL: {diag.message_detail}")
@@ -163,6 +179,8 @@ class Failure:
     def _blame(self) -> Blame:
         if self.work.sent.own_locks.found or isinstance(self.error, SystemExit):
             return Blame.FILE
+        if self.work.closed_by_file:
+            return Blame.FILE
         found = blame(self._driver_error, self.direction)
         if _connection_is_gone(self.work):
             return Blame.ELSEWHERE if found is Blame.ELSEWHERE else Blame.NOBODY
@@ -173,16 +191,22 @@ class Failure:
     def _hints(self) -> list[str]:
         if self.work.sent.own_locks.found:
             return [self.work.sent.own_locks.found]
+        if self.work.closed_by_file:
+            return [] if str(self.error) == CLOSED else [CLOSED]
         error = self._driver_error
         if self._in_the_record and not _connection_is_gone(self.work):
             return self._about_record(error)
         if lacks_right(error):
             return [advice_on_right(error, self._role())]
+        if self.work.broken and (self.work.unknown or self._is_under_way):
+            return []  # that it broke is told with what is not known
         hint = advice(error) or (None if self.about_time else advice_on_server(error))
+        if self.work.broken and not (hint or self.about_time):
+            hint = BROKE
         return [hint] if hint else []
 
     def _about_record(self, error: BaseException) -> list[str]:
-        taken_back = self.direction != "upgrade"
+        taken_back = self._downgrades
         record = "that it is taken back" if taken_back else "that it is applied"
         ran = self.phase is not Phase.EXECUTE
         failed = (
@@ -201,12 +225,22 @@ class Failure:
     def _what_stays(self) -> str:
         if self.rehearsal:
             return "This was a rehearsal: everything was rolled back, and nothing is recorded."
-        if self.phase is Phase.COMMIT and _connection_is_gone(self.work):
+        if self._is_under_way:
             return self._what_nobody_knows()
         return f"{self._of_this_file()} {self._how_recorded()}{self._of_others()}"
 
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether nobody knows of the last COMMIT, with the record in it."""
+        return self.phase is Phase.COMMIT and _connection_is_gone(self.work)
+
     def _what_nobody_knows(self) -> str:
         unknown = "The connection broke while the COMMIT was under way, so it is not known whether"
+        if self.work.mode is Mode.AUTOCOMMIT and self.direction == "upgrade":
+            return (
+                f"{unknown} it is recorded that {self.stem} was applied. All that the file did "
+                f"stays.{self._of_others()}"
+            )
         if self._is_forgotten:
             return (
                 f"{unknown} what {self.stem} did last was committed. It is recorded as not "
@@ -214,7 +248,7 @@ class Failure:
             )
         return (
             f"{unknown} {self.stem} was committed; its record was in the same transaction, so the "
-            f"next run will know.{self._of_others()}"
+            f"next run will know.{self._of_commits()}{self._of_others()}"
         )
 
     def _how_recorded(self) -> str:
@@ -242,7 +276,7 @@ class Failure:
     @property
     def _is_forgotten(self) -> bool:
         """Whether a downgrade has not come to its end, but is recorded as if it had."""
-        return self.direction != "upgrade" and self._is_recorded is False
+        return self._downgrades and self._is_recorded is False
 
     @property
     def _recorded_as(self) -> str:
@@ -255,37 +289,32 @@ class Failure:
                 "transaction back."
             )
         if self.work.mode is Mode.AUTOCOMMIT:
+            lost = f" {_of_lost_answer(self.work.unknown)}" if self.work.unknown else ""
             return (
                 "It runs without a transaction, so what it did before this point stays, and "
-                "nothing was rolled back."
+                f"nothing was rolled back.{lost}"
             )
-        count = len(self.work.committed)
-        stays = ""
-        if count:
-            line = self.work.committed[-1].line
-            place = f", the last at line {line}" if count > 1 else f", at line {line}"
-            stays = (
-                f"It had made {counted(count, 'commit')}{place if line else ''}: what it did up to "
-                "there stays."
-            )
+        stays = self._of_commits()
         if self.work.unknown is not None:
-            return f"{stays} {self._of_lost_answer(self.work.unknown)}".strip()
-        if not count:
-            return "Everything it did was rolled back."
-        return f"{stays} Everything after it was rolled back."
+            said = f"{stays} {_of_lost_answer(self.work.unknown)}"
+        else:
+            said = f"{stays} Everything {'after it' if stays else 'it did'} was rolled back."
+        if self.work.sent.own_locks.others:
+            said += " What it did over another connection may stay."
+        if self.work.prepared:
+            said += " What it did in two phases may stay: pg_prepared_xacts has what still waits."
+        return said.strip()
 
-    def _of_lost_answer(self, commit: Commit) -> str:
-        where = f" of line {commit.line}" if commit.line else ""
-        last = ""
-        if commit.after:
-            last = (
-                " The last statement before it was:\n"
-                + "\n".join(f"    {line}" for line in _shown(commit.after))
-                + "\nLook whether what that did is in the database."
-            )
+    def _of_commits(self) -> str:
+        """Say what stays for certain; begins with a space, unless it is empty."""
+        count = len(self.work.committed)
+        if not count:
+            return ""
+        line = self.work.committed[-1].line
+        place = f", the last at line {line}" if count > 1 else f", at line {line}"
         return (
-            f"The connection broke while the COMMIT{where} was under way, so it is not known "
-            f"whether what the file did up to there was committed.{last}"
+            f" It had made {counted(count, 'commit')}{place if line else ''}: what it did up to "
+            "there stays."
         )
 
     def _of_others(self) -> str:
@@ -296,15 +325,20 @@ class Failure:
 
     def _again(self) -> str:
         work = self.work
-        partly = work.committed or work.unknown or work.mode is Mode.AUTOCOMMIT
+        beside = work.sent.own_locks.others or work.prepared
+        partly = work.committed or work.unknown or beside or work.mode is Mode.AUTOCOMMIT
         return "make sure that it can run again from its beginning, and " if partly else ""
 
     def _what_next(self) -> str:
         found = self._blame()
+        if self._is_to_look_first:
+            return self._look_first()
         if self._is_forgotten:
             return self._both_ways("correct the file, " if found is Blame.FILE else "")
-        if self._in_the_record and self.work.mode is Mode.AUTOCOMMIT and self._record_is_lacking:
-            return f"After that, record it without running it again: {self._record()}"
+        if self._in_the_record and self.work.mode is Mode.AUTOCOMMIT and not self._downgrades:
+            look = "Type: eai migrate status\nIf it is pending there"
+            when = look if _connection_is_gone(self.work) else "After that"
+            return f"{when}, record it without running it again: {self._record()}"
         again, to_do = self._again(), self._to_do()
         if found is Blame.FILE:
             return f"Correct the file, {again or 'and '}{to_do}"
@@ -312,6 +346,21 @@ class Failure:
             return f"{self._if_it_is_done()}, {again or 'and '}{to_do}"
         then = f"{again}{to_do}"
         return f"After that, {then}" if found is Blame.ELSEWHERE else then[:1].upper() + then[1:]
+
+    def _look_first(self) -> str:
+        """Say what to type where only the record tells what was reverted."""
+        status = f"Type: eai migrate status\nIf {self.stem} is applied there, {self._to_do()}"
+        if self._is_under_way:
+            reverted = self._to_do(done=len(self.done) + 1)
+            return f"{status}\nIf it is pending there, {reverted}"
+        return f"{status}\nIf it is pending there: {self._both_ways('')}"
+
+    @property
+    def _is_to_look_first(self) -> bool:
+        if self.direction == "upgrade" or self._is_recorded is not None:
+            return False
+        # To go back to a place by its name may be repeated.
+        return not self._is_under_way or _STEPS.fullmatch(self.command) is not None
 
     def _if_it_is_done(self) -> str:
         if self.direction == "upgrade":
@@ -326,11 +375,6 @@ class Failure:
             f"record that without running it: eai migrate mark {self.stem} --pending\n"
             "If not, let the file cope with that (IF EXISTS)"
         )
-
-    @property
-    def _record_is_lacking(self) -> bool:
-        """Whether all of an upgrade's work is done and stays, without its record."""
-        return self.direction == "upgrade" and not _connection_is_gone(self.work)
 
     def _both_ways(self, first: str) -> str:
         """Say what to type after a downgrade that is recorded but did not finish."""
@@ -354,7 +398,7 @@ class Failure:
             return f"type: {self.command}"
         if " downgrade " not in self.command:
             return "downgrade again."  # a program's call; the command would upgrade
-        relative = re.fullmatch(r"(.*) -(\d+)", self.command)
+        relative = _STEPS.fullmatch(self.command)
         if relative is None:
             return f"type: {self.command}"
         # It counts from where the database is now.
@@ -362,6 +406,8 @@ class Failure:
         return f"type: {relative[1]} -{left}" if left > 0 else "there is nothing left to do."
 
 
+#: A command that says how many to revert.
+_STEPS = re.compile(r"(.*) -(\d+)")
 _HIDDEN = "  (parameters and details are hidden; --show-parameters shows them)"
 
 
@@ -387,6 +433,22 @@ def looks_like_success(error: BaseException, path: str) -> bool:
 def _original(error: BaseException) -> Any:
     """Return the driver's own error: wrapped by SQLAlchemy, or from a cursor of the driver's."""
     return getattr(error, "orig", None) or (error if hasattr(error, "diag") else None)
+
+
+def _of_lost_answer(commit: Commit) -> str:
+    shown = "\n".join(f"    {line}" for line in _shown(commit.after or ""))
+    look = f"\n{shown}\nLook whether what that did is in the database." if shown else ""
+    if commit.alone:
+        return (
+            "The connection broke while a statement outside of transactions was under way, so it "
+            f"is not known whether it was done{':' if shown else '.'}{look}"
+        )
+    where = f" of line {commit.line}" if commit.line else ""
+    return (
+        f"The connection broke while the COMMIT{where} was under way, so it is not known whether "
+        "what the file did up to there was committed."
+        f"{' The last statement before it was:' if shown else ''}{look}"
+    )
 
 
 def _shown(statement: str) -> list[str]:

@@ -19,6 +19,10 @@ _SETS_ROLE = re.compile(r"\bset\s+(?:(?:session|local)\s+)?(?:role|session\s+aut
 #: What a COMMIT may fail for, besides what was deferred: that is for it alone to find out.
 _HOLDS = re.compile(r"\b(?:with\s+hold|declare)\b")
 _ISOLATES = re.compile(r"serializable|isolation")
+#: After which the server ends the whole session. Zero is no limit.
+_LIMITS_SESSION = re.compile(
+    r"\b(?:transaction|idle_session|idle_in_transaction_session)_timeout\W+(?:to\W+)?[1-9]"
+)
 #: What lets go of locks that are the session's. RESET ALL does not, and what has to come before any
 #: query may come after it.
 _LETS_GO = re.compile(r"advisory_unlock|\bdiscard\s+all\b")
@@ -42,6 +46,8 @@ class Hints:
     changes_settings: bool = False
     #: Whether one has changed the role.
     sets_role: bool = False
+    #: Whether one has set a time limit after which the server ends the session.
+    limits_session: bool = False
     #: Whether one may let go of the session's locks, until whoever has seen to that says so.
     lets_go: bool = False
 
@@ -57,6 +63,7 @@ class Hints:
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
             self.sets_role |= _SETS_ROLE.search(lowered) is not None
+            self.limits_session |= _LIMITS_SESSION.search(lowered) is not None
             self.lets_go |= _LETS_GO.search(lowered) is not None
 
     @property

@@ -54,6 +54,8 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
         return "the connection is gone"
     if work.committed or work.unknown:
         return "it had made a commit"
+    if work.prepared:
+        return "it has prepared a transaction, which may stay"
     if work.sent.own_locks.others:
         return "it uses another connection, too, and what it did there may stay"
     statement = str(getattr(lock_error(error), "statement", None) or "")

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from bridge.database.connection_state import is_broken, is_idle
+from bridge.database.connection_state import is_idle
 from bridge.database.driver_errors import first_line
 from bridge.errors import BridgeError, MigrationError
 from bridge.execution import time_limits
-from bridge.execution.advice import GONE_ON
 from bridge.execution.attempt import Attempt, Phase
 from bridge.execution.failure import Failure, looks_like_success
 from bridge.execution.hints import Hints
@@ -202,8 +201,7 @@ class Runner:
         work = attempt.work
         self._may_defer = work.sent.hints.may_defer  # for the files after it as well
         work.refuse_lost()
-        if work.gone:
-            raise MigrationError(GONE_ON)
+        work.refuse_gone()
         if work.sent.own_locks.found:
             raise MigrationError("A statement was cancelled, and the file went on.")
         for (statement, _), error in work.sent.swallowed.items():
@@ -233,19 +231,17 @@ class Runner:
             raise
 
     def _explained(self, attempt: Attempt, error: BaseException) -> BridgeError:
-        # Bridge's own statements, those of the record for one, do not go by way of the guard.
-        cut = is_broken(attempt.work.real) or getattr(error, "connection_invalidated", False)
-        attempt.work.broken |= cut
+        cut_off = attempt.work.broken  # not that the rollback finds it out
         self._roll_back(attempt, error)
         self.failed = attempt
         if not self.show_parameters and hasattr(error, "hide_parameters"):
             error.hide_parameters = True  # where a log shows the cause as well
-        failure = self._failure(attempt, error)
+        failure = self._failure(attempt, error, cut_off=cut_off)
         explained = failure.kind(failure.describe())
         explained.__cause__ = error
         return explained
 
-    def _failure(self, attempt: Attempt, error: BaseException) -> Failure:
+    def _failure(self, attempt: Attempt, error: BaseException, *, cut_off: bool = False) -> Failure:
         return Failure(
             stem=attempt.file.stem,
             path=attempt.file.path,
@@ -258,6 +254,7 @@ class Runner:
             show_parameters=self.show_parameters,
             tables=Tables(*self.tables, role=self.baseline.current_user),
             rehearsal=self.rehearsal,
+            cut_off=cut_off,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=time_limits.explain(
                 error,
@@ -265,6 +262,7 @@ class Runner:
                 seconds=attempt.seconds(),
                 settings=self.baseline.foremost,
                 direction=attempt.direction,
+                own=attempt.work.sent.hints.limits_session,
             ),
         )
 

@@ -17,7 +17,6 @@ from bridge.database.driver import StandIn
 from bridge.database.own_connection import Beside
 from bridge.database.sql_text import as_text, ends_transaction
 from bridge.errors import MigrationError
-from bridge.execution.advice import GONE_ON
 from bridge.execution.savepoint import Savepoint
 from bridge.files.mode import Mode
 
@@ -229,8 +228,7 @@ def open_session(work: Work, *, autoflush: bool) -> FileSession:
 
 def _only(work: Work) -> Callable[[], Any]:
     def connection() -> Any:
-        if work.gone:
-            raise MigrationError(GONE_ON)
+        work.refuse_gone()
         return work.dbapi
 
     return connection

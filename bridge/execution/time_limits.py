@@ -33,15 +33,22 @@ def explain(
     seconds: float,
     settings: Mapping[str, str],
     direction: Direction,
+    own: bool = False,
 ) -> str | None:
     """Explain which limit an error may come from, and how to lift it; None if from none.
 
     `gone` says whether the session has ended; the file had run for so many `seconds`, and
-    `settings` are those of the session when it began, as the server shows them.
+    `settings` are those of the session when it began, as the server shows them. `own` says whether
+    the file has set a limit for its session itself.
     """
     canceled = sqlstate(error) == _QUERY_CANCELED and _BY_A_PERSON not in first_line(error)
     names = _OF_A_SESSION if gone else _OF_A_STATEMENT if canceled else ()
     reached = [name for name in names if 0 < _limit(settings, name) <= seconds * 1000]
+    if not reached and gone and own:
+        return (
+            "The file sets a time limit for its session or its transactions, so the server may "
+            "have ended its session for that."
+        )
     if not reached:
         return None
     values = " or ".join(f"{name}, which is {settings[name]} here" for name in reached)

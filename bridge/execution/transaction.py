@@ -30,10 +30,10 @@ from bridge.database.connection_state import (
     is_in_transaction,
 )
 from bridge.database.driver import plain
-from bridge.database.driver_errors import first_line
-from bridge.database.sql_text import as_text, ends_transaction, rolls_back
+from bridge.database.driver_errors import ends_session, first_line
+from bridge.database.sql_text import as_text, ends_transaction, pieces, rolls_back
 from bridge.errors import MigrationError
-from bridge.execution.advice import GONE_ON, lost, no_change_inside
+from bridge.execution.advice import CLOSED, GONE_ON, lost, no_change_inside
 from bridge.execution.beginnings import Beginnings
 from bridge.execution.discarding import (
     DISCARD_ALL,
@@ -79,8 +79,10 @@ class Commit:
 
     #: The line of the file that asked, if it was this file.
     line: int | None
-    #: The statement that was sent last before it.
+    #: The statement that was sent last before it; itself where it was `alone`.
     after: str | None = None
+    #: Whether it is that of one statement outside of transactions.
+    alone: bool = False
 
 
 class Work:
@@ -122,8 +124,10 @@ class Work:
         self.check_failed: BaseException | None = None
         #: Whether something came to the connection beside the Session, which is to end it.
         self.by_others = False
-        #: Whether the connection broke, rather than that the file closed it.
-        self.broken = False
+        #: Whether the file has prepared a transaction, or committed one in two phases.
+        self.prepared = False
+        #: Whether the file has closed the connection.
+        self.closed_by_file = False
         #: What is to be said of indexes that the file left INVALID when it failed.
         self.invalid: str | None = None
         #: Why something that the file believes to be committed is not; None as long as all is.
@@ -151,6 +155,7 @@ class Work:
         self._quiet = False
         self._loose = False  # each statement is a transaction of its own, when last seen
         self._two_phase = False
+        self._cut = False
         self._paying = threading.RLock()
 
     # What bridge itself does.
@@ -176,6 +181,11 @@ class Work:
             return True
         return self.connection.connection.dbapi_connection is not self.dbapi
 
+    @property
+    def broken(self) -> bool:
+        """Whether the connection broke, rather than that the file closed it."""
+        return self._cut or (self.gone and not self.closed_by_file)
+
     def hold_commit(self) -> None:
         """Let the deferred commit wait for as long as it likes from now on."""
         self._due = None
@@ -189,10 +199,7 @@ class Work:
         """Look after the connection; to be called by another thread every PAY_EVERY seconds.
 
         A commit that has been owed for long enough is sent; one that fails is noted in `lost`.
-        With the session the migration lock is gone, and somebody else may begin.
         """
-        with suppress(Exception):  # of a connection that is closed at this moment
-            self.broken = self.broken or has_hung_up(self.real)
         if self._due is None or time.monotonic() < self._due:
             return
         with self._paying, suppress(MigrationError):
@@ -244,10 +251,17 @@ class Work:
             cursor.execute(statement)
             return cursor.fetchone() if cursor.description else None
 
-    def refuse_broken(self) -> None:
-        """Raise MigrationError if the session has ended, and with it the migration lock."""
+    def refuse_gone(self) -> None:
+        """Raise MigrationError if the session has ended, also if nothing was sent since then.
+
+        With it the migration lock is gone, and somebody else may begin.
+        """
+        with suppress(Exception):  # of a connection that is closed at this moment
+            self._cut |= has_hung_up(self.real) and not self.closed_by_file
         if self.broken:
             raise MigrationError(GONE_ON)
+        if self.gone:
+            raise MigrationError(CLOSED)
 
     def refuse_lost(self) -> None:
         """Raise MigrationError if something that the file commits, or has, is lost."""
@@ -276,15 +290,20 @@ class Work:
         try:
             self._send_commit(owed)
         except Exception as error:  # noqa: BLE001 - raised by what it calls
-            self._lose(f"The commit asked for at line {owed.line} failed", error)
+            how = "failed" if self.unknown is None else "got no answer"
+            self._lose(f"The commit asked for at line {owed.line} {how}", error)
 
     def change(self, what: str) -> None:
         """Prepare for a change of how the connection makes its transactions."""
         if self._quiet:
             return
+        if what == "close":
+            self.closed_by_file |= not self.broken
+            return
         if self._all is not None:
             raise MigrationError(no_change_inside(what, external=self.external))
         self._two_phase = what in {"tpc_begin", "tpc_prepare"}
+        self.prepared |= what in {"tpc_prepare", "tpc_commit"}
         self.sent.hints.isolates = True
 
     def reset(self) -> None:
@@ -377,13 +396,15 @@ class Work:
         if self._quiet:
             return call()
         self.pay()
-        text = as_text(statement)
+        text, last = as_text(statement), self.sent.last
         self._before(text, parameters)
+        alone = not self.real.closed and self._each_is_final()
         try:
             result = call()
-        except DriverError as error:
-            self.broken = self.broken or bool(self.real.closed)
-            self.sent.failed(text, parameters, error)
+        except BaseException as error:
+            self._see(error, self._commit_in(text, last, alone=alone))
+            if isinstance(error, DriverError):
+                self.sent.failed(text, parameters, error)
             raise
         finally:
             self.sent.own_locks.ends(self.sent.own_locks.ours)
@@ -404,7 +425,7 @@ class Work:
         try:
             (at_once,) = self.run(_CHECK)
         except DriverError as error:
-            self.check_failed = error
+            self._see_check(error)
             # A failed COMMIT has ended its transaction.
             with suppress(DriverError):
                 self.real.rollback()
@@ -417,7 +438,7 @@ class Work:
         try:
             savepoint.release(check=self.sent.hints.may_fail)
         except DriverError as error:
-            self.check_failed = error
+            self._see_check(error)
             with suppress(DriverError):
                 savepoint.back()
             raise
@@ -435,15 +456,44 @@ class Work:
             self.forgetting.join()
         try:
             self.real.commit()
-        except DriverError:
-            if self.real.closed:
-                self.unknown, self.broken = commit, True
+        except BaseException as error:
+            self._see(error, commit)
             raise
         finally:
             self._count_end()
+        self._note_commit(commit)
+
+    def _note_commit(self, commit: Commit) -> None:
         if self.forgetting is not None:
             self.forgetting.committed()
         self.committed.append(commit)
+
+    def _commit_in(self, statement: str | None, last: str | None, *, alone: bool) -> Commit | None:
+        """Return the commit that comes with this statement, if one does; `last` came before it."""
+        if alone:
+            return Commit(self.line(), statement, alone=True)
+        if statement is None or not ends_transaction(statement) or rolls_back(statement):
+            return None
+        is_all = len([piece for piece in pieces(statement) if piece]) == 1
+        return Commit(self.line(), last if is_all else statement)
+
+    def _see(self, error: BaseException, commit: Commit | None) -> None:
+        """Note what an error says of the connection, and of a commit that was under way."""
+        self._cut |= ends_session(error) and not self.closed_by_file
+        if commit is None:
+            return
+        if self.broken:
+            self.unknown = commit
+            return
+        # A signal comes after it; of one statement Python's own errors come before it.
+        is_signal = not isinstance(error, Exception if commit.alone else DriverError)
+        if is_signal and not self.gone and is_idle(self.real):
+            self._note_commit(commit)
+
+    def _see_check(self, error: DriverError) -> None:
+        self._see(error, None)
+        if not self.broken:
+            self.check_failed = error
 
     def _lose(self, what: str, error: Exception) -> NoReturn:
         """Note that nothing of the open transaction stays, as after a failed COMMIT."""

@@ -120,7 +120,7 @@ class Watcher:
             work.by_others = True  # it is `alembic.op` that uses this one
         elif (pid := _pid_of_other(conn)) is not None:
             work.pay()
-            work.refuse_broken()
+            work.refuse_gone()
             work.sent.own_locks.begins(pid, statement)
 
     def _after_cursor_execute(
@@ -178,7 +178,7 @@ class _Other:
     def send(self, call: Call, statement: Any, _parameters: Any) -> Any:
         """Send a statement, which may look for what the migration has committed."""
         self._work.pay()
-        self._work.refuse_broken()
+        self._work.refuse_gone()
         pid = self._connection.plain.info.backend_pid
         self._work.sent.own_locks.begins(pid, str(statement or ""))
         try:

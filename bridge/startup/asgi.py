@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from bridge.database.address import CONNECT_TIMEOUT
-from bridge.errors import BridgeError, Interrupted, MigrationError, Pending, TryAgain, UsageError
+from bridge.errors import (
+    BridgeError,
+    Disturbed,
+    Interrupted,
+    MigrationError,
+    Pending,
+    StillBlocked,
+    TryAgain,
+    UsageError,
+)
 from bridge.operations.aio import status_async
 from bridge.operations.status import Status
 from bridge.reporting.numbers import duration
@@ -37,6 +46,9 @@ LOOK_FOR = CONNECT_TIMEOUT + 5.0
 FIRST_LOOK = 0.5
 #: Seconds before the first and before each later try of a migration in the background.
 TRY_AGAIN_AFTER = (1.0, 30.0)
+
+#: Errors whose messages show the statement that failed.
+_OF_A_MIGRATION = (MigrationError, Disturbed, StillBlocked)
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
@@ -195,7 +207,7 @@ class Startup:
         try:
             await self._start()
         except TryAgain as error:
-            self._delayed = str(error)
+            self._delayed = _public(error)
             log.warning("%s It will be tried again.", error)
             return False
         return True
@@ -254,8 +266,9 @@ class Startup:
 
 def _public(error: Exception) -> str:
     """Return the message without the statement and the server's answer to it."""
-    if isinstance(error, BridgeError) and not isinstance(error, MigrationError):
+    if isinstance(error, BridgeError) and not isinstance(error, _OF_A_MIGRATION):
         return str(error)
     stem, failed, _ = str(error).partition(" failed: ")
+    stem = stem.rpartition("\n")[2]
     what = stem if failed and stem.isprintable() and " " not in stem else "A migration"
     return f"{what} failed; the log of this process says why."

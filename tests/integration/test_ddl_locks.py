@@ -38,6 +38,14 @@ STRANGER = r"pid (\d+) \(application stranger, role \w+, idle in transaction for
 ADD = 'db.execute(text("ALTER TABLE t ADD COLUMN m int"))'
 INSERT = 'run(db, "INSERT INTO log VALUES (1)")'
 INDEX = 'run(db, "CREATE INDEX CONCURRENTLY i ON t (n)")'
+TWO_PHASES = """
+raw = db.connection().connection.dbapi_connection
+raw.rollback()
+raw.tpc_begin(raw.xid(1, "bridge", "ddl locks"))
+raw.cursor().execute("INSERT INTO log VALUES (1)")
+raw.tpc_prepare()
+raw.tpc_commit()
+"""
 AUTOCOMMIT = 'transaction = "autocommit"\n'
 
 
@@ -190,6 +198,7 @@ def test_when_the_tries_are_over_it_says_who_is_in_the_way(
     ("mode", "body", "reason"),
     [
         ("", f"{INSERT}\ndb.commit()\n{ADD}", "it had made a commit"),
+        ("", f"{TWO_PHASES}{ADD}", "it has prepared a transaction, which may stay"),
         (
             AUTOCOMMIT,
             f"{INSERT}\n{ADD}",
@@ -206,7 +215,7 @@ def test_when_the_tries_are_over_it_says_who_is_in_the_way(
             "what is done CONCURRENTLY leaves something behind when it is stopped",
         ),
     ],
-    ids=["a commit", "no transaction", "another connection", "concurrently"],
+    ids=["a commit", "two phases", "no transaction", "another connection", "concurrently"],
 )
 def test_a_file_of_which_something_may_stay_is_not_tried_again(
     project: Project, stranger: Stranger, *, mode: str, body: str, reason: str

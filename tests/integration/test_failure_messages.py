@@ -619,7 +619,7 @@ def test_a_lock_of_the_files_own_is_found(project: Project) -> None:
           what waited: DROP TABLE t
           the last statement of the connection that holds the lock: INSERT INTO t VALUES (1)
         Send both through db, or commit before another connection is used.
-        It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. It is not recorded as applied.
+        It had made 1 commit, at {at(2)}: what it did up to there stays. Everything after it was rolled back. What it did over another connection may stay. It is not recorded as applied.
         Correct the file, make sure that it can run again from its beginning, and type: eai migrate
         """
     )

@@ -102,3 +102,18 @@ def test_no_later_statement_takes_a_hint_back(statements: list[str]) -> None:
         assert hints.changes_settings >= each.changes_settings
         assert hints.lets_go >= each.lets_go
         assert set(each.about_indexes) <= set(hints.about_indexes)
+
+
+@pytest.mark.parametrize(
+    ("statement", "limits"),
+    [
+        ("SET LOCAL transaction_timeout = '200ms'", True),
+        ("SET idle_in_transaction_session_timeout TO 5000", True),
+        ("SELECT set_config('transaction_timeout', '1s', true)", True),
+        ("SET transaction_timeout = 0", False),
+        ("SET idle_in_transaction_session_timeout TO '0'", False),
+        ("SET statement_timeout = '1s'", False),
+    ],
+)
+def test_a_limit_after_which_the_session_ends_is_noticed(statement: str, *, limits: bool) -> None:
+    assert noted(statement).limits_session == limits
