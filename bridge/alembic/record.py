@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from bridge.execution.transaction import Work
+    from bridge.execution.work import Work
     from bridge.ledger.history import Row
     from bridge.ledger.layout import Layout
 

@@ -13,7 +13,7 @@ from bridge.reporting import events
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from bridge.execution.transaction import Work
+    from bridge.execution.work import Work
     from bridge.files.plain_file import PlainFile
     from bridge.reporting.events import Direction
 

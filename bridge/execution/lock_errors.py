@@ -10,7 +10,7 @@ from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
     from bridge.execution.attempt import Attempt
-    from bridge.execution.transaction import Work
+    from bridge.execution.work import Work
 
 #: SQLSTATE: the lock was not obtained within lock_timeout, or not at once with NOWAIT.
 _LOCK_NOT_AVAILABLE = "55P03"

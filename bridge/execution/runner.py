@@ -23,8 +23,9 @@ from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.refused_record import Tables
 from bridge.execution.session import open_session
 from bridge.execution.session_state import Baseline
-from bridge.execution.transaction import Mode, Work
 from bridge.execution.watcher import Watcher
+from bridge.execution.work import Work
+from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.reporting import events
 from bridge.reporting.events import Direction

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import Pool
 
     from bridge.database.driver import Call
-    from bridge.execution.transaction import Work
+    from bridge.execution.work import Work
 
 __all__ = ["FileSession", "open_session"]
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from psycopg2 import Error as DriverError
-from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE, STATUS_BEGIN, STATUS_READY
+from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE, STATUS_BEGIN
 from psycopg2.extensions import cursor as plain_cursor
 
 from bridge.database.connection_state import (
@@ -31,16 +31,9 @@ from bridge.database.connection_state import (
 )
 from bridge.database.driver import plain
 from bridge.database.driver_errors import ends_session, first_line
-from bridge.database.sql_text import as_text, ends_transaction, pieces, rolls_back
 from bridge.errors import MigrationError
 from bridge.execution.advice import CLOSED, GONE_ON, lost, no_change_inside
 from bridge.execution.beginnings import Beginnings
-from bridge.execution.discarding import (
-    DISCARD_ALL,
-    DISCARD_ALL_BUT_LOCKS,
-    is_discard_all,
-    reset,
-)
 from bridge.execution.hints import Hints
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.savepoint import ALL, Savepoint
@@ -51,10 +44,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bridge.alembic.unrecord import Forgetting
-    from bridge.database.driver import Call
-    from bridge.locking.pooler import PooledClaim
 
-__all__ = ["Commit", "Mode", "Work"]
+__all__ = ["Commit", "Mode", "Transactions"]
 
 #: How long a commit is owed at most, in seconds. A file that pauses between its commits, or
 #: starts another program, holds no locks meanwhile; one that just returns is long done.
@@ -85,11 +76,8 @@ class Commit:
     alone: bool = False
 
 
-class Work:
-    """The transactions of one migration, and what it did to its connection so far.
-
-    While the migration runs it is the guard of its connection.
-    """
+class Transactions:
+    """The transactions of one migration on its connection, and what became of them so far."""
 
     def __init__(
         self,
@@ -98,11 +86,9 @@ class Work:
         mode: Mode,
         *,
         external: bool = False,
-        pooled: PooledClaim | None = None,
         forgetting: Forgetting | None = None,
         hints: Hints | None = None,
         tell: Callable[[str, object], None] = lambda _statement, _parameters: None,
-        keep_lock: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         #: The driver's connection, whose guard this is, and the same without a guard.
@@ -122,8 +108,6 @@ class Work:
         self.unknown: Commit | None = None
         #: The error of the check before a COMMIT, if one failed.
         self.check_failed: BaseException | None = None
-        #: Whether something came to the connection beside the Session, which is to end it.
-        self.by_others = False
         #: Whether the file has prepared a transaction, or committed one in two phases.
         self.prepared = False
         #: Whether the file has closed the connection.
@@ -148,26 +132,12 @@ class Work:
                 ALL,
                 tell=lambda text: self.sent.tell(text, None),
             )
-        self._keep_lock = keep_lock
-        self._pooled = pooled
         self._owed: Commit | None = None
         self._due: float | None = None  # a reading of the monotonic clock
         self._quiet = False
-        self._loose = False  # each statement is a transaction of its own, when last seen
         self._two_phase = False
         self._cut = False
         self._paying = threading.RLock()
-
-    # What bridge itself does.
-
-    @contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Guard the connection for the block, at the end of which no commit is owed any more."""
-        self.dbapi.guard = self
-        try:
-            yield
-        finally:
-            self.dbapi.guard = None
 
     @property
     def owes_commit(self) -> bool:
@@ -205,32 +175,6 @@ class Work:
         with self._paying, suppress(MigrationError):
             if self._due is not None:
                 self.pay()
-
-    def settle(self) -> None:
-        """Commit what came by way of ``alembic.op`` or the file's Engine, if anything did."""
-        by_others, self.by_others = self.by_others, False
-        if not by_others or self._owed is not None or self.real.closed:
-            return
-        if is_in_transaction(self.real):
-            self.commit()
-
-    def drop_others(self) -> None:
-        """Roll back what came that way and nobody has committed."""
-        if self.by_others:
-            self.by_others = False
-            self.drop()
-
-    def drop(self) -> None:
-        """Roll back what nobody has committed."""
-        if self._owed is None and not self.real.closed and not is_idle(self.real):
-            self.rollback()
-
-    def allow_record(self) -> None:
-        """Leave the read-only transactions that the file asked the driver for, if it did."""
-        if self.beginnings.may_not_write:
-            self.pay()
-            self.real.rollback()
-            self.beginnings.put_back()
 
     def line(self) -> int | None:
         """Return the line that the file runs now, from this thread's stack."""
@@ -270,8 +214,6 @@ class Work:
         if self.lost:
             raise MigrationError(self.lost) from self.lost_by or self.sent.aborted_by
 
-    # What the driver's connection asks, as its guard.
-
     def pay(self) -> None:
         """Send the commit that is owed, if one is; raises MigrationError if it fails."""
         # Most calls come when none is. It is owed until it is sent, by whichever thread.
@@ -306,34 +248,6 @@ class Work:
         self.prepared |= what in {"tpc_prepare", "tpc_commit"}
         self.sent.hints.isolates = True
 
-    def reset(self) -> None:
-        """Do what the driver's `reset` does, but keep the session's locks."""
-        if self._quiet:
-            self.real.reset()
-            return
-        self.pay()
-        two_phase = self._two_phase
-        self.change("reset")
-        if two_phase:
-            # What it has prepared the driver forgets only by its own, with the locks.
-            self.real.reset()
-            self._count_end()
-        else:
-            self.rollback()
-            reset(self.real)
-        self.sent.hints.note(DISCARD_ALL)
-        self._keep_if_let_go()
-
-    def word(self, statement: Any) -> Any:
-        """Return what discards all but locks, in place of a DISCARD ALL that would be obeyed.
-
-        Within a transaction the server refuses one.
-        """
-        text = as_text(statement)
-        if text is None or not is_discard_all(text) or not self._each_is_final():
-            return statement
-        return DISCARD_ALL_BUT_LOCKS
-
     def isolate(self, level: Any) -> None:
         """Make later transactions at this level; not before an owed commit is sent.
 
@@ -347,18 +261,6 @@ class Work:
             self.beginnings.ask(level)
             if self._owed is None:
                 self.beginnings.serve()
-
-    def blind(self) -> None:
-        """Send commits at once from now on: a cursor is there whose statements nobody sees."""
-        self.pay()
-        self.sent.hints.blind = self.sent.hints.about_settings = True
-        if self._all is not None:
-            self._all.set()
-
-    def name_cursor(self) -> None:
-        """Prepare for a cursor of the server's, which may live on after the COMMIT."""
-        self.pay()
-        self.sent.hints.holds = True
 
     def commit(self) -> None:
         """Check what a COMMIT checks, and owe the COMMIT; raises what the COMMIT would raise."""
@@ -383,35 +285,12 @@ class Work:
         with suppress(MigrationError):  # noted in `lost`; the rollback has to go on
             self.pay()
         self.sent.aborted_by = None
-        self._loose = False
         if self._all is not None:
             self._all.back()
             self._set_blindly(self._all)
             return
         self._count_end()
         self.real.rollback()
-
-    def send(self, call: Call, statement: Any, parameters: Any) -> Any:
-        """Send a statement of the file's; a `statement` of None has no text."""
-        if self._quiet:
-            return call()
-        self.pay()
-        text, last = as_text(statement), self.sent.last
-        self._before(text, parameters)
-        alone = not self.real.closed and self._each_is_final()
-        try:
-            result = call()
-        except BaseException as error:
-            self._see(error, self._commit_in(text, last, alone=alone))
-            if isinstance(error, DriverError):
-                self.sent.failed(text, parameters, error)
-            raise
-        finally:
-            self.sent.own_locks.ends(self.sent.own_locks.ours)
-        self._after(text, parameters)
-        return result
-
-    # How.
 
     def _can_be_owed(self) -> bool:
         # The driver believes in a transaction, and so does the server, and it is an ordinary one.
@@ -468,15 +347,6 @@ class Work:
             self.forgetting.committed()
         self.committed.append(commit)
 
-    def _commit_in(self, statement: str | None, last: str | None, *, alone: bool) -> Commit | None:
-        """Return the commit that comes with this statement, if one does; `last` came before it."""
-        if alone:
-            return Commit(self.line(), statement, alone=True)
-        if statement is None or not ends_transaction(statement) or rolls_back(statement):
-            return None
-        is_all = len([piece for piece in pieces(statement) if piece]) == 1
-        return Commit(self.line(), last if is_all else statement)
-
     def _see(self, error: BaseException, commit: Commit | None) -> None:
         """Note what an error says of the connection, and of a commit that was under way."""
         self._cut |= ends_session(error) and not self.closed_by_file
@@ -502,61 +372,5 @@ class Work:
         self.lost, self.lost_by = f"{what}: {first_line(error)}", error
         raise MigrationError(self.lost) from error
 
-    def _before(self, statement: str | None, parameters: object) -> None:
-        if self._pooled is not None:
-            with self.quietly():
-                self._pooled.cover(statement or "")
-        if statement is not None:
-            if self._all is not None and ends_transaction(statement):
-                raise MigrationError(no_change_inside("transaction", external=self.external))
-            self._forget_before(statement)
-        if self._all is not None:
-            self._all.set()
-        if statement is not None:
-            with self.quietly():
-                self.sent.note(statement, parameters)
-        self.sent.own_locks.begins(self.sent.own_locks.ours, statement or "")
-
-    def _after(self, statement: str | None, parameters: object) -> None:
-        self.sent.succeeded(statement, parameters)
-        self._keep_if_let_go()
-        if not is_idle(self.real):
-            self._loose = False
-            return
-        self._count_end()
-        if self.mode is Mode.AUTOCOMMIT:
-            return
-        # A COMMIT as text has ended the transaction, or an earlier one has and the driver does
-        # not know it, so that each statement is committed by itself; or it is in autocommit.
-        if statement is not None and not rolls_back(statement):
-            commit = Commit(self.line(), statement)
-            self.committed[-1 if self._loose else len(self.committed) :] = [commit]
-            self._loose = True
-
-    def _keep_if_let_go(self) -> None:
-        if self.sent.hints.lets_go:
-            self.sent.hints.lets_go = False
-            with self.quietly():
-                self._keep_lock()
-
     def _count_end(self) -> None:
         self.transactions += 1
-
-    def _forget_before(self, statement: str) -> None:
-        if (forgetting := self.forgetting) is None or forgetting.done:
-            return
-        try:
-            if self._each_is_final():
-                forgetting.precede()
-            elif ends_transaction(statement) and not rolls_back(statement):
-                forgetting.join(in_text=True)
-        except Exception as error:  # noqa: BLE001 - raised by what it calls
-            self._lose("It could not be recorded as not applied", error)
-
-    def _each_is_final(self) -> bool:
-        """Return whether a statement that is sent now is a transaction of its own."""
-        if not is_idle(self.real):
-            return False
-        # After a COMMIT as text the driver still believes in the transaction that it began, and
-        # begins no other one.
-        return bool(self.real.autocommit or self.real.status != STATUS_READY)

@@ -126,7 +126,8 @@ def test_where_another_process_has_the_lock_nothing_is_recorded(
     assert "The file let go of the migration lock, and another process has it now." in told
     assert (
         "It had made 1 commit, at line 7: what it did up to there stays. Everything after it was "
-        "rolled back. It is not recorded as applied. 001_first was applied before it and stays so."
+        "rolled back. What it did over another connection may stay. It is not recorded as applied. "
+        "001_first was applied before it and stays so."
     ) in told
     assert recorded(engine) == [FIRST]
     assert logged(engine) == [FIRST, "kept"]

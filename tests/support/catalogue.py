@@ -27,11 +27,13 @@ REGENERATE = "PYTHONPATH=tests python -m support.catalogue > tests/catalogue/err
 
 PIECES = (
     "execution.advice",
+    "execution.aftermath",
     "execution.causes",
     "execution.failure",
     "execution.refused_record",
     "execution.time_limits",
     "execution.transaction",
+    "execution.work",
     "files.name_faults",
     "files.unnumbered",
     "files.unreadable",
