@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ class Messages:
 
     #: By the number of their connection, each with whether that was in autocommit.
     sent: list[tuple[int, str, bool]] = field(default_factory=list)
+    #: The backends of the connections, by their numbers: the lock's statement names its own.
+    backends: list[int] = field(default_factory=list)
 
     def send(self, dsn: str, folder: str) -> None:
         """Send them all, and read and hash all files once."""
@@ -35,7 +38,9 @@ class Messages:
         for number, message, autocommit in self.sent:
             if number not in connections:
                 connections[number] = psycopg2.connect(dsn)
-            _send(connections[number], message, autocommit=autocommit)
+            ours = str(connections[number].info.backend_pid)
+            text = re.sub(rf"\b{self.backends[number]}\b", ours, message)
+            _send(connections[number], text, autocommit=autocommit)
         for connection in connections.values():
             connection.close()
         with os.scandir(folder) as entries:
@@ -94,6 +99,8 @@ def _note(connection: Any, text: str, *, autocommit: bool) -> None:
     if _Noting.messages is not None:
         if not any(each is connection for each in _Noting.connections):
             _Noting.connections.append(connection)
+            info = psycopg2.extensions.ConnectionInfo(connection)
+            _Noting.messages.backends.append(info.backend_pid)
         number = next(n for n, each in enumerate(_Noting.connections) if each is connection)
         _Noting.messages.sent.append((number, text, autocommit))
 
