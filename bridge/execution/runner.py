@@ -270,8 +270,7 @@ class Runner:
     def _roll_back(self, attempt: Attempt, error: BaseException) -> None:
         """Undo what was not committed; a connection that is gone has been undone already."""
         work = attempt.work
-        if attempt.phase is not Phase.EXECUTE or work.mode is Mode.ATOMIC:
-            # The commit that ends a file belongs to its record.
+        if work.held or work.mode is Mode.ATOMIC:
             work.keep_commit()
         # A first error is the one to tell, so that errors on the way back are not.
         if not self.external:

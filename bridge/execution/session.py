@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, StaticPool
 
+from bridge.database.connection_state import is_idle
 from bridge.database.driver import StandIn
 from bridge.database.own_connection import Beside
 from bridge.database.sql_text import as_text, ends_transaction
@@ -142,7 +143,9 @@ class _SessionEngine(Beside):
         outside = self._work.mode is Mode.AUTOCOMMIT
         if outside and not self._work.real.autocommit:
             # Another level was for one transaction.
-            self._work.real.autocommit = True
+            self._work.pay()
+            if is_idle(self._work.real):
+                self._work.real.autocommit = True
         elif self._work.real.autocommit and not outside:
             # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
             # migration from its record.

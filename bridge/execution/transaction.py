@@ -122,6 +122,8 @@ class Transactions:
         self.forgetting = forgetting
         #: Counts the transactions that have ended, so that a savepoint knows whether it is gone.
         self.transactions = 0
+        #: Whether the commit that ends the file belongs to its record.
+        self.held = False
         #: Whether the file has come to its end, and only the runner's own commit follows.
         self.ended = False
         self._all: Savepoint | None = None
@@ -157,8 +159,9 @@ class Transactions:
         return self._cut or (self.gone and not self.closed_by_file)
 
     def hold_commit(self) -> None:
-        """Let the deferred commit wait for as long as it likes from now on."""
+        """Let the commit that ends the file wait for its record from now on."""
         self._due = None
+        self.held = True
 
     def keep_commit(self) -> None:
         """Drop the deferred commit: somebody else commits or rolls back."""
