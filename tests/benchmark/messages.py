@@ -122,7 +122,8 @@ def noted() -> Iterator[Messages]:
     connect = psycopg2.connect
 
     def connecting(*arguments: Any, **options: Any) -> Any:
-        return connect(*arguments, **{"connection_factory": NotingConnection, **options})
+        noting = {"connection_factory": NotingConnection, "cursor_factory": NotingCursor}
+        return connect(*arguments, **{**noting, **options})
 
     _Noting.messages, _Noting.connections = Messages(), []
     for name, noting in names.items():
