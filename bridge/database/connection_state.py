@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from bridge.database.driver import plain
@@ -61,3 +63,17 @@ def has_hung_up(connection: Any) -> bool:
     poller = select.poll()
     poller.register(connection.fileno(), sign)
     return bool(poller.poll(0))
+
+
+@contextmanager
+def in_autocommit(connection: Any) -> Iterator[None]:
+    """Have each statement in the block be a transaction of its own; now there is none."""
+    connection = plain(connection)
+    before = connection.autocommit
+    if not before:
+        connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not (before or connection.closed):
+            connection.autocommit = False

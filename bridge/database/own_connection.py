@@ -49,17 +49,18 @@ def beside(engine: Engine) -> Iterator[Engine]:
         pool.dispose()
 
 
-class _Kept(StandIn):
-    """A connection that somebody's function gave, who may go on to use it."""
+class Lent(StandIn):
+    """A connection that somebody else goes on to use, or may."""
 
     def close(self) -> None:
-        """Leave it to its owner; where there is none, it is closed with its last name."""
+        """Undo what nobody has committed, and leave it to its owner."""
         self.rollback()
 
 
 def _keep_open(driver: Any, record: Any) -> None:
+    # One that a function of the caller's has given; without an owner it ends with its last name.
     if not isinstance(driver, DriverConnection):
-        record.dbapi_connection = _Kept(driver)
+        record.dbapi_connection = Lent(driver)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_NAMES: Final = ("isolation_level", "readonly", "deferrable")
+#: What psycopg2 has of it.
+NAMES: Final = ("isolation_level", "readonly", "deferrable")
 
 
 class Beginnings:
@@ -13,7 +14,7 @@ class Beginnings:
     def __init__(self, real: Any) -> None:
         """`real` is the driver's connection, past its guard."""
         self._real = real
-        self._before = {name: getattr(real, name) for name in _NAMES}
+        self._before = {name: getattr(real, name) for name in NAMES}
         self._waiting: list[Any] = []
 
     def ask(self, level: Any) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from psycopg2.extensions import cursor as plain_cursor
 
+from bridge.execution.beginnings import NAMES
+
 #: What the driver's `reset()` sends.
 DISCARD_ALL = "DISCARD ALL"
 #: The same by its parts, as PostgreSQL lists them, without `pg_advisory_unlock_all()`.
@@ -32,7 +34,7 @@ def reset(connection: Any) -> None:
     `connection` has no guard. Its locks stay.
     """
     connection.autocommit = False
-    for name in ("isolation_level", "readonly", "deferrable"):
+    for name in NAMES:
         setattr(connection, name, None)
     connection.autocommit = True  # else the driver would begin a transaction
     with connection.cursor(cursor_factory=plain_cursor) as cursor:

@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.connection_state import is_idle
+from bridge.database.connection_state import in_autocommit, is_idle
 from bridge.database.driver import plain
 
 if TYPE_CHECKING:
@@ -106,12 +106,8 @@ class LockTimeout:
         """Change it outside of a transaction; does nothing where the connection is in one."""
         if not is_idle(self._dbapi):
             return
-        before = self._dbapi.autocommit
-        self._dbapi.autocommit = True
-        try:
+        with in_autocommit(self._dbapi):
             change()
-        finally:
-            self._dbapi.autocommit = before
 
     def _set(self) -> None:
         if self.shown is None:

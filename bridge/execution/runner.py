@@ -81,8 +81,8 @@ class Runner:
     def run(self, file: PlainFile, direction: Direction) -> None:
         """Execute the file's function, and stop just before the commit that ends it.
 
-        What remains is to write the record in the same transaction, unless `seal` has, and to call
-        `finish`.
+        What remains is to write the record in the same transaction, unless `record_at_once` has,
+        and to call `finish`.
         Raises MigrationError, after rolling back, if anything goes wrong.
         """
         self.failed = None

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, StaticPool
 
 from bridge.database.connection_state import is_idle
-from bridge.database.driver import StandIn
-from bridge.database.own_connection import Beside
+from bridge.database.own_connection import Beside, Lent
 from bridge.database.sql_text import as_text, ends_transaction
 from bridge.errors import MigrationError
 from bridge.execution.savepoint import Savepoint
@@ -153,16 +152,8 @@ class _SessionEngine(Beside):
         return connection
 
 
-class _Lent(StandIn):
-    """The migration's connection in the hands of a Connection of the file's Engine."""
-
-    def close(self) -> None:
-        """Undo what nobody has committed; the connection stays."""
-        self.rollback()
-
-
 class _Nested:
-    """The guard of a `_Lent`: its transaction is a savepoint in the migration's."""
+    """The guard of what the file's Engine lends: a savepoint in the migration's transaction."""
 
     def __init__(self, work: Work, number: int) -> None:
         self._work = work
@@ -216,8 +207,8 @@ def open_session(work: Work, *, autoflush: bool) -> FileSession:
     options.pop("isolation_level", None)  # the driver has been told
     numbers = itertools.count(1)
 
-    def lend() -> _Lent:
-        return _Lent(work.dbapi, _Nested(work, next(numbers)))
+    def lend() -> Lent:
+        return Lent(work.dbapi, _Nested(work, next(numbers)))
 
     files = _FileEngine(engine, NullPool(lend, reset_on_return=None, dialect=engine.dialect))
     files.update_execution_options(**options)

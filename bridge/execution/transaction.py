@@ -142,11 +142,6 @@ class Transactions:
         self._paying = threading.RLock()
 
     @property
-    def owes_commit(self) -> bool:
-        """Whether the file has asked for a commit that has not been sent."""
-        return self._owed is not None
-
-    @property
     def gone(self) -> bool:
         """Whether the connection is closed, or another one has taken its place."""
         if self.real.closed or self.connection.closed or self.connection.invalidated:

@@ -63,8 +63,8 @@ def exclusively(
         if pooler == "yes" or _Trying(connection, lock.attempt, reporter).obtain(wait) == "pooled":
             from bridge.locking.pooler import behind_a_pooler
 
-            with behind_a_pooler(connection, wait, reporter) as (claim, show):
-                yield Right(show=show, pooled=claim)
+            with behind_a_pooler(connection, wait, reporter) as claim:
+                yield Right(show=claim.show, pooled=claim)
         else:
             yield Right(show=lock.show, keep=lock.keep, session=lock)
     finally:

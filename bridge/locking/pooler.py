@@ -98,8 +98,8 @@ _MEND = (
 @contextmanager
 def behind_a_pooler(
     connection: Connection, wait: float, reporter: Reporter
-) -> Iterator[tuple[PooledClaim, Callable[[str], None]]]:
-    """Hold the lock on a second connection; yield what claims, and what shows a migration.
+) -> Iterator[PooledClaim]:
+    """Hold the lock on a second connection; yield what claims.
 
     The connection is in no transaction. Raises LockNotObtained after `wait` seconds.
     """
@@ -108,8 +108,7 @@ def behind_a_pooler(
         lock.obtain()
         with _not_for_ever(connection, reporter.tell):
             lock.wait_for_earlier_run()
-        claim = PooledClaim(connection, lock.show)
-        yield claim, claim.show
+        yield PooledClaim(connection, lock.show)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from psycopg2.extensions import STATUS_READY
 from psycopg2.extensions import cursor as plain_cursor
 from sqlalchemy import Connection
 
-from bridge.database.connection_state import is_idle
+from bridge.database.connection_state import in_autocommit, is_idle
 from bridge.database.driver import plain
 from bridge.database.driver_errors import first_line
 from bridge.errors import LockLost, LockNotObtained
@@ -218,15 +218,8 @@ class SessionLock:
 
     def _outside(self, statement: str, values: Any) -> Any:
         """Send a statement that is a transaction of its own."""
-        real = self.real
-        before = real.autocommit
-        if not before:
-            real.autocommit = True
-        try:
+        with in_autocommit(self.real):
             return self._run(statement, values)
-        finally:
-            if not (before or real.closed):
-                real.autocommit = False
 
     def _run(self, statement: str, values: Any) -> Any:
         with self.real.cursor(cursor_factory=plain_cursor) as cursor:
