@@ -21,6 +21,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(connection_factory)
 
     monkeypatch.setattr(driver_class, "_real", connect)
+    # Put back with it: the last who asks leaves what is "real" then.
+    monkeypatch.setattr(psycopg2, "_connect", connect)
     return made
 
 
