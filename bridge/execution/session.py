@@ -193,7 +193,7 @@ class _Nested:
 
         def send_within() -> Any:
             with self._work.quietly():
-                if not self._work.real.autocommit:
+                if not self._work.each_is_final():
                     self._savepoint.set()
                 return call()
 

@@ -115,7 +115,7 @@ class Work(Transactions):
         Within a transaction the server refuses one.
         """
         text = as_text(statement)
-        if text is None or not is_discard_all(text) or not self._each_is_final():
+        if text is None or not is_discard_all(text) or not self.each_is_final():
             return statement
         return DISCARD_ALL_BUT_LOCKS
 
@@ -143,7 +143,7 @@ class Work(Transactions):
         self.pay()
         text, last = as_text(statement), self.sent.last
         self._before(text, parameters)
-        alone = not self.real.closed and self._each_is_final()
+        alone = not self.real.closed and self.each_is_final()
         try:
             result = call()
         except BaseException as error:
@@ -206,14 +206,14 @@ class Work(Transactions):
         if (forgetting := self.forgetting) is None or forgetting.done:
             return
         try:
-            if self._each_is_final():
+            if self.each_is_final():
                 forgetting.precede()
             elif ends_transaction(statement) and not rolls_back(statement):
                 forgetting.join(in_text=True)
         except Exception as error:  # noqa: BLE001 - raised by what it calls
             self._lose("It could not be recorded as not applied", error)
 
-    def _each_is_final(self) -> bool:
+    def each_is_final(self) -> bool:
         """Return whether a statement that is sent now is a transaction of its own."""
         if not is_idle(self.real):
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from support.actions.compare import Case, Comparing, is_swallowed
@@ -41,6 +41,13 @@ def comparing(tmp_path_factory: pytest.TempPathFactory, databases: Databases) ->
     before=st.sampled_from(list(BEFORE)),
     after=st.sampled_from(list(AFTER)),
     forgiving=st.booleans(),
+)
+# After a COMMIT as text the driver believes in a transaction, in which no savepoint can be set.
+@example(
+    actions=("commit", "text_commit", "bind_inspected"),
+    before="nothing",
+    after="returns",
+    forgiving=False,
 )
 def test_actions_in_a_row_mean_what_they_mean_under_the_old_runner(
     comparing: Comparing, actions: tuple[str, ...], before: str, after: str, forgiving: bool
