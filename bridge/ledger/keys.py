@@ -49,6 +49,8 @@ class Keys:
         stems = {file.stem for file in files}
         if numeric:
             return cls._of_numbers(keys, files) if _names_any(keys, files) else cls()
+        if stems.issuperset(keys):
+            return cls()  # as nearly always, so that no other form need be tried
         forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys, stems)]
         numbers = [key for key in keys if _is_number(key)]
         as_numbers = cls._of_numbers(numbers, files)

@@ -182,7 +182,7 @@ def named(files: Sequence[PlainFile], state: State) -> State:
             "them is applied. Nothing was changed. Give all but one of them another number, or "
             f"put whole names into {state.ledger}."
         )
-    rows = tuple(replace(row, version=keys.stem(row.name), key=row.name) for row in state.rows)
+    rows = tuple(_by_stem(row, keys) for row in state.rows)
     # A name in the form of the others goes before one that a person has written beside it.
     in_form_last = sorted(rows, key=lambda row: keys.fits(row.name))
     return replace(
@@ -191,6 +191,12 @@ def named(files: Sequence[PlainFile], state: State) -> State:
         keys=keys,
         recorded={row.version: row.name for row in in_form_last},
     )
+
+
+def _by_stem(row: Row, keys: Keys) -> Row:
+    stem = keys.stem(row.name)
+    # To make a row anew takes longer than all else here, and nearly all have their stem.
+    return row if stem == row.version else replace(row, version=stem, key=row.name)
 
 
 def _recognised(files: Sequence[PlainFile], state: State) -> tuple[State, Keys]:
