@@ -33,6 +33,7 @@ MEANINGS: Final = {
     "pointer-moved": "the version table says something else than the rows, which are believed",
     # files
     "breaking": "a migration that this folder lacks says that older releases cannot work",
+    "order": "nothing is recorded, and the order of the names is not that of the numbers",
     "late": "a pending file sorts before one that was applied",
     "changed": "a file was changed after it was applied",
     "file-missing": "the file of an applied migration is gone from the middle of the folder",

@@ -81,13 +81,16 @@ def write_revision(
     folder = directory.settings.folder
     _refuse_other_folder(folder, asked.folder)
     # Others may have written files since, and so may this very process.
-    files = scan(folder, beginning=True).files
+    conventions = directory.settings.conventions
+    files = scan(folder, conventions, beginning=True).files
     stem = new_stem(files, asked.message or "", _number_given(directory, asked.revid))
-    file = PlainFile(folder, stem)
+    file = PlainFile(folder, stem, conventions)
     previous = newest if isinstance(newest, str) else None
-    arguments = template_arguments(asked.message, generated, stem=stem, previous=previous)
+    arguments = template_arguments(
+        asked.message, generated, stem=stem, previous=previous, conventions=conventions
+    )
     _write(directory, file, arguments)
-    return tuple(sorted((*files, file), key=lambda one: one.stem)), file
+    return tuple(sorted((*files, file), key=lambda one: one.place)), file
 
 
 def _number_given(directory: Writes, revid: str) -> str | None:

@@ -125,8 +125,11 @@ def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> 
             f"{header.downgrade_fault} Nothing was run. You can go back as far as this migration, "
             f"and no further: {command} {entry.revision}"
         )
+    from bridge.files.functions import head_of
+
+    head = head_of("downgrade", entry.file.conventions)
     raise IrreversibleError(
-        f"{entry.file.path} has no downgrade(db), so it cannot be reverted. Nothing was run. "
+        f"{entry.file.path} has no {head}, so it cannot be reverted. Nothing was run. "
         f"Write one, or go back no further than to this migration: {command} {entry.revision}"
     )
 

@@ -68,7 +68,9 @@ class PlainScriptDirectory(ScriptDirectory):
         self.compared: dict[str, Callable[[], Generated | None]] = {}
         super().__init__(version_locations=[settings.folder], **options)
         self.revision_map = RevisionMap(self._scripts)
-        self.files = scan(settings.folder, beginning=self._writes_a_file()).files
+        self.files = scan(
+            settings.folder, settings.conventions, beginning=self._writes_a_file()
+        ).files
 
     @cached_property
     def history(self) -> History:

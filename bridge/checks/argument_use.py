@@ -1,4 +1,4 @@
-"""Find what a migration does with its argument that a Session cannot do.
+"""Find what a migration does with its argument that this kind of argument cannot do.
 
 Data in, data out, and nothing is executed. The functions of the same file are followed. A function
 that looks at what it was given (`hasattr`, `isinstance`) handles several kinds, and is left alone;
@@ -13,34 +13,45 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from bridge.checks.argument_kinds import ATTRIBUTES, BIND_KEYWORDS, FUNCTIONS, SESSION_NAMES, Kind
+from bridge.checks.argument_kinds import BIND_KEYWORDS, BINDS, FUNCTIONS, NAMES, owner_of
 from bridge.checks.syntax import EXECUTES, Constants, Function, arguments_for, with_aliases
+from bridge.files.conventions import Argument
 
+#: Methods that take SQL; the driver's own text is a plain string.
+_TAKING_TEXT: Final = EXECUTES - {"exec_driver_sql"}
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 #: Functions that ask what their first argument is.
 _INSPECTS: Final = frozenset({"hasattr", "getattr", "isinstance", "type"})
 
-#: What shows that something else than a Session is expected.
-Sign = Literal["annotation", "attribute", "string", "passed", "begin", "parameter"]
+#: Those that take no plain string as SQL.
+_TAKE_NO_STRING: Final = frozenset({Argument.SESSION, Argument.CONNECTION})
+
+#: What shows that something else is expected.
+Sign = Literal["attribute", "string", "passed", "begin", "parameter"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One place that shows what a function expects."""
 
     line: int
-    kind: Kind
+    #: None where it is only certain what it is not.
+    kind: Argument | None
     sign: Sign
-    #: The name of the class, the attribute, the function or the parameter.
+    #: The name of the attribute, the function or the parameter.
     name: str
-    #: What the Session is called there.
-    session: str
+    #: What the argument is called there.
+    given: str
 
 
 class ArgumentUse:
     """Goes through a function, and those of the same file to which it hands its argument."""
 
-    def __init__(self, module: ast.Module) -> None:
+    def __init__(self, module: ast.Module, argument: Argument) -> None:
+        self._argument = argument
+        self._names = NAMES[argument]
+        if argument is Argument.SESSION and _imports(module, "sqlmodel"):
+            self._names |= {"exec"}
         self.evidence: list[Evidence] = []
         #: Whether an attribute of the argument is used.
         self.has_attribute = False
@@ -57,7 +68,7 @@ class ArgumentUse:
         return Constants.of(self._module)
 
     def follow(self, function: Function, parameter: str) -> None:
-        """Go through a function that gets the Session as this parameter."""
+        """Go through a function that gets the argument as this parameter."""
         if (function.name, parameter) in self._followed:
             return
         self._followed.add((function.name, parameter))
@@ -73,13 +84,12 @@ class ArgumentUse:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in names:
                 self.has_attribute = True
-                if attribute not in SESSION_NAMES and not attribute.startswith("_"):
-                    kind = ATTRIBUTES.get(attribute, "unknown")
-                    self._add(node, kind, "attribute", attribute, name)
+                if attribute not in self._names and not attribute.startswith("_"):
+                    self._add(node, owner_of(attribute), "attribute", attribute, name)
             case ast.Call():
                 self._look_at_method(node, names)
                 self._look_at_arguments(node, names)
-            case ast.With(items=items):
+            case ast.With(items=items) if self._argument is Argument.SESSION:
                 for item in items:
                     self._look_at_begin(item, node, names)
 
@@ -87,11 +97,13 @@ class ArgumentUse:
         match call.func:
             case ast.Attribute(value=ast.Name(id=name), attr="execution_options") if name in names:
                 # A Session has an attribute of that name, which cannot be called.
-                self._add(call, "connection", "attribute", "execution_options()", name)
+                if self._argument is Argument.SESSION:
+                    kind = Argument.CONNECTION
+                    self._add(call, kind, "attribute", "execution_options()", name)
             case ast.Attribute(value=ast.Name(id=name), attr=method) if name in names:
-                sends = method in EXECUTES & SESSION_NAMES
+                sends = self._argument in _TAKE_NO_STRING and method in _TAKING_TEXT & self._names
                 if sends and call.args and self._constants.is_string(call.args[0]):
-                    self._add(call, "unknown", "string", method, name)
+                    self._add(call, None, "string", method, name)
 
     def _look_at_arguments(self, call: ast.Call, names: frozenset[str]) -> None:
         places = [*enumerate(call.args), *((each.arg, each.value) for each in call.keywords)]
@@ -113,7 +125,9 @@ class ArgumentUse:
         expects = next((kind for function, kind in FUNCTIONS if function.fullmatch(called)), None)
         for place, name in given.items():
             if place in BIND_KEYWORDS or (expects and place == 0):
-                self._add(call, expects or "connection", "passed", called, name)
+                wanted = expects or Argument.CONNECTION
+                if wanted is not self._argument and not {wanted, self._argument} <= BINDS:
+                    self._add(call, wanted, "passed", called, name)
 
     def _look_at_begin(self, item: ast.withitem, block: ast.With, names: frozenset[str]) -> None:
         """Look at `with x.begin() as y`: an Engine gives a Connection, a Session gives nothing."""
@@ -124,10 +138,22 @@ class ArgumentUse:
             ) if name in names:
                 inside = [node for part in block.body for node in ast.walk(part)]
                 if any(_sends_by(node, given) for node in inside):
-                    self._add(item.context_expr, "engine", "begin", given, name)
+                    self._add(item.context_expr, Argument.ENGINE, "begin", given, name)
 
-    def _add(self, node: ast.expr, kind: Kind, sign: Sign, name: str, session: str) -> None:
-        self.evidence.append(Evidence(node.lineno, kind, sign, name, session))
+    def _add(
+        self, node: ast.expr, kind: Argument | None, sign: Sign, name: str, given: str
+    ) -> None:
+        self.evidence.append(Evidence(node.lineno, kind, sign, name, given))
+
+
+def _imports(module: ast.Module, name: str) -> bool:
+    for node in ast.walk(module):
+        match node:
+            case ast.ImportFrom(module=str(found)) if found.split(".")[0] == name:
+                return True
+            case ast.Import(names=names) if any(a.name.split(".")[0] == name for a in names):
+                return True
+    return False
 
 
 def _nodes(node: ast.AST, parameter: str) -> Iterator[ast.AST]:

@@ -102,8 +102,8 @@ def run_check(
     """
     _refuse_unknown(ignore)
     folder = shown(settings.folder)
-    files, others, no_files = listed(settings.folder)
-    files = tuple(PlainFile(folder, file.stem) for file in files)
+    files, others, no_files = listed(settings.folder, settings.conventions)
+    files = tuple(PlainFile(folder, file.stem, settings.conventions) for file in files)
     checked = {file: _check_file(file, settings.transaction) for file in files}
     checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
     problems = [each for found, _ in checked.values() for each in found.problems]
@@ -115,7 +115,7 @@ def run_check(
         merged = {f.path for f in files if git.fork.get(f.stem) == checksums[f.stem]}
         # A merged file may have been applied, and nobody should change it any more.
         problems = [p for p in problems if not (p.path in merged and RULES[p.id].style)]
-        problems += base_problems(folder, checksums, git)
+        problems += base_problems(folder, checksums, git, settings.conventions)
     not_asked = None
     if request is not None:
         from bridge.checks.database import database_problems  # it needs SQLAlchemy
@@ -151,7 +151,8 @@ def _check_file(file: PlainFile, mode: Mode) -> tuple[CheckedSource, str]:
         source = file.source()
     except PlainFileError as error:
         return CheckedSource((problem_of_error("unreadable-file", file.path, error),)), ""
-    return check_source(file.path, source, mode=mode), text_checksum(source)
+    checked = check_source(file.path, source, mode=mode, conventions=file.conventions)
+    return checked, text_checksum(source)
 
 
 def _ignored_by_helpers(problems: Iterable[Problem]) -> dict[str, Ignored]:

@@ -24,7 +24,9 @@ from bridge.checks.syntax import (
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 #: What gives another way to the same database; the result of any other call is only data.
-_HANDLES: Final = frozenset({"connection", "get_bind", "bind", "inspect"})
+_HANDLES: Final = frozenset({"connection", "get_bind", "bind", "inspect", "connect", "cursor"})
+#: What does so in a `with`.
+_HANDLES_WITHIN: Final = _HANDLES | {"begin"}
 #: Methods of the Session that send nothing.
 _SILENT: Final = frozenset({"close", "expire_all", "expunge_all", "get_bind", "in_transaction"})
 #: Calls of one file that are followed; beyond that, a function is work nobody knows.
@@ -49,12 +51,12 @@ class DatabaseCall:
     sql: str | None
 
 
-def database_calls(module: ast.Module) -> list[DatabaseCall]:
+def database_calls(module: ast.Module, name: str = "upgrade") -> list[DatabaseCall]:
     """List what `upgrade` does, in the order of the file; empty if there is no such function.
 
     Raises RecursionError for a file that is nested too deeply.
     """
-    upgrade = top_level_function("upgrade", module)
+    upgrade = top_level_function(name, module)
     if upgrade is None:
         return []
     walk = _BackwardWalk(module)
@@ -209,6 +211,11 @@ def _handles_in(function: Function, sessions: frozenset[str]) -> frozenset[str]:
                 value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=attribute))
                 | ast.Attribute(value=ast.Name(id=owner), attr=attribute),
             ) if owner in handles and attribute in _HANDLES:
+                handles |= {name}
+            case ast.withitem(
+                context_expr=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=attribute)),
+                optional_vars=ast.Name(id=name),
+            ) if owner in handles and attribute in _HANDLES_WITHIN:
                 handles |= {name}
             case ast.Assign(
                 targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="inspect"))

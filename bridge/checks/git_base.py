@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import UsageError
 from bridge.files.plain_file import text_checksum
+from bridge.files.stems import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ _TIMEOUT: Final = 60
 _OF_A_HOOK: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 )
-_MIGRATION: Final = re.compile(r"([0-9][^/]*)\.py")
+_MODULE: Final = re.compile(r"([0-9vV][^/]*)\.py")
 _LINK: Final = "120000"
 
 
@@ -108,11 +109,11 @@ def _blobs(folder: str, commit: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in os.fsdecode(_git(folder, "ls-tree", "-z", commit)).split("\0"):
         about, _, name = entry.partition("\t")
-        match = _MIGRATION.fullmatch(name)
+        match = _MODULE.fullmatch(name)
         mode, kind, blob = [*about.split(), "", "", ""][:3]
         if match and kind == "blob" and mode != _LINK:
             found[match[1]] = blob
-    return found
+    return {stem: found[stem] for stem in numbered(found)}
 
 
 def _checksums(folder: str, blobs: Sequence[str]) -> dict[str, str]:

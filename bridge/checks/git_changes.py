@@ -9,37 +9,46 @@ from typing import TYPE_CHECKING
 
 from bridge.checks.rules import Problem, problem
 from bridge.errors import FilesError
-from bridge.files.numbering import next_number
+from bridge.files.conventions import OURS, Conventions
+from bridge.files.numbering import next_name
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import behind_number, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.checks.git_base import GitBase
 
+    #: Returns what sorts a stem into its place.
+    Place = Callable[[str], tuple[int, str]]
 
-def base_problems(folder: str, now: Mapping[str, str], base: GitBase) -> list[Problem]:
+
+def base_problems(
+    folder: str, now: Mapping[str, str], base: GitBase, conventions: Conventions = OURS
+) -> list[Problem]:
     """Find what was changed, renamed or deleted, and new files that sort before the branch's.
 
     `now` has the checksum of each migration by its stem.
     """
+    place = conventions.order.place
     new = {s: text for s, text in now.items() if s not in base.fork and s not in base.tip}
     gone = [s for s in base.fork if s not in now and s in base.tip]
     renamed = {old: name for old in gone for name, text in new.items() if text == base.fork[old]}
-    deleted = [s for s in gone if s not in renamed and not _is_squashed(s, now, base)]
-    added = sorted(stem for stem in new if stem not in renamed.values())
+    deleted = [s for s in gone if s not in renamed and not _is_squashed(s, now, base, place)]
+    added = sorted((stem for stem in new if stem not in renamed.values()), key=place)
     return [
         *_changed(folder, now, base),
         *(_renamed(folder, old, name, base) for old, name in renamed.items()),
         *(_deleted(folder, stem, base) for stem in deleted),
-        *_sorted_before(folder, added, now, base),
+        *_sorted_before(folder, added, now, base, conventions),
     ]
 
 
-def _is_squashed(stem: str, now: Mapping[str, str], base: GitBase) -> bool:
+def _is_squashed(stem: str, now: Mapping[str, str], base: GitBase, place: Place) -> bool:
     """Return whether it went with all that came before it, and something is left."""
-    return any(each > stem for each in now) and not any(
-        each < stem for each in base.fork if each in now
+    own = place(stem)
+    return any(place(each) > own for each in now) and not any(
+        place(each) < own for each in base.fork if each in now
     )
 
 
@@ -79,18 +88,23 @@ def _deleted(folder: str, stem: str, base: GitBase) -> Problem:
 
 
 def _sorted_before(
-    folder: str, added: Sequence[str], now: Mapping[str, str], base: GitBase
+    folder: str,
+    added: Sequence[str],
+    now: Mapping[str, str],
+    base: GitBase,
+    conventions: Conventions,
 ) -> Iterator[Problem]:
     theirs = {*base.tip, *(stem for stem in base.fork if stem in now)}
-    last = max(theirs, default="")
-    known = [PlainFile(folder, stem) for stem in {*theirs, *now} if stem[:1].isdigit()]
+    place = conventions.order.place
+    last = max(theirs, key=place, default="")
+    known = [PlainFile(folder, stem, conventions) for stem in numbered({*theirs, *now})]
     for stem in added:
-        if stem > last:
+        if place(stem) > place(last):
             continue
         advice = f"Rename it so that it sorts after {last}.py."
         try:
-            slug = stem.lstrip("0123456789").strip("_")
-            free = PlainFile(folder, "_".join(filter(None, (next_number(known), slug))))
+            slug = behind_number(stem).strip("_")
+            free = PlainFile(folder, next_name(known, slug), conventions)
         except FilesError:
             pass
         else:

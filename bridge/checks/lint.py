@@ -98,7 +98,7 @@ def run_lint(
     exclude = tuple(dict.fromkeys((*settings.lint_exclude, *ignore)))
     squawk = Squawk(program=find_squawk(), folder=str(root), exclude=exclude)
     squawk.check_rules()
-    wanted = _wanted(scan(settings.folder).files, names, base)
+    wanted = _wanted(scan(settings.folder, settings.conventions).files, names, base)
     catcher = Catcher(request.reporter, settings.folder, [f.stem for f in wanted])
     if request.database is not None:
         captured = _rehearse(request, catcher, wanted, named=bool(names))

@@ -12,6 +12,7 @@ from bridge.checks.rules import Problem, problem, problem_in_words
 from bridge.files.name_faults import name_faults
 from bridge.files.numbering import order_disagreements
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import behind_number
 from bridge.files.unnumbered import look_at
 
 if TYPE_CHECKING:
@@ -51,15 +52,17 @@ def name_problems(
 
 def _order_problems(folder: str, files: Sequence[PlainFile]) -> Iterator[Problem]:
     for first, second in order_disagreements(files):
-        slug = first.lstrip("0123456789").strip("_") or "next"
+        slug = behind_number(first).strip("_") or "next"
         yield problem(
             "number-order",
             PlainFile(folder, first).path,
             None,
             f"{first}.py runs before {second}.py, although its number is greater: migrations run "
             "in alphabetical order.",
-            "Rename the one that has not been applied anywhere: give its number as many digits as "
-            f"the others have, or call it {second}_then_{slug}.py (two files may share a number).",
+            "Put `order = number` into alembic.ini if they are meant to run in the order of their "
+            "numbers. Or rename the one that has not been applied anywhere: give its number as "
+            f"many digits as the others have, or call it {second}_then_{slug}.py (two files may "
+            "share a number).",
         )
 
 

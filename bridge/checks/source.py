@@ -13,6 +13,7 @@ from bridge.checks.rules import Problem, problem, problem_of_error
 from bridge.checks.transactions import transaction_problems
 from bridge.errors import PlainFileError
 from bridge.files.bindings import UNREADABLE, Binding, bindings_of, last_assigned, parse, too_deep
+from bridge.files.conventions import OURS, Conventions
 from bridge.files.functions import function_fault, unwritten
 from bridge.files.header import breaking_of, refuse_misspellings, transaction_of
 from bridge.files.mode import Mode
@@ -39,14 +40,16 @@ class _Parsed:
     source: str
     module: ast.Module
     bindings: tuple[Binding, ...]
+    conventions: Conventions
 
-    def fault(self, name: str) -> PlainFileError | None:
-        """Return why the function of this name cannot be called."""
-        return function_fault(self.path, name, self.bindings, self.source)
+    def fault(self, direction: str) -> PlainFileError | None:
+        """Return why the function for this direction cannot be called."""
+        about = self.bindings, self.source, self.conventions
+        return function_fault(self.path, direction, *about)
 
-    def unwritten(self, name: str) -> PlainFileError | None:
-        """Return why the function of this name is not written yet."""
-        return unwritten(self.path, name, self.bindings, self.source)
+    def unwritten(self, direction: str) -> PlainFileError | None:
+        """Return why the function for this direction is not written yet."""
+        return unwritten(self.path, direction, self.bindings, self.source, self.conventions)
 
     def error_of(self, read: Callable[[str, Sequence[Binding]], object]) -> PlainFileError | None:
         """Return why this cannot be read from the header."""
@@ -57,7 +60,9 @@ class _Parsed:
         return None
 
 
-def check_source(path: str, source: str, *, mode: Mode = Mode.DEFAULT) -> CheckedSource:
+def check_source(
+    path: str, source: str, *, mode: Mode = Mode.DEFAULT, conventions: Conventions = OURS
+) -> CheckedSource:
     """Find what is wrong in the text of the migration at `path`.
 
     `mode` is the folder's setting, for a file that does not say how it runs.
@@ -65,7 +70,7 @@ def check_source(path: str, source: str, *, mode: Mode = Mode.DEFAULT) -> Checke
     try:
         try:
             module = parse(path, source)
-            file = _Parsed(path, source, module, bindings_of(module))
+            file = _Parsed(path, source, module, bindings_of(module), conventions)
             problems = (
                 *_header_problems(file),
                 *_argument_problems(file),
@@ -82,7 +87,9 @@ def check_source(path: str, source: str, *, mode: Mode = Mode.DEFAULT) -> Checke
 
 def _header_problems(file: _Parsed) -> Iterator[Problem]:
     path = file.path
-    misspelled = file.error_of(refuse_misspellings)
+    misspelled = file.error_of(
+        lambda path, bindings: refuse_misspellings(path, bindings, file.conventions)
+    )
     if misspelled is not None:
         yield problem_of_error("misspelled-name", path, misspelled)
     fault = file.fault("upgrade")
@@ -112,15 +119,18 @@ def _description_problems(file: _Parsed) -> Iterator[Problem]:
         message = f"`description` is {value!r}, which tells a reader nothing."
     else:
         return
-    advice = 'Write `description = "Add widgets"` above `upgrade`, with what the migration does.'
+    advice = (
+        f'Write `description = "Add widgets"` above `{file.conventions.upgrade}`, with what the '
+        "migration does."
+    )
     line = binding.line if binding else 1
     yield problem("no-description", file.path, line, message, advice)
 
 
 def _argument_problems(file: _Parsed) -> Iterator[Problem]:
-    for name, each in argument_problems(file.path, file.module):
+    for direction, each in argument_problems(file.path, file.module, file.conventions):
         # A function that cannot be called at all has another problem.
-        if file.fault(name) is None:
+        if file.fault(direction) is None:
             yield each
 
 
@@ -129,6 +139,6 @@ def _transaction_problems(file: _Parsed, mode: Mode) -> Iterator[Problem]:
         mode = transaction_of(file.path, file.bindings) or mode
     except PlainFileError:
         return  # `wrong-setting` says so, and nobody knows how the file would run
-    calls = database_calls(file.module)
+    calls = database_calls(file.module, file.conventions.upgrade)
     autocommit = "AUTOCOMMIT" in file.source
     yield from transaction_problems(file.path, calls, mode, sets_autocommit=autocommit)

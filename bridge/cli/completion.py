@@ -28,7 +28,8 @@ def _stems(ctx: typer.Context) -> list[str]:
 
     # Whatever is wrong here is told by the command itself.
     try:
-        files, _, _ = listed(Settings.load(_config(ctx)).folder)
+        settings = Settings.load(_config(ctx))
+        files, _, _ = listed(settings.folder, settings.conventions)
         return [file.stem for file in files]
     except Exception:  # noqa: BLE001
         return []

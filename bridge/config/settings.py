@@ -18,6 +18,7 @@ from bridge.config.decoded import decoded
 from bridge.config.resources import package_folder
 from bridge.config.sources import Found, Options, absolute, find_config
 from bridge.errors import UsageError
+from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
@@ -49,7 +50,15 @@ class Settings:
     own_environment: bool = False
     #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
     transaction: Mode = Mode.DEFAULT
-    #: What happens to a pending file that sorts before an applied one. Default: "run".
+    #: What a function takes where its annotation does not say it. Default: "session".
+    argument: Argument = Argument.SESSION
+    #: What the two functions of a migration are called. Default: "upgrade" and "downgrade".
+    upgrade_function: str = "upgrade"
+    downgrade_function: str = "downgrade"
+    #: The order of pending files; None for "name", unless that is another one than by number and
+    #: nothing is recorded.
+    order: Order | None = None
+    #: What happens to a pending file that comes before an applied one. Default: "run".
     out_of_order: OutOfOrder = "run"
     #: What happens where a file was changed after it was applied. Default: "warn".
     drift: Drift = "warn"
@@ -99,6 +108,16 @@ class Settings:
     #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
     prepend_sys_path: tuple[str, ...] = ()
 
+    @property
+    def conventions(self) -> Conventions:
+        """What the folder's files have in common."""
+        return Conventions(
+            upgrade=self.upgrade_function,
+            downgrade=self.downgrade_function,
+            argument=self.argument,
+            order=self.order or Order.NAME,
+        )
+
     @classmethod
     def load(
         cls,
@@ -144,6 +163,10 @@ class Settings:
 #: How each setting is read that may come from anywhere; the options have the fields' names.
 _PARSERS: dict[str, Callable[[Found], object]] = {
     "transaction": values.one_of(*Mode),
+    "argument": lambda found: Argument(values.one_of(*Argument)(found)),
+    "upgrade_function": values.function,
+    "downgrade_function": values.function,
+    "order": lambda found: Order(values.one_of(*Order)(found)),
     "out_of_order": values.one_of("run", "refuse"),
     "drift": values.one_of("warn", "refuse"),
     "ledger_table": values.name,
@@ -225,6 +248,11 @@ def _settings(
         sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
+    if settings.upgrade_function == settings.downgrade_function:
+        raise UsageError(
+            f"upgrade_function and downgrade_function are both {settings.upgrade_function!r}; "
+            "they must be two functions."
+        )
     if settings.ledger_table == settings.version_table:
         raise UsageError(
             f"ledger_table and version_table are both {settings.ledger_table!r}; they must be two "

@@ -5,6 +5,7 @@ All functions raise UsageError, which says where the value stands and what it mu
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from typing import TYPE_CHECKING
@@ -115,6 +116,14 @@ def name(found: Found) -> str:
     if "." in text(found):
         raise wrong(found, "it must be a bare name; name a schema with version_table_schema")
     return column(found)
+
+
+def function(found: Found) -> str:
+    """Return the name of a function."""
+    value = text(found)
+    if not value.isidentifier() or keyword.iskeyword(value):
+        raise wrong(found, "it must be the name of a function, such as up")
+    return value
 
 
 def column(found: Found) -> str:

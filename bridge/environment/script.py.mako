@@ -1,6 +1,10 @@
 """
 Migration: ${docstring}
 """
+% if imports:
+
+${imports}
+% endif
 
 description = ${description}
 % if autocommit:
@@ -10,17 +14,11 @@ transaction = "autocommit"
 % endif
 
 
-def upgrade(db):
+def ${upgrade_head}:
     """Apply this migration."""
-    from sqlalchemy import text
-
-    ${upgrades or 'db.execute(text("your SQL"))'}
-    db.commit()
+    ${upgrade_body}
 
 
-def downgrade(db):
-    """Undo what upgrade() did."""
-    from sqlalchemy import text
-
-    ${downgrades or 'db.execute(text("your SQL"))  # or remove downgrade()'}
-    db.commit()
+def ${downgrade_head}:
+    """Undo what ${upgrade_function}() did."""
+    ${downgrade_body}

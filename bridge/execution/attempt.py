@@ -11,8 +11,7 @@ from bridge.errors import Interrupted
 from bridge.reporting import events
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
+    from bridge.execution.argument import Given
     from bridge.execution.work import Work
     from bridge.files.plain_file import PlainFile
     from bridge.reporting.events import Direction
@@ -42,7 +41,7 @@ class Attempt:
     began: float
     #: Whether the connection came in autocommit, and is to be left so.
     autocommit: bool
-    session: Session | None = None
+    given: Given | None = None
     phase: Phase = Phase.EXECUTE
 
     def seconds(self) -> float:

@@ -118,14 +118,20 @@ class Failure(Aftermath):
         return "\n".join(lines)
 
     def _statement(self) -> list[str]:
-        statement = getattr(self.error, "statement", None)
         original = _original(self.error)
         if original is not None and original is self.work.check_failed:
             return ["  at the COMMIT, which checks deferred constraints", *self._hidden()]
-        if not statement or getattr(self.error, "orig", None) is None:
+        statement: object = None
+        parameters: object = None
+        direct = self.work.sent.last_failed
+        if direct is not None and direct[2] is self.error:  # it went to the driver itself
+            statement, parameters, _ = direct
+        elif getattr(self.error, "orig", None) is not None:
+            statement = getattr(self.error, "statement", None)
+            parameters = getattr(self.error, "params", None)
+        if not statement:
             return self._hidden()
         lines = ["  statement:", *(f"    {line}" for line in shown(str(statement)))]
-        parameters = getattr(self.error, "params", None)
         if parameters and self.show_parameters:
             lines.append(f"  parameters: {cut(repr(parameters))}")
         elif parameters:

@@ -15,8 +15,8 @@ from bridge.reporting.events import Direction
 
 
 @contextmanager
-def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
-    """Execute the file and give its function of this name, for as long as the block lasts.
+def loaded(file: PlainFile, direction: str) -> Iterator[Callable[[Any], object]]:
+    """Execute the file and give its function for "upgrade" or "downgrade", for the block.
 
     The module is in `sys.modules` meanwhile, because dataclasses, pickle and the ORM look there.
     It is compiled here rather than imported: no byte code is written (the folder may be
@@ -29,7 +29,7 @@ def loaded(file: PlainFile, name: str) -> Iterator[Callable[[Any], object]]:
     sys.modules[module.__name__] = module
     try:
         exec(file.code(), module.__dict__)  # noqa: S102
-        yield getattr(module, name)
+        yield getattr(module, file.conventions.function(direction))
     finally:
         sys.modules.pop(module.__name__, None)
 

@@ -15,13 +15,13 @@ from bridge.database.connection_state import is_idle
 from bridge.database.driver_errors import first_line
 from bridge.errors import BridgeError, MigrationError
 from bridge.execution import time_limits
+from bridge.execution.argument import open_argument
 from bridge.execution.attempt import Attempt, Phase
 from bridge.execution.failure import Failure, looks_like_success
 from bridge.execution.hints import Hints
 from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes
 from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.refused_record import Tables
-from bridge.execution.session import open_session
 from bridge.execution.session_state import Baseline
 from bridge.execution.watcher import Watcher
 from bridge.execution.work import Work
@@ -185,16 +185,15 @@ class Runner:
             self.lock_waits.begin(attempt, self.baseline, self.pooled)
         if work.mode is Mode.AUTOCOMMIT:
             work.real.autocommit = True
-        attempt.session = session = open_session(work, autoflush=self.autoflush)
-        with (
-            self.watcher.watching(work),
-            loaded(attempt.file, attempt.direction.value) as function,
-        ):
-            refuse_unfinished(function(session), attempt.direction)
+        file, direction = attempt.file, attempt.direction.value
+        with self.watcher.watching(work), loaded(file, direction) as function:
+            given = open_argument(work, *file.takes(direction), autoflush=self.autoflush)
+            attempt.given = given
+            refuse_unfinished(function(given.value), attempt.direction)
             attempt.phase = Phase.SETTLE
             # The caller of a file commits after it returns, as the old runner did.
             work.ended = True
-            session.commit()
+            given.commit()
             work.hold_commit()  # what comes until it is recorded may take its time
 
     def _settle(self, attempt: Attempt) -> None:
@@ -317,9 +316,9 @@ class Runner:
         self._attempt = None
         attempt.work.keep_commit()
         attempt.work.sent.own_locks.close()
-        if attempt.session is not None:
+        if attempt.given is not None:
             with suppress(Exception):  # of a connection that is gone
-                attempt.session.close()
+                attempt.given.close()
 
 
 def _swallowed(statement: str, error: BaseException) -> str:

@@ -34,6 +34,9 @@ class Sent:
         self.last: str | None = None
         #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
         self.swallowed: dict[tuple[str, str], BaseException] = {}
+        #: The last one that failed, with its parameters and its error, unless it may have been
+        #: composed of values.
+        self.last_failed: tuple[str, object, BaseException] | None = None
         #: The error after which PostgreSQL refused everything until a rollback.
         self.aborted_by: BaseException | None = None
         #: Finds a statement that waits for a lock of this very process.

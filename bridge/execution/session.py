@@ -1,12 +1,13 @@
-"""The Session that a migration gets, and the Engine that it gets from that.
+"""SQLAlchemy's own Session, Connection and Engine, on the one connection of a migration.
 
-Both are SQLAlchemy's own, on the one connection of the migration's. As with every Session on an
-Engine, each transaction has a Connection of its own, so that its execution options end with it.
+As with every Session on an Engine, each of its transactions has a Connection of its own, so that
+execution options end with it.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sqlalchemy import Connection, Engine, event
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from bridge.database.driver import Call
     from bridge.execution.work import Work
 
-__all__ = ["FileSession", "open_session"]
+__all__ = ["FileConnection", "FileSession", "OwnEngine", "engines", "session_class"]
 
 
 class Transactions(Protocol):
@@ -96,6 +97,35 @@ class FileSession(Session):
         self._transactions.drop_others()
 
 
+def session_class() -> type[FileSession]:
+    """Return the class of a migration's Session, which has `exec` where SQLModel is used."""
+    sqlmodels = getattr(sys.modules.get("sqlmodel"), "Session", None)
+    return FileSession if sqlmodels is None else type("FileSession", (FileSession, sqlmodels), {})
+
+
+class FileConnection(Connection):
+    """A Connection that a migration gets in place of a Session."""
+
+    def __init__(self, engine: OwnEngine, connection: Any) -> None:
+        self._transactions = engine.work
+        super().__init__(engine, connection)
+
+    def commit(self) -> None:
+        """Commit as every Connection does, and what came by way of ``alembic.op`` as well."""
+        super().commit()
+        self._transactions.settle()
+
+    def rollback(self) -> None:
+        """Roll back as every Connection does, and what came by way of ``alembic.op`` as well."""
+        super().rollback()
+        self._transactions.drop_others()
+
+    def close(self) -> None:
+        """Roll back what was not committed, as every Connection does."""
+        super().close()
+        self._transactions.drop_others()
+
+
 class _FileEngine(Beside):
     """What a file gets as its Engine: all that is done with it is in the migration's transaction.
 
@@ -122,34 +152,53 @@ class _FileEngine(Beside):
         )
 
 
-class _SessionEngine(Beside):
-    """What the Session itself uses; a file can get at it as `db.connection().engine`."""
+class OwnEngine(Beside):
+    """What the Session itself uses, and what a migration gets that takes an Engine.
+
+    Its transactions are the migration's own. One Connection has them; what is lent beside that is
+    a part of its transaction.
+    """
 
     def __init__(self, engine: Engine, pool: Pool, files: Engine, work: Work) -> None:
         super().__init__(engine, pool)
         self._files = files
-        self._work = work
+        self.work = work
         self._lent: Connection | None = None
 
-    def connect(self) -> Connection:
+    def connect(self, cls: type[Connection] = Connection) -> Connection:
         """Return a Connection on the migration's own, for one transaction.
 
-        While the Session has one, it is the file that asks.
+        While there is one, the file asks for another.
         """
         if self._lent is not None and not self._lent.closed:
             return self._files.connect()
-        self._lent = connection = super().connect()
-        outside = self._work.mode is Mode.AUTOCOMMIT
-        if outside and not self._work.real.autocommit:
+        self._lent = connection = cls(self, self.pool.connect())
+        outside = self.work.mode is Mode.AUTOCOMMIT
+        if outside and not self.work.real.autocommit:
             # Another level was for one transaction.
-            self._work.pay()
-            if is_idle(self._work.real):
-                self._work.real.autocommit = True
-        elif self._work.real.autocommit and not outside:
+            self.work.pay()
+            if is_idle(self.work.real):
+                self.work.real.autocommit = True
+        elif self.work.real.autocommit and not outside:
             # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
             # migration from its record.
             connection.execution_options(isolation_level="READ COMMITTED")
         return connection
+
+    def raw_connection(self) -> NoReturn:
+        """Refuse: what the driver would do there has no place beside its transactions."""
+        raise MigrationError(
+            "engine.raw_connection() would be a second connection, outside of this migration's "
+            "transactions. Use engine.connect().connection, which is the migration's own; or "
+            "create_engine(engine.url), if a second one is meant."
+        )
+
+    def dispose(self, _close: bool = True) -> NoReturn:  # noqa: FBT001, FBT002 - SQLAlchemy's
+        """Refuse: there is one connection, which the migration still needs."""
+        raise MigrationError(
+            "This Engine is that of the migration's own connection, which it still needs. Leave "
+            "dispose() out."
+        )
 
 
 class _Nested:
@@ -200,8 +249,11 @@ class _Nested:
         return self._work.send(send_within, statement, parameters)
 
 
-def open_session(work: Work, *, autoflush: bool) -> FileSession:
-    """Return the Session for a migration, on the connection that `work` guards."""
+def engines(work: Work) -> tuple[OwnEngine, Engine]:
+    """Return the Engines on the connection that `work` guards: its own, and what `get_bind` gives.
+
+    What is done with the second is a part of the migration's transaction.
+    """
     engine = work.connection.engine
     options = {**work.connection.get_execution_options()}
     options.pop("isolation_level", None)  # the driver has been told
@@ -215,9 +267,9 @@ def open_session(work: Work, *, autoflush: bool) -> FileSession:
     pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
     # What a cursor of the driver's has left is nobody's, as at each return to a pool.
     event.listen(pool, "reset", lambda *_: work.drop())
-    own = _SessionEngine(engine, pool, files, work)
+    own = OwnEngine(engine, pool, files, work)
     own.update_execution_options(**options)
-    return FileSession(work, own, files, autoflush=autoflush)
+    return own, files
 
 
 def _only(work: Work) -> Callable[[], Any]:

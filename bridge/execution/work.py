@@ -150,6 +150,8 @@ class Work(Transactions):
             self._see(error, self._commit_in(text, last, alone=alone))
             if isinstance(error, DriverError):
                 self.sent.failed(text, parameters, error)
+                if isinstance(statement, str):
+                    self.sent.last_failed = statement, parameters, error
             raise
         finally:
             self.sent.own_locks.ends(self.sent.own_locks.ours)

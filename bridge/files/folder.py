@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bridge.errors import FilesError, FolderMissing
+from bridge.files.conventions import OURS, Conventions, Order
 from bridge.files.plain_file import PlainFile
-from bridge.files.stems import is_looked_at, ordinary_stems
+from bridge.files.stems import is_looked_at, numbered, ordinary_stems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bridge.files.name_faults import NameFault
-
-_DIGITS: Final = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +26,11 @@ class Folder:
     """The migrations of one folder."""
 
     path: str
-    #: In alphabetical order of their stems, by code point, as `sorted` gives it.
+    #: In their order: the alphabetical one of their stems, by code point, or that of their numbers.
     files: tuple[PlainFile, ...]
 
 
-def scan(folder: str, *, beginning: bool = False) -> Folder:
+def scan(folder: str, conventions: Conventions = OURS, *, beginning: bool = False) -> Folder:
     """Find the migrations of `folder`; with `beginning`, to write its first one.
 
     Raises FolderMissing if there is no such folder, FilesError if it cannot be read or holds a
@@ -39,12 +38,12 @@ def scan(folder: str, *, beginning: bool = False) -> Folder:
     """
     stems = ordinary_stems(folder)
     if stems is not None:
-        return Folder(folder, tuple([PlainFile(folder, stem) for stem in stems]))
+        return Folder(folder, _in_order(folder, stems, conventions))
     # Most folders hold nothing to look at.
     from bridge.files.name_faults import name_faults
     from bridge.files.unnumbered import look_at
 
-    files, others, no_files = listed(folder)
+    files, others, no_files = listed(folder, conventions)
     found = look_at(folder, others, files, beginning=beginning)
     faults = [*no_files, *name_faults(folder, files), *found.faults]
     if faults:
@@ -52,7 +51,16 @@ def scan(folder: str, *, beginning: bool = False) -> Folder:
     return Folder(folder, files)
 
 
-def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str], list[NameFault]]:
+def _in_order(folder: str, stems: Iterable[str], conventions: Conventions) -> tuple[PlainFile, ...]:
+    files = [PlainFile(folder, stem, conventions) for stem in stems]
+    if conventions.order is not Order.NAME:  # they come in that order
+        files.sort(key=lambda file: file.place)
+    return tuple(files)
+
+
+def listed(
+    folder: str, conventions: Conventions = OURS
+) -> tuple[tuple[PlainFile, ...], list[str], list[NameFault]]:
     """List the numbered files of `folder` and the stems of its others, unchecked, in order.
 
     And the faults of what is called like a file that is looked at, and is none. Raises
@@ -65,8 +73,10 @@ def listed(folder: str) -> tuple[tuple[PlainFile, ...], list[str], list[NameFaul
             stems.append(stem)
         else:
             faults.append(fault)
-    files = tuple(PlainFile(folder, stem) for stem in stems if stem[0] in _DIGITS)
-    return files, [stem for stem in stems if stem[0] not in _DIGITS], faults
+    migrations = numbered(stems)
+    others = set(stems).difference(migrations)
+    files = _in_order(folder, migrations, conventions)
+    return files, [stem for stem in stems if stem in others], faults
 
 
 def _entries(folder: str) -> Iterator[tuple[str, bool]]:

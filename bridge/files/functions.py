@@ -11,6 +11,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import PlainFileError
+from bridge.files.conventions import OURS, Argument, Conventions
 from bridge.files.shapes import in_place_of, other_function
 
 if TYPE_CHECKING:
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 
     from bridge.files.bindings import Binding
 
-#: What stands in `text("…")` in both functions of bridge's own template.
+#: What stands in `text("…")`, or in a cursor's `execute("…")`, in bridge's own template.
 PLACEHOLDER: Final = "your SQL"
+
+#: What a function is called with, in words, and what its parameter is called in an example.
+CALLED_WITH: Final = {
+    Argument.SESSION: ("the Session", "db"),
+    Argument.CONNECTION: ("the Connection", "conn"),
+    Argument.ENGINE: ("the Engine", "engine"),
+    Argument.DBAPI: ("the driver's connection", "conn"),
+    Argument.CURSOR: ("the cursor", "cur"),
+}
 
 #: Nodes whose insides are a scope of their own, where a `yield` belongs to somebody else.
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -27,52 +37,78 @@ _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDe
 
 def defines(name: str, bindings: Sequence[Binding]) -> bool:
     """Return whether the file has something of this name that could be called."""
-    return any(binding.may_be_called for binding in _live(name, bindings))
+    return any(binding.may_be_called for binding in live(name, bindings))
 
 
 def function_fault(
-    path: str, name: str, bindings: Sequence[Binding], source: str
+    path: str,
+    direction: str,
+    bindings: Sequence[Binding],
+    source: str,
+    conventions: Conventions = OURS,
 ) -> PlainFileError | None:
-    """Find why `name` could not be called with a Session, or None."""
-    live = _live(name, bindings)
-    if live:
-        complaints = [_complaint(b, source) for b in live]
+    """Find why the function for this direction could not be called, or None."""
+    name = conventions.function(direction)
+    found = live(name, bindings)
+    if found:
+        complaints = [_complaint(b, source, direction, conventions.argument) for b in found]
         if all(complaints):
-            return PlainFileError(path, live[-1].line, str(complaints[-1]))
+            return PlainFileError(path, found[-1].line, str(complaints[-1]))
     # A star import may bring it; only the run can tell.
-    elif name == "upgrade" and not any(b.name == "*" for b in bindings):
-        return PlainFileError(path, None, _no_upgrade(other_function(bindings)))
+    elif direction == "upgrade" and not any(b.name == "*" for b in bindings):
+        return PlainFileError(path, None, _no_upgrade(other_function(bindings, name), conventions))
     return None
 
 
-def _no_upgrade(other: Binding | None) -> str:
+def _no_upgrade(other: Binding | None, conventions: Conventions) -> str:
     """Say that there is no `upgrade`; `other` is what another runner would call."""
+    name = conventions.upgrade
     if other is None:
         return (
-            "this migration defines no `upgrade`. Add `def upgrade(db):` to it, or, if it is not "
-            "a migration, begin its name with `_`."
+            f"this migration defines no `{name}`. Add `def {_head(name, conventions.argument)}:` "
+            "to it, or, if it is not a migration, begin its name with `_`."
         )
-    written = str(in_place_of(other))
+    written = str(in_place_of(other, _head(name, conventions.argument), name))
+    setting = ""
+    if not isinstance(other.node, ast.AsyncFunctionDef):
+        setting = (
+            f"If all files of this folder call it so, put `upgrade_function = {other.name}` into "
+            "alembic.ini; eai migrate init finds that out. Else "
+        )
+    written = written if setting else f"{written[0].upper()}{written[1:]}"
     return (
-        f"this migration defines no `upgrade`, but `{other.name}` in line {other.line}. "
-        f"{written[0].upper()}{written[1:]} (or, if it is not a migration, begin its name with "
-        "`_`)."
+        f"this migration defines no `{name}`, but `{other.name}` in line {other.line}. "
+        f"{setting}{written} (or, if it is not a migration, begin its name with `_`)."
     )
 
 
+def head_of(direction: str, conventions: Conventions = OURS) -> str:
+    """Return how the function for this direction is defined, as an example."""
+    return _head(conventions.function(direction), conventions.argument)
+
+
+def _head(name: str, argument: Argument) -> str:
+    return f"{name}({CALLED_WITH[argument][1]})"
+
+
 def unwritten(
-    path: str, name: str, bindings: Sequence[Binding], source: str
+    path: str,
+    direction: str,
+    bindings: Sequence[Binding],
+    source: str,
+    conventions: Conventions = OURS,
 ) -> PlainFileError | None:
-    """Find why `name` is not to run yet, or None: nobody has written what it does."""
+    """Find why the function is not to run yet, or None: nobody has written what it does."""
+    name = conventions.function(direction)
     if PLACEHOLDER not in source:  # to look through all bodies takes as long as to parse them
         return None
-    line = _placeholder_in(binding.node for binding in _live(name, bindings))
+    line = _placeholder_in(binding.node for binding in live(name, bindings))
     if line is None:
         return None
     instead = (
         "Write the SQL of this migration in its place, or `pass` if there is nothing to do."
-        if name == "upgrade"
-        else "Write the SQL that undoes this migration in its place, or remove `downgrade`."
+        if direction == "upgrade"
+        else f"Write the SQL that undoes this migration in its place, or remove `{name}`."
     )
     return PlainFileError(
         path,
@@ -82,29 +118,30 @@ def unwritten(
     )
 
 
-def _live(name: str, bindings: Sequence[Binding]) -> list[Binding]:
+def live(name: str, bindings: Sequence[Binding]) -> list[Binding]:
     """Find the bindings of `name` that may be in force when the module has run."""
     found = [b for b in bindings if b.name == name]
     certain = [i for i, b in enumerate(found) if not b.conditional]
     return found[certain[-1] if certain else 0 :]
 
 
-def _complaint(binding: Binding, source: str) -> str | None:
-    """Find why `binding` cannot be called with a Session, or None."""
+def _complaint(binding: Binding, source: str, direction: str, argument: Argument) -> str | None:
+    """Find why `binding` cannot be called with its one argument, or None."""
     name, node = binding.name, binding.node
+    head = _head(name, argument)
     if not binding.may_be_called:
-        if name == "downgrade" and isinstance(node, ast.Constant) and node.value is None:
+        if direction == "downgrade" and isinstance(node, ast.Constant) and node.value is None:
             return None
-        return f"`{name}` is a constant, not a function. Write `def {name}(db):`."
+        return f"`{name}` is a constant, not a function. Write `def {head}:`."
     if isinstance(node, ast.Lambda):
-        return _argument_complaint(name, node.args)
+        return _argument_complaint(name, node.args, argument)
     # What a decorator makes of a function is known only when it runs.
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
         return None
     if isinstance(node, ast.AsyncFunctionDef):
         return (
-            f"`{name}` is `async def`: calling it would run nothing. Write `def {name}(db):` and "
-            "use the Session it gets without `await`."
+            f"`{name}` is `async def`: calling it would run nothing. Write `def {head}:` and "
+            f"use {CALLED_WITH[argument][0]} it gets without `await`."
         )
     # To look through the whole body takes as long as to parse it.
     if "yield" in source and _yields(node.body):
@@ -112,18 +149,18 @@ def _complaint(binding: Binding, source: str) -> str | None:
             f"`{name}` contains `yield`: calling it would run nothing. Take the `yield` out, so "
             "that it is an ordinary function."
         )
-    return _argument_complaint(name, node.args)
+    return _argument_complaint(name, node.args, argument)
 
 
-def _argument_complaint(name: str, arguments: ast.arguments) -> str | None:
+def _argument_complaint(name: str, arguments: ast.arguments, argument: Argument) -> str | None:
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
     takes_one = (positional or arguments.vararg) and required <= 1
     if takes_one and None not in arguments.kw_defaults:
         return None
     return (
-        f"`{name}` is called with one argument, the Session, but is defined as "
-        f"`{name}({ast.unparse(arguments)})`. Write `def {name}(db):`."
+        f"`{name}` is called with one argument, {CALLED_WITH[argument][0]}, but is defined as "
+        f"`{name}({ast.unparse(arguments)})`. Write `def {_head(name, argument)}:`."
     )
 
 
@@ -151,7 +188,7 @@ def _placeholder_in(functions: Iterable[ast.AST | None]) -> int | None:
 def _placeholder_line(node: ast.AST) -> int | None:
     match node:
         case ast.Call(
-            func=ast.Name(id="text") | ast.Attribute(attr="text"),
+            func=ast.Name(id="text") | ast.Attribute(attr="text" | "execute"),
             args=[ast.Constant(value=str(text))],
             lineno=line,
         ) if text.strip() == PLACEHOLDER:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import PlainFileError
+from bridge.files.argument import Annotated, annotated
 from bridge.files.bindings import (
     UNREADABLE,
     Binding,
@@ -22,15 +23,19 @@ from bridge.files.bindings import (
     parse,
     too_deep,
 )
-from bridge.files.functions import defines, function_fault, unwritten
+from bridge.files.conventions import OURS, Conventions
+from bridge.files.functions import defines, function_fault, live, unwritten
 from bridge.files.mode import Mode
+from bridge.files.stems import behind_number
 from bridge.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The names a plain file may give a meaning to.
-OUR_NAMES: Final = ("upgrade", "downgrade", "description", "transaction", "breaking")
+#: The names that a plain file may give a meaning to, beside its two functions.
+_SETTINGS: Final = ("description", "transaction", "breaking")
+#: Shorter names are near to many others.
+_SHORTEST: Final = 5
 
 _MIGRATION_PREFIX: Final = re.compile(r"(?i:migration\s*:\s*)")
 #: PostgreSQL's TEXT can hold neither a null character nor half of a surrogate pair.
@@ -57,6 +62,9 @@ class Header:
     #: Why its `upgrade` is not to run yet: it is as a new file is written. Such a file is listed
     #: like any other.
     unwritten: PlainFileError | None = field(default=None, compare=False)
+    #: What the annotations of the two functions say that they take.
+    upgrade_takes: Annotated | None = None
+    downgrade_takes: Annotated | None = None
 
     @property
     def longdoc(self) -> str:
@@ -64,7 +72,7 @@ class Header:
         return self.docstring or self.description
 
 
-def read_header(path: str, stem: str, source: str) -> Header:
+def read_header(path: str, stem: str, source: str, conventions: Conventions = OURS) -> Header:
     """Read the header out of `source`, the text of the file at `path`.
 
     Raises PlainFileError for anything that would keep the migration from running as it was meant.
@@ -72,20 +80,27 @@ def read_header(path: str, stem: str, source: str) -> Header:
     try:
         module = parse(path, source)
         bindings = bindings_of(module)
-        refuse_misspellings(path, bindings)
-        fault = function_fault(path, "upgrade", bindings, source)
+        refuse_misspellings(path, bindings, conventions)
+        about = (bindings, source, conventions)
+        fault = function_fault(path, "upgrade", *about)
         if fault is not None:
             raise fault
         docstring = _docstring(module)
-        never_undone = unwritten(path, "downgrade", bindings, source)
+        never_undone = unwritten(path, "downgrade", *about)
+        upgrade, downgrade = (
+            annotated(live(name, bindings)[-1].node, module) if live(name, bindings) else None
+            for name in (conventions.upgrade, conventions.downgrade)
+        )
         return Header(
             docstring=docstring,
             description=_description(bindings, docstring, stem),
             transaction=transaction_of(path, bindings),
-            has_downgrade=defines("downgrade", bindings) and never_undone is None,
+            has_downgrade=defines(conventions.downgrade, bindings) and never_undone is None,
             breaking=breaking_of(path, bindings),
-            downgrade_fault=never_undone or function_fault(path, "downgrade", bindings, source),
-            unwritten=unwritten(path, "upgrade", bindings, source),
+            downgrade_fault=never_undone or function_fault(path, "downgrade", *about),
+            unwritten=unwritten(path, "upgrade", *about),
+            upgrade_takes=upgrade,
+            downgrade_takes=downgrade,
         )
     except (RecursionError, MemoryError):
         too_deep(path)
@@ -120,7 +135,7 @@ def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) 
     binding = last_assigned("description", bindings)
     written = binding.literal() if binding else None
     if not isinstance(written, str) or not written.strip():
-        slug = stem.lstrip("0123456789").replace("_", " ").strip() or stem
+        slug = behind_number(stem).replace("_", " ").strip() or stem
         written = _first_line(docstring or "") or slug
     return _storable(written)
 
@@ -181,11 +196,14 @@ def _setting(path: str, binding: Binding, choices: str) -> object:
     return value
 
 
-def refuse_misspellings(path: str, bindings: Sequence[Binding]) -> None:
+def refuse_misspellings(
+    path: str, bindings: Sequence[Binding], conventions: Conventions = OURS
+) -> None:
     """Refuse a name that is nearly one of ours, where ours is missing and the value would fit."""
     taken = {b.name for b in bindings}
+    functions = conventions.upgrade, conventions.downgrade
     for binding in bindings:
-        meant = meant_for(binding.name)
+        meant = meant_for(binding.name, functions)
         if meant is None or meant in taken or not _would_fit(meant, binding):
             continue
         raise PlainFileError(
@@ -198,14 +216,15 @@ def refuse_misspellings(path: str, bindings: Sequence[Binding]) -> None:
 
 
 @lru_cache(maxsize=1024)  # the files of a folder have most names in common
-def meant_for(name: str) -> str | None:
-    """Find the one of OUR_NAMES that `name` is a misspelling of, or None.
+def meant_for(name: str, functions: tuple[str, ...] = (OURS.upgrade, OURS.downgrade)) -> str | None:
+    """Find the one of our names that `name` is a misspelling of, or None.
 
     A name with one of ours inside (`upgrade_users`, `descriptions`) is a name of its own.
     """
-    if any(ours in name for ours in OUR_NAMES):
+    names = [ours for ours in (*functions, *_SETTINGS) if len(ours) >= _SHORTEST]
+    if any(ours in name for ours in names) or name in functions:
         return None
-    return nearest(name, OUR_NAMES)
+    return nearest(name, names)
 
 
 def _would_fit(name: str, binding: Binding) -> bool:
@@ -214,7 +233,7 @@ def _would_fit(name: str, binding: Binding) -> bool:
     A model called `Transaction` or an imported `translation` must not stop a folder that has
     been in use for years.
     """
-    if name in ("upgrade", "downgrade"):
+    if name not in _SETTINGS:
         return binding.kind == "function" or (binding.kind == "assigned" and binding.may_be_called)
     wanted = bool if name == "breaking" else str
     return binding.kind == "assigned" and isinstance(binding.literal(), wanted)

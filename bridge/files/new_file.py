@@ -11,6 +11,9 @@ from mako.exceptions import MakoException  # type: ignore[import-untyped]
 from mako.template import Template  # type: ignore[import-untyped]
 
 from bridge.errors import FilesError, PlainFileError, UsageError
+from bridge.files.conventions import OURS as CONVENTIONS
+from bridge.files.conventions import Argument, Conventions
+from bridge.files.functions import CALLED_WITH, PLACEHOLDER
 from bridge.files.header import read_header
 
 if TYPE_CHECKING:
@@ -20,6 +23,22 @@ if TYPE_CHECKING:
 
 #: The template of a project that names none of its own.
 OURS: Final = Path(__file__).parent.parent / "environment" / "script.py.mako"
+
+#: The body of a function by what it takes, and its placeholder.
+_BODIES: Final = {
+    Argument.SESSION: "from sqlalchemy import text\n\n{work}\ndb.commit()",
+    Argument.CONNECTION: "from sqlalchemy import text\n\n{work}",
+    Argument.ENGINE: ("from sqlalchemy import text\n\nwith engine.begin() as conn:\n    {work}"),
+    Argument.DBAPI: "with conn.cursor() as cur:\n    {work}",
+    Argument.CURSOR: "{work}",
+}
+_PLACEHOLDERS: Final = {
+    Argument.SESSION: f'db.execute(text("{PLACEHOLDER}"))',
+    Argument.CONNECTION: f'conn.execute(text("{PLACEHOLDER}"))',
+    Argument.ENGINE: f'conn.execute(text("{PLACEHOLDER}"))',
+    Argument.DBAPI: f'cur.execute("{PLACEHOLDER}")',
+    Argument.CURSOR: f'cur.execute("{PLACEHOLDER}")',
+}
 
 #: What stands in a file that was asked for without a message.
 NO_MESSAGE: Final = "Say here what this migration does"
@@ -42,11 +61,17 @@ def template_arguments(
     *,
     stem: str = "",
     previous: str | None = None,
+    conventions: Conventions = CONVENTIONS,
 ) -> dict[str, Any]:
     """Prepare what a template gets: our own names, then those of Alembic's that make sense.
 
     `previous` is the revision before the new one.
     """
+    # What is generated is written for a Session, which in some folders has to be asked for.
+    asks = generated is not None and conventions.argument is not Argument.SESSION
+    head = "db: Session" if asks else CALLED_WITH[conventions.argument][1]
+    argument = Argument.SESSION if asks else conventions.argument
+    bodies = (generated.upgrades, generated.downgrades) if generated else ("", "")
     text = (message or "").strip() or NO_MESSAGE
     return {
         "docstring": _in_docstring(text),
@@ -55,13 +80,26 @@ def template_arguments(
         "upgrades": generated.upgrades if generated else "",
         "downgrades": generated.downgrades if generated else "",
         "autocommit": generated is not None and generated.autocommit,
+        "upgrade_function": conventions.upgrade,
+        "downgrade_function": conventions.downgrade,
+        "upgrade_head": f"{conventions.upgrade}({head})",
+        "downgrade_head": f"{conventions.downgrade}({head})",
+        "upgrade_body": _body(argument, bodies[0]),
+        "downgrade_body": _body(argument, bodies[1], f"  # or remove {conventions.downgrade}()"),
         "stem": stem,
         "message": text,
         "up_revision": stem,
         "down_revision": previous,
         "create_date": datetime.now(tz=UTC),
-        "imports": "",
+        "imports": "from sqlalchemy.orm import Session" if asks else "",
     }
+
+
+def _body(argument: Argument, generated: str, remark: str = "") -> str:
+    """Write the body of a function, behind the indentation of its first line."""
+    work = generated or _PLACEHOLDERS[argument] + remark
+    lines = _BODIES[argument].format(work="\0").splitlines()
+    return "\n".join(f"    {line}" if line else "" for line in lines).lstrip().replace("\0", work)
 
 
 def literal(text: str) -> str:
@@ -95,7 +133,7 @@ def render(template: str | None, file: PlainFile, arguments: Mapping[str, Any]) 
                 strict_undefined=True,
             ).render_unicode(**arguments)
         )
-        read_header(file.path, file.stem, source)
+        read_header(file.path, file.stem, source, file.conventions)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise UsageError(

@@ -11,10 +11,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, UsageError
-from bridge.files.plain_file import PlainFile
+from bridge.files.conventions import Order
+from bridge.files.stems import behind_number, letter_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bridge.files.plain_file import PlainFile
 
 #: Digits of a number in a folder that does not show another width.
 USUAL_WIDTH: Final = 3
@@ -25,17 +28,21 @@ _LONGEST_NEW_STEM: Final = 252
 def next_number(files: Sequence[PlainFile]) -> str:
     """Choose the number after the greatest one, in the folder's width, that sorts after all others.
 
-    Raises FilesError where there is none: `1000_y` sorts before `999_x`.
+    Raises FilesError where there is none: `1000_y` sorts before `999_x`, unless the files are in
+    the order of their numbers.
     """
     if not files:
         return "1".zfill(USUAL_WIDTH)
-    last = max(file.stem for file in files)
-    width = len(PlainFile("", last).number)
+    newest = max(files, key=lambda file: file.place)
+    last, width = newest.stem, len(newest.number)
     greatest = max(int(file.number) for file in files)
+    if newest.conventions.order is Order.NUMBER:
+        return str(greatest + 1).zfill(width)
     # A folder that counts 1, 2, 3 goes on with 4, for 004 would sort before them.
+    letter = letter_of(last)
     for digits in (max(width, USUAL_WIDTH), width):
         number = str(greatest + 1).zfill(digits)
-        if f"{number}_" > last:
+        if f"{letter}{number}_" > last:
             return number
     raise FilesError(
         f"There is no next number: migrations run in alphabetical order, and {greatest + 1} sorts "
@@ -50,11 +57,21 @@ def new_stem(files: Sequence[PlainFile], message: str, number: str | None = None
     Raises UsageError if the number given is not one, is taken, or would give the file a place in
     alphabetical order that is not its place by number.
     """
-    if number is None:
-        number = next_number(files)
-    else:
+    if number is not None:
         _check_number(files, number)
-    return f"{number}_{slugify(message)}"[:_LONGEST_NEW_STEM].rstrip("_")
+    return next_name(files, slugify(message), number)
+
+
+def next_name(files: Sequence[PlainFile], slug: str, number: str | None = None) -> str:
+    """Name the next file as the newest is named, with the next number or this one.
+
+    Raises as `next_number`.
+    """
+    newest = max(files, key=lambda file: file.place, default=None)
+    stem = newest.stem if newest else ""
+    between = "__" if behind_number(stem).startswith("__") else "_"
+    name = f"{letter_of(stem)}{number or next_number(files)}{between}{slug}"
+    return name[:_LONGEST_NEW_STEM].rstrip("_")
 
 
 def _check_number(files: Sequence[PlainFile], number: str) -> None:
@@ -81,9 +98,13 @@ def is_in_place(files: Sequence[PlainFile], number: str) -> bool:
     own = int(number)
     # Two files may share a number.
     return all(
-        own == int(file.number) or (f"{number}_" < file.stem) == (own < int(file.number))
+        own == int(file.number) or (_place(file, number) < file.place) == (own < int(file.number))
         for file in files
     )
+
+
+def _place(beside: PlainFile, number: str) -> tuple[int, str]:
+    return beside.conventions.order.place(f"{letter_of(beside.stem)}{number}_")
 
 
 def slugify(message: str) -> str:
@@ -93,11 +114,11 @@ def slugify(message: str) -> str:
 
 
 def order_disagreements(files: Sequence[PlainFile]) -> list[tuple[str, str]]:
-    """Find neighbours in alphabetical order whose numbers are the other way round.
+    """Find neighbours in the folder's order whose numbers are the other way round.
 
-    An empty list means that the two orders agree on all files.
+    An empty list means that this order and that by number agree on all files.
     """
-    ordered = sorted(files, key=lambda file: file.stem)
+    ordered = sorted(files, key=lambda file: file.place)
     return [
         (file.stem, following.stem)
         for file, following in pairwise(ordered)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import errno
 import os
-import re
 import stat
 import unicodedata
 from contextlib import suppress
@@ -17,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import PlainFileError
-from bridge.files.stems import revision_id
+from bridge.files.conventions import OURS, Argument, Conventions
+from bridge.files.stems import number_of, revision_id
 
 # What reads a text is imported when there is one to read: most starts have none.
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from bridge.files.header import Header
     from bridge.files.shapes import Shape
-
-_NUMBER: Final = re.compile(r"[0-9]*")
 
 #: How a file is opened: what is none, a named pipe say, is not waited for.
 _AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -78,6 +76,8 @@ class PlainFile:
     folder: str
     #: The file's name without `.py`: the identity of the migration.
     stem: str
+    #: What its folder's files have in common.
+    conventions: Conventions = field(default=OURS, repr=False, compare=False)
     _header: Header | None = field(default=None, init=False, repr=False, compare=False)
     #: The text that everything goes by since `hold`.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
@@ -95,8 +95,12 @@ class PlainFile:
     @property
     def number(self) -> str:
         """The digits the name begins with, leading zeros included; empty if there are none."""
-        match = _NUMBER.match(self.stem)
-        return match.group() if match else ""
+        return number_of(self.stem)
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What sorts it among the files of its folder."""
+        return self.conventions.order.place(self.stem)
 
     @property
     def header(self) -> Header:
@@ -113,6 +117,15 @@ class PlainFile:
         Raises as `header`, and where nobody has written yet what the file does.
         """
         return _written(self.header)
+
+    def takes(self, direction: str) -> tuple[Argument, str | None]:
+        """Return what the function for "upgrade" or "downgrade" takes, and the annotation's class.
+
+        Raises as `header`.
+        """
+        header = self.header
+        said = header.upgrade_takes if direction == "upgrade" else header.downgrade_takes
+        return (said.argument, said.name) if said else (self.conventions.argument, None)
 
     @property
     def description(self) -> str:
@@ -148,7 +161,7 @@ class PlainFile:
     def _parse(self, source: str) -> Header:
         from bridge.files.header import read_header
 
-        header = read_header(self.path, self.stem, source)
+        header = read_header(self.path, self.stem, source, self.conventions)
         object.__setattr__(self, "_header", header)
         return header
 

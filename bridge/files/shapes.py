@@ -76,11 +76,11 @@ def shape_of(path: str, source: str) -> Shape:
     )
 
 
-def other_function(bindings: Sequence[Binding]) -> Binding | None:
+def other_function(bindings: Sequence[Binding], upgrade: str = "upgrade") -> Binding | None:
     """Find the function that another runner would call, in a file without `upgrade`."""
-    for name in _OTHER_NAMES:
+    for name in ("upgrade", *_OTHER_NAMES):
         for binding in reversed(bindings):
-            if binding.name == name and isinstance(binding.node, _FUNCTIONS):
+            if binding.name == name != upgrade and isinstance(binding.node, _FUNCTIONS):
                 return binding
     return None
 
@@ -93,16 +93,21 @@ def to_write(shape: Shape) -> str | None:
     return in_place_of(function)
 
 
-def in_place_of(function: Binding) -> str | None:
-    """Say what to write in place of the head of this function; None where it can stay."""
+def in_place_of(
+    function: Binding, instead: str = "upgrade(db)", name: str = "upgrade"
+) -> str | None:
+    """Say what to write in place of the head of this function; None where it can stay.
+
+    `instead` is what a migration of this folder has, `name` how that begins.
+    """
     node = function.node
     if not isinstance(node, _FUNCTIONS):
         return None
     is_async = isinstance(node, ast.AsyncFunctionDef)
-    if function.name == "upgrade" and not is_async:
+    if function.name == name and not is_async:
         return None
     head = f"{'async ' if is_async else ''}def {function.name}({ast.unparse(node.args)}):"
-    return f"write `def upgrade(db):` in place of `{head}`"
+    return f"write `def {instead}:` in place of `{head}`"
 
 
 def is_v_numbered(stem: str) -> bool:

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-#: One or more names of such files with a number, divided by what no name of a file holds.
-_NUMBERED_FILES: Final = re.compile(r"(?:[0-9][a-z0-9_]{0,254}\.py(?:/|\Z))+")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: One or more names of such files with a number, divided by what no name of a file holds. In one
+#: folder the number has no letter before it, or always the same.
+_NUMBERED_FILES: Final = re.compile(
+    "|".join(rf"(?:{letter}[0-9][a-z0-9_]{{0,253}}\.py(?:/|\Z))+" for letter in ("", "v", "V"))
+)
+#: The number at the beginning of a name, with the letter that some teams write before it, and what
+#: is behind it.
+_NUMBERED: Final = re.compile("([vV]?)([0-9]+)(.*)", re.DOTALL)
 
 #: What Alembic cannot have in a revision id, or would read as a part of a relative one.
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_]")
@@ -43,6 +52,33 @@ def ordinary_stems(folder: str) -> list[str] | None:
 def is_looked_at(name: str) -> bool:
     """Return whether a file of this name may be a migration, or was meant to be one."""
     return name.endswith(".py") and name[0] not in "._"
+
+
+def number_of(stem: str) -> str:
+    """Return the digits that a name begins with, behind a `v` or `V`; leading zeros included."""
+    match = _NUMBERED.match(stem)
+    return match[2] if match else ""
+
+
+def letter_of(stem: str) -> str:
+    """Return the `v` or `V` before the number; empty if there is none."""
+    match = _NUMBERED.match(stem)
+    return match[1] if match else ""
+
+
+def behind_number(stem: str) -> str:
+    """Return what stands behind the number; the whole name if there is none."""
+    match = _NUMBERED.match(stem)
+    return match[3] if match else stem
+
+
+def numbered(stems: Iterable[str]) -> list[str]:
+    """Choose those that are migrations by their names, of all stems of a folder.
+
+    Beside numbers without a letter, one with a letter is none: that would part the order.
+    """
+    beginning = [stem for stem in stems if number_of(stem)]
+    return [stem for stem in beginning if not letter_of(stem)] or beginning
 
 
 def revision_id(stem: str) -> str:

@@ -13,6 +13,7 @@ from datetime import date
 from functools import cached_property
 from typing import Final
 
+from bridge.files.conventions import Order
 from bridge.files.plain_file import PlainFile
 from bridge.files.stems import revision_id
 
@@ -81,6 +82,8 @@ class History:
     """Migrations in the order of one database: the applied ones first."""
 
     entries: tuple[Entry, ...]
+    #: The order of the folder's files.
+    order: Order = Order.NAME
 
     @cached_property
     def applied(self) -> tuple[Entry, ...]:
@@ -89,7 +92,7 @@ class History:
 
     @cached_property
     def pending(self) -> tuple[Entry, ...]:
-        """Those without a row, in alphabetical order of their stems."""
+        """Those without a row, in the order of the folder's files."""
         return tuple(entry for entry in self.entries if entry.row is None)
 
     @cached_property
@@ -116,10 +119,20 @@ class History:
 
     @cached_property
     def late(self) -> tuple[Entry, ...]:
-        """Pending files whose name sorts before one that was applied already."""
-        applied = [entry.stem for entry in self.applied if entry.file is not None]
-        last = max(applied, default="")
-        return tuple(entry for entry in self.pending if entry.stem < last)
+        """Pending files whose place is before one that was applied already."""
+        if (last := self.furthest) is None:
+            return ()
+        return tuple(entry for entry in self.pending if self.place(entry) < self.place(last))
+
+    @property
+    def furthest(self) -> Entry | None:
+        """The applied file with the last place."""
+        applied = [entry for entry in self.applied if entry.file is not None]
+        return max(applied, key=self.place, default=None)
+
+    def place(self, entry: Entry) -> tuple[int, str]:
+        """What sorts an entry among the files of the folder, whether its file is there or not."""
+        return self.order.place(entry.stem)
 
     @cached_property
     def holes(self) -> tuple[Entry, ...]:
@@ -128,16 +141,16 @@ class History:
         Files missing before the first one are a squashed history, files missing after the last
         one belong to a newer release: both are ordinary. One in the middle was lost.
         """
-        if not self._stems:
+        if not self._places:
             return ()
-        first, last = min(self._stems), max(self._stems)
-        return tuple(entry for entry in self.missing if first < entry.stem < last)
+        first, last = min(self._places), max(self._places)
+        return tuple(entry for entry in self.missing if first < self.place(entry) < last)
 
     @cached_property
     def newer(self) -> tuple[Entry, ...]:
         """Applied migrations whose name comes after the last file: a newer release has them."""
-        last = max(self._stems, default="")
-        return tuple(entry for entry in self.missing if entry.stem > last)
+        last = max(self._places, default=(-1, ""))
+        return tuple(entry for entry in self.missing if self.place(entry) > last)
 
     @cached_property
     def breaking(self) -> tuple[Entry, ...]:
@@ -149,19 +162,28 @@ class History:
         return tuple(e for e in self.missing if e in lacking and e.row and e.row.breaking)
 
     @property
-    def _stems(self) -> list[str]:
-        return [entry.stem for entry in self.entries if entry.file is not None]
+    def _places(self) -> list[tuple[int, str]]:
+        return [self.place(entry) for entry in self.entries if entry.file is not None]
 
 
 def in_applied_order(
-    rows: Iterable[Row], *, certain: bool, pointers: Sequence[str] = ()
+    rows: Iterable[Row],
+    *,
+    certain: bool,
+    pointers: Sequence[str] = (),
+    order: Order = Order.NAME,
 ) -> tuple[Row, ...]:
-    """Order rows as they were applied; without a time first, equal times by serial and stem.
+    """Order rows as they were applied; without a time first, equal times by serial and file.
 
     Where the table cannot tell which of the latest was the last (`certain` is false), a pointer
     that is one of them was. An adopted table without a key may hold a row twice: once is enough.
     """
-    ordered = sorted({row.version: row for row in rows}.values(), key=_place)
+
+    def place(row: Row) -> tuple[bool, date, int, tuple[int, str]]:
+        dated, at = row.applied_at is not None, row.applied_at or date.min
+        return (dated, at, row.serial or 0, order.place(row.version))
+
+    ordered = sorted({row.version: row for row in rows}.values(), key=place)
     if ordered and not certain:
         # A row that is known to be older was not the last, whatever the pointer says: somebody
         # who knows nothing of pointers, the old runner say, has applied others since.
@@ -171,17 +193,19 @@ def in_applied_order(
     return tuple(ordered)
 
 
-def _place(row: Row) -> tuple[bool, date, int, str]:
-    return (row.applied_at is not None, row.applied_at or date.min, row.serial or 0, row.version)
+def order_of(files: Sequence[PlainFile]) -> Order:
+    """Return the order of a folder's files."""
+    return files[0].conventions.order if files else Order.NAME
 
 
-def build_history(files: Iterable[PlainFile], rows: Sequence[Row]) -> History:
+def build_history(files: Sequence[PlainFile], rows: Sequence[Row]) -> History:
     """The history of a database that has applied `rows`, in this order."""
+    order = order_of(files)
     by_stem = {file.stem: file for file in files}
     recorded = {row.version for row in rows}
     applied = [Entry(row.revision, row.version, by_stem.get(row.version), row) for row in rows]
     pending = [
         Entry(by_stem[stem].revision, stem, by_stem[stem], None)
-        for stem in sorted(by_stem.keys() - recorded)
+        for stem in sorted(by_stem.keys() - recorded, key=order.place)
     ]
-    return History((*applied, *pending))
+    return History((*applied, *pending), order)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
+from bridge.files.numbering import order_disagreements
 from bridge.findings import Finding, Severity
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.ledger.history import Entry, History
@@ -74,11 +75,11 @@ class Preflight:
 #: Each refusal that a command does not mind: it is the way on, or has nothing to do with it.
 _PASSES: Final[dict[Command, frozenset[str]]] = {
     Command.UPGRADE: frozenset(),
-    Command.DOWNGRADE: frozenset({"breaking", "late", "maybe-renamed", "no-checksum"}),
+    Command.DOWNGRADE: frozenset({"breaking", "late", "maybe-renamed", "no-checksum", "order"}),
     Command.STAMP: frozenset({"breaking", "late", "maybe-renamed"}),
     Command.PURGE: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
-    Command.REPAIR: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
-    Command.MARK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+    Command.REPAIR: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
+    Command.MARK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
     Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
 }
 
@@ -132,7 +133,9 @@ def preflight(
     entries = history.pending if steps is None else tuple(steps)
     drift = _drifted(command, history, settings, looking=looking or bool(entries))
     of_files = _of_files(command, state, history, settings, entries, drift=drift)
+    ordered = state.rows or settings.order is not None or not entries
     found = [
+        *([] if ordered else _of_order(files)),
         *agreement.warnings,
         *_of_absent_files(history),
         *(of_files if command is not Command.LOOK else ()),
@@ -208,13 +211,19 @@ def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Ite
     behind = {entry.stem for entry in history.late}
     late = [entry for entry in entries if entry.stem in behind]
     if late:
-        last = max(entry.stem for entry in history.applied if entry.file is not None)
+        last = history.furthest.stem if history.furthest else ""
         refuses = settings.out_of_order == "refuse"
         yield (
             file_messages.late_refusal(late, last)
             if refuses
             else file_messages.late_warning(late, last)
         )
+
+
+def _of_order(files: Sequence[PlainFile]) -> Iterator[Finding]:
+    """Find that nobody can tell in which order files are meant to run, where none has run yet."""
+    if pairs := order_disagreements(files):
+        yield file_messages.order_unclear(*pairs[0])
 
 
 def _of_recording(

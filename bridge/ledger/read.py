@@ -25,7 +25,7 @@ from bridge.ledger.access import reading
 from bridge.ledger.catalog import look_up
 from bridge.ledger.definition import ADOPTED
 from bridge.ledger.filling import filling
-from bridge.ledger.history import Row, in_applied_order
+from bridge.ledger.history import Row
 from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
 from bridge.ledger.other_tables import find_other_table
 from bridge.ledger.row_checks import rejected_rows
@@ -183,7 +183,7 @@ def _values(
     connection: Connection, ledger: Ledger, state: State, columns: Sequence[Column]
 ) -> dict[str, list[tuple[str, str]]]:
     """Read what the rows hold in these columns, by the stem of the migration."""
-    ordered = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
+    ordered = state.in_order
     names = [state.layout.key_name, *(quote(column.name) for column in columns)]
     rows = {row[0]: row for row in send(connection, sql.select_texts(ledger, names))}
     return {

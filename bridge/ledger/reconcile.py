@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from bridge.files.plain_file import PlainFile
 from bridge.findings import Finding
 from bridge.ledger.drift import respelled
-from bridge.ledger.history import Entry, History, build_history, in_applied_order
+from bridge.ledger.history import Entry, History, build_history
 from bridge.ledger.messages import files as file_messages
 from bridge.ledger.messages import names as name_messages
 from bridge.ledger.messages import pointer as pointer_messages
@@ -42,8 +42,7 @@ class Agreement:
 def history_of(files: Sequence[PlainFile], state: State) -> History:
     """Return the history of the database in this state, even if its records disagree."""
     state = named(files, state)
-    rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-    return build_history(files, rows)
+    return build_history(files, state.in_order)
 
 
 def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
@@ -118,8 +117,8 @@ def _is_foreign(history: History, state: State) -> bool:
     """
     if not state.rows or state.adopted or any(entry.file for entry in history.applied):
         return False
-    last = max(entry.stem for entry in history.applied)
-    return not state.ours or any(entry.stem < last for entry in history.pending)
+    last = max(map(history.place, history.applied))
+    return not state.ours or any(history.place(entry) < last for entry in history.pending)
 
 
 def misspelled(history: History, state: State) -> list[Finding]:
@@ -153,8 +152,8 @@ def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool
     refuse_unbelievable(state)
     if purge:
         stems = {file.stem for file in files}
-        rows = in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)
-        history = build_history(files, [row for row in rows if row.version in stems])
+        kept = [row for row in state.in_order if row.version in stems]
+        history = build_history(files, kept)
         return Agreement(history=history, pointer=None, moves_pointer=False)
     history = history_of(files, state)
     if state.rows or not state.pointers or not history.by_revision.keys() >= set(state.pointers):

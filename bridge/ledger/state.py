@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from bridge.database.quoting import quote, readable_constant
 from bridge.errors import LedgerError
+from bridge.files.conventions import Order
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Row
+from bridge.ledger.history import Row, in_applied_order, order_of
 from bridge.ledger.keys import Form, Keys
 from bridge.ledger.layout import Layout
 from bridge.ledger.table_facts import Column, Table
@@ -121,10 +122,19 @@ class State:
     layout: Layout = field(default_factory=Layout)
     #: Whether both tables are there with all that bridge would make.
     complete: bool = False
+    #: The order of the folder's files.
+    order: Order = Order.NAME
     #: How the ledger names migrations; None as long as that has not been found out.
     keys: Keys | None = None
     #: What each migration is recorded as, by its stem.
     recorded: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def in_order(self) -> tuple[Row, ...]:
+        """The rows as they were applied, as far as they tell; each migration once."""
+        return in_applied_order(
+            self.rows, certain=self.certain, pointers=self.pointers, order=self.order
+        )
 
     def condition(self, stem: str) -> str:
         """The SQL that finds the row of a migration, or sets its name, for a person to type."""
@@ -188,6 +198,7 @@ def named(files: Sequence[PlainFile], state: State) -> State:
     return replace(
         state,
         rows=rows,
+        order=order_of(files),
         keys=keys,
         recorded={row.version: row.name for row in in_form_last},
     )

@@ -57,7 +57,7 @@ def overview(request: Request) -> Overview:
     """Look at the folder and the database; raises as `bridge.status` does."""
     settings = request.settings()
     # Before anything is connected to: what is wrong with the folder needs no database.
-    files = scan(settings.folder).files
+    files = scan(settings.folder, settings.conventions).files
     with opened(request, settings) as here:
         with looking(here, settings) as connection:
             state = read_state(connection, Ledger.of(settings), files)
@@ -72,7 +72,7 @@ def overview_of_files(settings: Settings) -> Overview:
 
     Raises FilesError if the folder cannot be read, or holds what would never run.
     """
-    files = scan(settings.folder).files
+    files = scan(settings.folder, settings.conventions).files
     findings = []
     for file in files:
         try:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.quoting import always_quote
+from bridge.files.conventions import Order
 from bridge.files.stems import ordinary_stems, revision_id
 from bridge.ledger.columns import ADDED_COLUMNS
 
@@ -37,7 +38,7 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     if stems is None:
         from bridge.files.folder import scan  # it says what is wrong, if anything is
 
-        stems = [file.stem for file in scan(settings.folder).files]
+        stems = sorted([file.stem for file in scan(settings.folder).files])
     row = ask(_query(settings, checksums=unchanged)) if stems else None
     if row is None:
         return False
@@ -107,7 +108,8 @@ def _query(settings: Settings, *, checksums: bool) -> str:
     return _QUERY.format(
         ledger=_qualified(schema, settings.ledger_table),
         pointer=_qualified(schema, settings.version_table),
-        key=always_quote(settings.ledger_key or "version"),
+        key=(key := always_quote(settings.ledger_key or "version")),
+        last=_LAST[settings.conventions.order].format(key=key),
         checksums=_CHECKSUMS if checksums else "NULL",
         here="true" if schema else _here(settings.ledger_table, settings.version_table),
         columns=", ".join(ADDED_COLUMNS),
@@ -135,14 +137,21 @@ def _qualified(schema: str | None, table: str) -> str:
 # sorted by the server, which takes longer over it than over all the rest.
 _QUERY = """
 SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
-       (SELECT max(latest.{key}::text COLLATE "C") FROM {ledger} AS latest
-         WHERE latest.applied_at = max(ledger.applied_at)),
+       (SELECT {last} FROM {ledger} AS latest WHERE latest.applied_at = max(ledger.applied_at)),
        (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
        {checksums},
        {here},
        (SELECT ({columns}) FROM {ledger} LIMIT 0)
   FROM {ledger} AS ledger
 """
+
+# Of those that were applied last, the one with the last place.
+_LAST = {
+    Order.NAME: 'max(latest.{key}::text COLLATE "C")',
+    Order.NUMBER: """(array_agg(latest.{key}::text ORDER BY
+        substring(latest.{key}::text FROM '[0-9]+')::numeric, latest.{key}::text COLLATE "C"
+    ))[count(*)]""",
+}
 
 # In the order of the names, as both come from one pass over the rows.
 _CHECKSUMS = "string_agg(coalesce('=' || checksum::text, ''), '/')"

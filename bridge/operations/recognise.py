@@ -24,7 +24,7 @@ def recognise(request: Request) -> list[str]:
     Raises a BridgeError if the database cannot be read, or nothing can be made of its ledger.
     """
     settings = request.settings()
-    files = scan(settings.folder).files
+    files = scan(settings.folder, settings.conventions).files
     with named(request, settings) as here:
         with looking(here, settings) as connection:
             state = read_state(connection, Ledger.of(settings), files)

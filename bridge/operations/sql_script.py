@@ -43,7 +43,7 @@ def _look(request: Request) -> Found | None:
     settings = request.settings()
     if not _is_named(request, settings):
         return None
-    files = scan(settings.folder).files
+    files = scan(settings.folder, settings.conventions).files
     with opened(request, settings) as here, looking(here, settings) as connection:
         state = read_state(connection, Ledger.of(settings), files)
     # The script runs on a connection of its own, and not on this one, which only reads.

@@ -140,7 +140,7 @@ def status_for(request: Request) -> Status:
     """Return the status for a Request, as `status` does."""
     settings = request.settings()
     # Before anything is connected to: what is wrong with the folder needs no database.
-    files = scan(settings.folder).files
+    files = scan(settings.folder, settings.conventions).files
     with looking(request, settings) as connection:
         state = read_state(connection, Ledger.of(settings), files)
     return status_of(files, state, settings)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.checks.git_base import read_base, read_migration
+from bridge.files.conventions import Order as FileOrder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -29,18 +30,20 @@ class Order:
     description: str
     #: The stems that are there for the first run, for the second one, and so on.
     rounds: tuple[frozenset[str], ...]
+    #: The order of the folder's files.
+    by: FileOrder = FileOrder.NAME
 
     def sequence(self) -> tuple[str, ...]:
         """The stems in the order in which they run."""
         done: list[str] = []
         for each in self.rounds:
-            done += sorted(each.difference(done))
+            done += sorted(each.difference(done), key=self.by.place)
         return tuple(done)
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """The orders that differ, the one by name first."""
+    """The orders that differ, the one of a new database first."""
 
     new: tuple[str, ...]
     #: Files of the base that are not in the work tree yet.
@@ -48,31 +51,38 @@ class Orders:
     orders: tuple[Order, ...]
 
 
-def orders_of(now: Collection[str], base: GitBase) -> Orders:
+def orders_of(now: Collection[str], base: GitBase, order: FileOrder = FileOrder.NAME) -> Orders:
     """What may happen with the files `now` in the folder, given by their stems."""
     new = frozenset(now).difference(base.fork, base.tip)
     came = frozenset(base.tip).difference(base.fork)
     before = frozenset(now).difference(new, came)
     everything = before | came | new
     possible = (
-        Order("a new database, which runs all files by their names", (everything,)),
-        Order(f"a database that had the files of {base.ref} first", (before | came, everything)),
+        Order(f"a new database, which runs all files by their {order}s", (everything,), order),
+        Order(
+            f"a database that had the files of {base.ref} first",
+            (before | came, everything),
+            order,
+        ),
         Order(
             f"a database that had the new files before those that came to {base.ref} since",
             (before, before | new, everything),
+            order,
         ),
     )
-    different = {order.sequence(): order for order in reversed(possible)}
+    different = {each.sequence(): each for each in reversed(possible)}
     return Orders(
-        tuple(sorted(new)),
+        tuple(sorted(new, key=order.place)),
         came.difference(now),
-        tuple(order for order in possible if order in different.values()),
+        tuple(each for each in possible if each in different.values()),
     )
 
 
-def read_orders(folder: str, now: Collection[str], ref: str) -> Orders:
+def read_orders(
+    folder: str, now: Collection[str], ref: str, order: FileOrder = FileOrder.NAME
+) -> Orders:
     """As `orders_of`, for a branch of git; raises UsageError if git does not know it."""
-    return orders_of(now, read_base(folder, ref))
+    return orders_of(now, read_base(folder, ref), order)
 
 
 @contextmanager
@@ -94,7 +104,8 @@ class Growing:
 
     def __iter__(self) -> Iterator[str]:
         """The folder once for each round, when the round's files are in it."""
-        self._link(entry.name for entry in self.source.iterdir() if not _is_migration(entry))
+        migrations = {f"{stem}.py" for stems in self.order.rounds for stem in stems}
+        self._link(entry.name for entry in self.source.iterdir() if entry.name not in migrations)
         there: frozenset[str] = frozenset()
         for stems in self.order.rounds:
             new = stems.difference(there)
@@ -110,7 +121,3 @@ class Growing:
         for name in names:
             if name != "__pycache__":
                 (self.place / name).symlink_to(self.source / name)
-
-
-def _is_migration(entry: Path) -> bool:
-    return entry.suffix == ".py" and entry.name[0].isdigit()

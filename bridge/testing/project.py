@@ -33,7 +33,8 @@ class Project:
 
     def files(self) -> tuple[PlainFile, ...]:
         """The migrations in their order; raises FilesError."""
-        return scan(self.settings().folder).files
+        settings = self.settings()
+        return scan(settings.folder, settings.conventions).files
 
     def request(self, url: URL, *, folder: str | None = None) -> Request:
         """What to migrate; `folder` in place of the project's own."""

@@ -87,7 +87,8 @@ def test_new_files_give_the_same_schema_in_any_order(
         pytest.skip("there is no base to compare with: add --bridge-base origin/main")
     try:
         now = [file.stem for file in bridge_project.files()]
-        found = read_orders(bridge_project.settings().folder, now, ref)
+        settings = bridge_project.settings()
+        found = read_orders(settings.folder, now, ref, settings.conventions.order)
         if not found.new:
             pytest.skip(f"no migration is new against {ref}")
         if len(found.orders) == 1:

@@ -6,12 +6,14 @@ from textwrap import dedent, indent
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine
+from psycopg2.extensions import connection, cursor
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.orm import Session
 
-from bridge.checks.argument_kinds import SESSION_NAMES
+from bridge.checks.argument_kinds import NAMES
 from bridge.checks.source import check_source
-from bridge.execution.session import FileSession
+from bridge.execution.session import FileConnection, FileSession
+from bridge.files.conventions import Argument, Conventions
 from support.eighty import eighty_files
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 ID = "not-a-session"
 
 
-def problems(source: str) -> list[Problem]:
-    return [each for each in check_source("m/001_x.py", source).problems if each.id == ID]
+def problems(source: str, argument: Argument = Argument.SESSION) -> list[Problem]:
+    found = check_source("m/001_x.py", source, conventions=Conventions(argument=argument))
+    return [each for each in found.problems if each.id == ID]
 
 
 def taking(parameter: str, body: str, *, name: str = "upgrade", more: str = "") -> str:
@@ -30,10 +33,26 @@ def taking(parameter: str, body: str, *, name: str = "upgrade", more: str = "") 
     return f"{dedent(more)}\n{upgrade}def {name}({parameter}):\n{text}"
 
 
-def test_the_names_of_a_session_are_those_of_sqlalchemy() -> None:
-    session = Session(create_engine("postgresql+psycopg2://"))
-    assert {n for n in dir(session) if not n.startswith("_")} <= SESSION_NAMES
-    assert {n for n in dir(FileSession) if not n.startswith("_")} <= SESSION_NAMES
+ENGINE = create_engine("postgresql+psycopg2://")
+
+
+@pytest.mark.parametrize(
+    ("argument", "real", "more"),
+    [
+        (Argument.SESSION, Session(ENGINE), set()),
+        (Argument.SESSION, FileSession, set()),
+        (Argument.CONNECTION, Connection, {"dialect", "engine"}),
+        (Argument.CONNECTION, FileConnection, {"dialect", "engine"}),
+        (Argument.ENGINE, ENGINE, set()),
+        (Argument.DBAPI, connection, set()),
+        (Argument.CURSOR, cursor, set()),
+    ],
+)
+def test_the_names_are_those_of_the_classes(
+    argument: Argument, real: object, more: set[str]
+) -> None:
+    public = {name for name in dir(real) if not name.startswith("_")}
+    assert public | more <= NAMES[argument]
 
 
 # What runs today, under whatever name, is not told
@@ -173,13 +192,6 @@ def test_ordinary_folders_are_not_told() -> None:
         ("c", "execute_values(c, 'x', rows)", 1, "and `execute_values` takes a cursor of the"),
         ("engine", "helpers.create_tables(engine)", 0, "its parameter is called `engine`"),
         ("cur", "helpers.fill(cur)", 0, "and its parameter is called `cur`"),
-        ("engine: Engine", "engine.dispose()", 0, "and its annotation says `Engine`"),
-        ("db: sa.Connection", "db.commit()", 0, "and its annotation says `Connection`"),
-        ("db: 'Connection'", "db.commit()", 0, "and its annotation says `Connection`"),
-        ("db: Optional[Engine]", "db.commit()", 0, "and its annotation says `Engine`"),
-        ("db: Engine | None = None", "db.commit()", 0, "and its annotation says `Engine`"),
-        ("c: psycopg2.extensions.connection", "c.commit()", 0, "annotation says `connection`"),
-        ("c: RealDictCursor", "c.execute(x)", 0, "and its annotation says `RealDictCursor`"),
     ],
 )
 @pytest.mark.parametrize("name", ["upgrade", "downgrade"])
@@ -194,10 +206,70 @@ def test_what_a_session_cannot_give(
     assert shown in problem.message
 
 
-def test_an_annotation_is_read_by_what_was_imported() -> None:
-    more = "from psycopg2.extensions import connection as PgConnection\n"
-    (problem,) = problems(taking("c: PgConnection", "c.commit()", more=more))
-    assert "its annotation says `connection`" in problem.message
+# What an annotation, or the folder's setting, says that it gets
+
+
+@pytest.mark.parametrize(
+    ("annotation", "body"),
+    [
+        ("Engine", "with e.connect() as c:\n    c.execute(text('x'))"),
+        ("sa.Connection", "e.exec_driver_sql('x')\ne.commit()"),
+        ("'Connection'", "e.exec_driver_sql('x')"),
+        ("Optional[Engine]", "e.begin()"),
+        ("Engine | None = None", "e.begin()"),
+        ("psycopg2.extensions.connection", "e.cursor()"),
+        ("RealDictCursor", "e.execute('x')\ne.fetchone()"),
+    ],
+)
+def test_a_function_gets_what_its_annotation_says(annotation: str, body: str) -> None:
+    assert problems(taking(f"e: {annotation}", body)) == []
+    plain = annotation.removesuffix(" = None")
+    (problem,) = problems(taking(f"e: {plain}", "e.flush()"))
+    assert problem.message.endswith("which has no `flush`: a SQLAlchemy Session has it.")
+    assert problem.advice.startswith("Correct the annotation of `e`, if it is a SQLAlchemy Sess")
+
+
+@pytest.mark.parametrize(
+    ("argument", "body"),
+    [
+        (Argument.CONNECTION, "x.exec_driver_sql('CREATE')\nBase.metadata.create_all(x)"),
+        (Argument.CONNECTION, "with x.begin_twophase():\n    x.execute(text('x'))"),
+        (Argument.ENGINE, "with x.begin() as c:\n    c.execute(text('x'))"),
+        (Argument.ENGINE, "Base.metadata.create_all(x)\ninspect(x)\nSession(x)"),
+        (Argument.DBAPI, "with x.cursor() as c:\n    c.execute('CREATE')\nx.commit()"),
+        (Argument.CURSOR, "x.execute('CREATE')\nx.fetchall()\nexecute_values(x, 'x', [])"),
+    ],
+)
+def test_a_function_gets_what_the_folder_says(argument: Argument, body: str) -> None:
+    assert problems(taking("x", body), argument) == []
+    assert problems(taking("x", body)) != []
+
+
+@pytest.mark.parametrize(
+    ("argument", "body", "shown"),
+    [
+        (Argument.CONNECTION, "x.execute('CREATE')", "a Connection, whose `execute` does not take"),
+        (Argument.CONNECTION, "x.query(A)", "a Connection, which has no `query`: a SQLAlchemy S"),
+        (Argument.ENGINE, "x.execute(text('x'))", "an Engine, which has no `execute`: a SQLAlchem"),
+        (Argument.ENGINE, "x.cursor()", "which has no `cursor`: a connection of the driver has it"),
+        (Argument.DBAPI, "x.execute('x')", "which has no `execute`: a SQLAlchemy Session has it."),
+        (Argument.DBAPI, "execute_values(x, 'x', [])", "and `execute_values` takes a cursor of"),
+        (Argument.CURSOR, "x.cursor()", "a cursor of the driver, which has no `cursor`: a conn"),
+        (Argument.CURSOR, "x.nothing()", "which has no `nothing`."),
+    ],
+)
+def test_what_the_folders_kind_of_argument_cannot_give(
+    argument: Argument, body: str, shown: str
+) -> None:
+    (problem,) = problems(taking("x", body), argument)
+    assert shown in problem.message
+
+
+def test_a_session_has_exec_where_sqlmodel_is_imported() -> None:
+    body = "db.exec(select(Person))"
+    for more in ("from sqlmodel import select", "import sqlmodel", "import sqlmodel.sql as s"):
+        assert problems(taking("db", body, more=more)) == []
+    assert problems(taking("db", body, more="from sqlalchemy import select")) != []
 
 
 def test_functions_of_the_same_file_are_followed() -> None:
@@ -230,14 +302,17 @@ def test_the_words_and_the_way_on() -> None:
             "driver has it."
         ),
         (
-            'Write `cur.execute(text("…"))`; or use `cur.connection().connection.cursor()`, which '
-            "is a cursor in the migration's transaction."
+            "If the files of this folder take a cursor of the driver, put `argument = cursor` into "
+            'alembic.ini. Else write `cur.execute(text("…"))`, or use '
+            "`cur.connection().connection.cursor()`, which is a cursor of the driver in the "
+            "migration's transaction."
         ),
     )
     assert told("engine", "engine.connect()") == (
         "`upgrade` gets a SQLAlchemy Session, which has no `connect`: an Engine has it.",
         (
-            'Write `engine.execute(text("…"))`; or use `engine.connection()`, which is a '
+            "If the files of this folder take an Engine, put `argument = engine` into alembic.ini. "
+            'Else write `engine.execute(text("…"))`, or use `engine.connection()`, which is a '
             "Connection in the migration's transaction."
         ),
     )

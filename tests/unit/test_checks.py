@@ -527,8 +527,9 @@ def test_alphabetical_against_numeric_order() -> None:
         "alphabetical order."
     )
     assert problem.advice == (
-        "Rename the one that has not been applied anywhere: give its number as many digits as the "
-        "others have, or call it 998_w_then_y.py (two files may share a number)."
+        "Put `order = number` into alembic.ini if they are meant to run in the order of their "
+        "numbers. Or rename the one that has not been applied anywhere: give its number as many "
+        "digits as the others have, or call it 998_w_then_y.py (two files may share a number)."
     )
 
 
@@ -578,14 +579,14 @@ def test_all_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path) -> Non
 
 
 def test_a_folder_of_files_of_another_shape_is_one_error(tmp_path: Path) -> None:
-    for name in ("v001_a", "v002_b"):
+    for name in ("v_001_a", "v_002_b"):
         (tmp_path / f"{name}.py").write_text("def up(conn): pass\n")
     checked = check_folder(tmp_path, ignore=["no-migration"])
     (problem,) = checked.problems
-    assert (problem.id, Path(problem.path).name) == ("no-migration", "v001_a.py")
+    assert (problem.id, Path(problem.path).name) == ("no-migration", "v_001_a.py")
     assert problem.advice == (
-        "Name it: mv v001_a.py 001_a.py, and write `def upgrade(db):` in place of `def up(conn):`, "
-        "and so on with the others."
+        "Name it: mv v_001_a.py 001_a.py, and write `def upgrade(db):` in place of "
+        "`def up(conn):`, and so on with the others."
     )
     assert (checked.files, checked.exit_code) == (0, 4)
 

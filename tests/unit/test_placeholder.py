@@ -8,9 +8,10 @@ import pytest
 
 from bridge.checks.source import check_source
 from bridge.errors import PlainFileError
+from bridge.files.conventions import Argument, Conventions
 from bridge.files.functions import PLACEHOLDER
 from bridge.files.header import read_header
-from bridge.files.new_file import OURS, Generated, render, template_arguments
+from bridge.files.new_file import Generated, render, template_arguments
 from bridge.files.plain_file import PlainFile
 from support.widgets import WIDGETS
 
@@ -35,9 +36,26 @@ def new(upgrades: str = "", downgrades: str = "") -> str:
     return render(None, PlainFile("", "001_x"), template_arguments("x", generated))
 
 
-def test_the_template_has_it_in_both_functions() -> None:
-    assert OURS.read_text().count(TEXT) == 2
-    assert WIDGETS.count(TEXT) == 2
+@pytest.mark.parametrize("argument", list(Argument))
+def test_a_new_file_has_it_in_both_functions(argument: Argument) -> None:
+    conventions = Conventions(argument=argument, upgrade="up", downgrade="down")
+    file = PlainFile("", "001_x", conventions)
+    source = render(None, file, template_arguments("x", conventions=conventions))
+    assert source.count(PLACEHOLDER) == 2
+    header = read_header("001_x.py", "001_x", source, conventions)
+    assert header.unwritten is not None
+    assert header.downgrade_fault is not None
+
+
+def test_generated_work_asks_for_a_session_where_the_folder_takes_something_else() -> None:
+    conventions = Conventions(argument=Argument.CURSOR)
+    work = Generated("db.execute(a)", "db.execute(b)")
+    arguments = template_arguments("x", work, conventions=conventions)
+    source = render(None, PlainFile("", "001_x", conventions), arguments)
+    header = read_header("001_x.py", "001_x", source, conventions)
+    assert header.upgrade_takes is not None
+    assert header.upgrade_takes.argument is Argument.SESSION
+    assert "from sqlalchemy.orm import Session\n" in source
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "config_file": str(path),
         "own_environment": False,
         "transaction": "default",
+        "argument": "session",
+        "upgrade_function": "upgrade",
+        "downgrade_function": "downgrade",
+        "order": None,
         "out_of_order": "run",
         "drift": "warn",
         "ledger_table": "schema_migrations",
@@ -294,6 +298,10 @@ def test_the_repr_shows_no_url(home: Path) -> None:
 #: Each setting, a value for each place, and what the strongest of them comes to.
 VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("transaction", ["atomic", "autocommit", "default"], ["atomic", "autocommit", "default"]),
+    ("argument", ["engine", "dbapi", "cursor"], ["engine", "dbapi", "cursor"]),
+    ("upgrade_function", ["up", "forward", "run"], ["up", "forward", "run"]),
+    ("downgrade_function", ["down", "backward", "undo"], ["down", "backward", "undo"]),
+    ("order", ["number", "name", "number"], ["number", "name", "number"]),
     ("out_of_order", ["refuse", "run", "refuse"], ["refuse", "run", "refuse"]),
     ("ledger_table", ["a", "b", "c"], ["a", "b", "c"]),
     ("version_table", ["a", "b", "c"], ["a", "b", "c"]),

@@ -71,12 +71,12 @@ def doubts(tmp_path: Path, files: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize(
     ("files", "first"),
     [
-        ({"v001_a": UP, "v002_b": UP}, "v001_a"),
-        ({"V1__a": UP, "V2__b": UP}, "V1__a"),
-        ({"v001_a": OURS, "v002_b": OURS}, "v001_a"),
-        ({"v001_a": "conn.execute('SELECT 1')\n", "v002_b": NOTHING}, "v001_a"),
-        ({"env": NOTHING, "v001_a": UP}, "v001_a"),
-        ({"runner": "def run(): pass\n", "v001_a": UP}, "v001_a"),
+        ({"v_001_a": UP, "v_002_b": UP}, "v_001_a"),
+        ({"V_1__a": UP, "V_2__b": UP}, "V_1__a"),
+        ({"v_001_a": OURS, "v_002_b": OURS}, "v_001_a"),
+        ({"v_001_a": "conn.execute('SELECT 1')\n", "v_002_b": NOTHING}, "v_001_a"),
+        ({"env": NOTHING, "v_001_a": UP}, "v_001_a"),
+        ({"runner": "def run(): pass\n", "v_001_a": UP}, "v_001_a"),
         ({"add_a": UP, "add_b": UP}, "add_a"),
         ({"add_a": "def migrate(db): pass\n", "helpers": HELPER}, "add_a"),
         ({"add_a": "async def forwards(db): pass\n"}, "add_a"),
@@ -106,27 +106,30 @@ def test_a_folder_without_a_python_file_of_its_own_is_a_new_project(
     ("files", "sentence"),
     [
         (
-            {"v001_users": UP, "v002_orders": UP, "v003_more": UP},
+            {"v_001_users": UP, "v_002_orders": UP, "v_003_more": UP},
             (
                 f"{none_of(3)} Name it: "
-                f"mv v001_users.py 001_users.py, and {WRITE}, and so on with the others."
+                f"mv v_001_users.py 001_users.py, and {WRITE}, and so on with the others."
             ),
         ),
         (
-            {"v001_users": OURS},
-            (f"{THE_ONLY_ONE} Name it: mv v001_users.py 001_users.py."),
+            {"v_001_users": OURS},
+            (f"{THE_ONLY_ONE} Name it: mv v_001_users.py 001_users.py."),
         ),
         (
-            {"V7__users": "async def upgrade(conn, *, fast=True): pass\n", "env": NOTHING},
+            {"V_7__users": "async def upgrade(conn, *, fast=True): pass\n", "env": NOTHING},
             (
                 f"{none_of(2)} Name it: mv "
-                "V7__users.py 007_users.py, and write `def upgrade(db):` in place of `async def "
+                "V_7__users.py 007_users.py, and write `def upgrade(db):` in place of `async def "
                 "upgrade(conn, *, fast=True):`."
             ),
         ),
         (
-            {"v1": NOTHING},
-            (f"{THE_ONLY_ONE} Name it: mv v1.py 001.py, and write a function `upgrade(db)` in it."),
+            {"v_1": NOTHING},
+            (
+                f"{THE_ONLY_ONE} Name it: mv v_1.py 001.py, and write a function `upgrade(db)` in "
+                "it."
+            ),
         ),
         (
             {"users": "def run(cur): pass\n"},
@@ -158,7 +161,7 @@ def test_the_words_about_such_a_folder(
     [
         ({"helpers": HELPER}, True),
         ({"runner": "def migrate(): pass\n"}, True),
-        ({"v001_a": UP}, False),
+        ({"v_001_a": UP}, False),
         ({"add_a": UP}, False),
         ({"add_a": OURS}, False),
     ],
@@ -176,15 +179,15 @@ def test_a_first_migration_may_be_written_beside_helper_modules_only(
 @pytest.mark.parametrize(
     ("stem", "text", "told"),
     [
-        ("v002_b", UP, True),
-        ("V2__b", UP, True),
-        ("v2", "async def upgrade(db): pass\n", True),
-        ("v002_b", OURS, True),
-        ("v002_b", "def apply(cursor): pass\n", True),
-        ("v002_b", "description = 'Add b'\n", True),
-        ("v002_b", "if x:\n    def up(conn): pass\n", True),
+        ("v_002_b", UP, True),
+        ("V_2__b", UP, True),
+        ("v_2", "async def upgrade(db): pass\n", True),
+        ("v_002_b", OURS, True),
+        ("v_002_b", "def apply(cursor): pass\n", True),
+        ("v_002_b", "description = 'Add b'\n", True),
+        ("v_002_b", "if x:\n    def up(conn): pass\n", True),
         ("add_b", OURS, True),
-        ("v002_b", HELPER, False),
+        ("v_002_b", HELPER, False),
         ("version_2", "def run(db): pass\n", False),
         ("add_b", UP, False),
         ("run", "def run(): pass\n", False),
@@ -203,7 +206,7 @@ def test_beside_migrations_what_certainly_is_one_keeps_the_run_from_beginning(
 @pytest.mark.parametrize(
     ("stem", "text", "told"),
     [
-        ("v2_compat", HELPER, True),
+        ("v_2_compat", HELPER, True),
         ("add_b", UP, True),
         ("add_b", "def forwards(db): pass\n", True),
         ("add_b", "description = 'Add b'\ndef run(db): pass\n", True),
@@ -223,25 +226,25 @@ def test_beside_migrations_what_may_be_one_is_a_doubt(
     ("files", "sentence"),
     [
         (
-            {"v002_b": UP},
+            {"v_002_b": UP},
             (
                 f"this file defines `up`, {NO_NUMBER} "
-                f"Name it: mv v002_b.py 002_b.py, and {WRITE}{OR_HELPER}."
+                f"Name it: mv v_002_b.py 002_b.py, and {WRITE}{OR_HELPER}."
             ),
         ),
         (
-            {"v002_b": "description = 'x'\n"},
+            {"v_002_b": "description = 'x'\n"},
             (
                 f"this file has a `description`, {NO_NUMBER} "
-                "Name it: mv v002_b.py 002_b.py, and write a function `upgrade(db)` in "
+                "Name it: mv v_002_b.py 002_b.py, and write a function `upgrade(db)` in "
                 f"it{OR_HELPER}."
             ),
         ),
         (
-            {"v2_compat": NOTHING},
+            {"v_2_compat": NOTHING},
             (
                 "the number of this file is not at the beginning of its name, so it never runs. "
-                "Name it: mv v2_compat.py 002_compat.py, and write a function `upgrade(db)` in "
+                "Name it: mv v_2_compat.py 002_compat.py, and write a function `upgrade(db)` in "
                 f"it{OR_HELPER}."
             ),
         ),
@@ -256,16 +259,16 @@ def test_the_words_about_one_file(tmp_path: Path, files: dict[str, str], sentenc
 @pytest.mark.parametrize(
     ("numbered", "stem", "proposed"),
     [
-        ("001_a", "v002_b", "002_b"),
-        ("001_a", "v2_b", "002_b"),
-        ("001_a", "V0002__b", "002_b"),
-        ("001_a", "v1_b", "001_b"),
+        ("001_a", "v_002_b", "002_b"),
+        ("001_a", "v_2_b", "002_b"),
+        ("001_a", "V_0002__b", "002_b"),
+        ("001_a", "v_1_b", "001_b"),
         ("001_a", "v-3-b", "003-b"),
-        ("001_a", "v2.1_b", "002.1_b"),
-        ("001_a", "v1_a", "002_a"),
-        ("001_a", "v000_start", "000_start"),
-        ("500_a", "v1000_b", "501_b"),
-        ("20240101_a", "v20240102_b", "20240102_b"),
+        ("001_a", "v_2.1_b", "002.1_b"),
+        ("001_a", "v_1_a", "002_a"),
+        ("001_a", "v_000_start", "000_start"),
+        ("500_a", "v_1000_b", "501_b"),
+        ("20240101_a", "v_20240102_b", "20240102_b"),
     ],
 )
 def test_a_number_with_a_v_is_kept_where_it_can_be(
@@ -276,12 +279,12 @@ def test_a_number_with_a_v_is_kept_where_it_can_be(
 
 
 def test_numbers_of_a_folder_get_the_width_of_the_greatest(tmp_path: Path) -> None:
-    (fault,) = look(tmp_path, {"v1_a": UP, "v2024_b": UP}).faults
-    assert "Name it: mv v1_a.py 0001_a.py, and" in str(fault)
+    (fault,) = look(tmp_path, {"v_1_a": UP, "v_2024_b": UP}).faults
+    assert "Name it: mv v_1_a.py 0001_a.py, and" in str(fault)
 
 
 def test_where_no_name_is_free_that_is_told(tmp_path: Path) -> None:
-    (fault,) = look(tmp_path, {"999_a": OURS, "v1000_b": UP}).faults
+    (fault,) = look(tmp_path, {"999_a": OURS, "v_1000_b": UP}).faults
     assert "There is no next number: " in str(fault)
 
 
@@ -306,9 +309,16 @@ def test_other_names_have_no_such_number(stem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("def up(conn): pass", "but `up` in line 1. Write `def upgrade(db):` in place of `def up"),
+        (
+            "def up(conn): pass",
+            (
+                "but `up` in line 1. If all files of this folder call it so, put "
+                "`upgrade_function = up` into alembic.ini; eai migrate init finds that out. Else "
+                "write `def upgrade(db):` in place of `def up(conn):` (or"
+            ),
+        ),
         ("x = 1\nasync def run(): pass", "but `run` in line 2. Write `def upgrade(db):` in place "),
-        ("def run(db): pass\ndef up(db): pass", "but `up` in line 2. Write "),
+        ("def run(db): pass\ndef up(db): pass", "but `up` in line 2. If all files "),
         ("def helper(db): pass", "Add `def upgrade(db):` to it, or, "),
     ],
 )
@@ -328,5 +338,5 @@ def test_a_numbered_file_says_what_to_write_in_place_of_another_name(
 
 def test_no_file_is_executed(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
-    look(tmp_path, {"v001_a": f"open({os.fspath(marker)!r}, 'w')\n{UP}"})
+    look(tmp_path, {"v_001_a": f"open({os.fspath(marker)!r}, 'w')\n{UP}"})
     assert not marker.exists()

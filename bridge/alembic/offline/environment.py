@@ -33,6 +33,8 @@ from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.version_table import Pointer, widened_version_table
 from bridge.errors import BridgeError, Interrupted, MigrationError
 from bridge.execution.loading import loaded, refuse_unfinished
+from bridge.files.conventions import Argument
+from bridge.files.functions import CALLED_WITH
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
@@ -132,7 +134,7 @@ class _Writing:
         try:
             # What a file prints is for the person, not for the script.
             with contextlib.redirect_stdout(sys.stderr), loaded(file, direction.value) as function:
-                self._call(function, direction)
+                self._call(file, function, direction)
         except BridgeError as error:
             raise self._driver.refused or error from error.__cause__
         except Interrupted:
@@ -143,7 +145,22 @@ class _Writing:
         if self._driver.forgotten:
             self._pointer.now = before.revision if before else None
 
-    def _call(self, function: Callable[[Any], object], direction: Direction) -> None:
+    def _call(
+        self, file: PlainFile, function: Callable[[Any], object], direction: Direction
+    ) -> None:
+        argument, _ = file.takes(direction.value)
+        if argument is Argument.CONNECTION:
+            connection = script_connection(self._driver)
+            refuse_unfinished(function(connection), direction)
+            connection.commit()
+            return
+        if argument is not Argument.SESSION:
+            self._driver.refuse(
+                f"`{file.conventions.function(direction.value)}` takes {CALLED_WITH[argument][0]}, "
+                "which nothing can stand for while a script is written. Nothing was written. Let "
+                "the file run instead: eai migrate rehearse, on a copy of the database, runs what "
+                "is pending, prints its SQL and rolls everything back."
+            )
         autoflush = self._run.settings.session_autoflush
         session = open_script_session(self._driver, autoflush=autoflush)
         refuse_unfinished(function(session), direction)

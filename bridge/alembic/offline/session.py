@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import Insert
 
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.execution.savepoint import Savepoint
-from bridge.execution.session import FileSession
+from bridge.execution.session import session_class
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import Pool
@@ -171,7 +171,7 @@ def open_script_session(script: ScriptConnection, *, autoflush: bool) -> Session
     files = _ScriptEngine(
         script, NullPool(lambda: _Part(script, next(numbers)), reset_on_return=None)
     )
-    session = FileSession(_Transactions(script), own, files, autoflush=autoflush)
+    session = session_class()(_Transactions(script), own, files, autoflush=autoflush)
 
     def refuse_object(_session: Session, instance: object) -> None:
         script.refuse(

@@ -43,6 +43,19 @@ def unreadable(entry: Entry, sentence: str) -> Finding:
     )
 
 
+def order_unclear(first: str, second: str) -> Finding:
+    """The order of the names is another one than that of the numbers, and nothing has run yet."""
+    return refusal(
+        "order",
+        f"{first}.py would run before {second}.py, although its number is greater: migrations run "
+        "in the order of their names. Nothing is recorded here that shows which order is meant. "
+        "Nothing was run.",
+        "Put one of these lines into alembic.ini: order = number (as the numbers count), or order "
+        "= name (as the names sort).",
+        migration=first,
+    )
+
+
 def changed(stems: Sequence[str]) -> str:
     """Files that are not what was applied any more."""
     names = ", ".join(f"{stem}.py" for stem in stems)

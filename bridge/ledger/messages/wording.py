@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.ledger.history import Entry, in_applied_order
+from bridge.ledger.history import Entry
 from bridge.ledger.state import State
 
 
@@ -26,4 +26,4 @@ def about_first(entries: Sequence[Entry]) -> dict[str, str | None]:
 
 def last_of(state: State) -> str:
     """The name of the migration that was applied last."""
-    return in_applied_order(state.rows, certain=state.certain, pointers=state.pointers)[-1].version
+    return state.in_order[-1].version
