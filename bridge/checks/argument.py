@@ -62,8 +62,8 @@ def first_evidence(
     use.follow(function, parameter.arg)
     if use.evidence:
         return min(use.evidence, key=lambda evidence: evidence.line)
-    kind = PARAMETERS.get(parameter.arg) if argument is Argument.SESSION else None
-    if kind is None or use.has_attribute or use.is_inspected or not use.is_passed_on:
+    kind = PARAMETERS.get(parameter.arg, argument)
+    if kind is argument or use.has_attribute or use.is_inspected or not use.is_passed_on:
         return None
     return Evidence(function.lineno, kind, "parameter", parameter.arg, parameter.arg)
 

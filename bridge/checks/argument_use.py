@@ -23,7 +23,7 @@ _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 #: Functions that ask what their first argument is.
 _INSPECTS: Final = frozenset({"hasattr", "getattr", "isinstance", "type"})
 
-#: Those that take no plain string as SQL.
+#: Those that take no plain string as SQL, and whose `begin()` gives no Connection.
 _TAKE_NO_STRING: Final = frozenset({Argument.SESSION, Argument.CONNECTION})
 
 #: What shows that something else is expected.
@@ -89,7 +89,7 @@ class ArgumentUse:
             case ast.Call():
                 self._look_at_method(node, names)
                 self._look_at_arguments(node, names)
-            case ast.With(items=items) if self._argument is Argument.SESSION:
+            case ast.With(items=items) if self._argument in _TAKE_NO_STRING:
                 for item in items:
                     self._look_at_begin(item, node, names)
 

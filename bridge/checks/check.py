@@ -107,7 +107,8 @@ def run_check(
     checked = {file: _check_file(file, settings.transaction) for file in files}
     checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
     problems = [each for found, _ in checked.values() for each in found.problems]
-    problems += name_problems(folder, files, others, no_files)
+    ordered = settings.order is not None
+    problems += name_problems(folder, files, others, no_files, ordered=ordered)
     ignored = {file.path: found.ignored for file, (found, _) in checked.items()}
     ignored |= _ignored_by_helpers(problems)
     if base is not None:

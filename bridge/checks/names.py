@@ -36,17 +36,20 @@ def name_problems(
     files: Sequence[PlainFile],
     others: Sequence[str],
     no_files: Sequence[NameFault] = (),
+    *,
+    ordered: bool = False,
 ) -> Iterator[Problem]:
     """Find what is wrong with the names; `others` are the stems of files without a number.
 
-    `no_files` is what is wrong with what has such a name and is no file.
+    `no_files` is what is wrong with what has such a name and is no file. `ordered` is whether the
+    settings say in which order files run.
     """
     found = look_at(folder, others, files)
     for fault in (*no_files, *name_faults(folder, files), *found.faults, *found.doubts):
         rule = _RULES.get(fault.kind) or ("syntax-error" if fault.line else "unreadable-file")
         path = PlainFile(folder, fault.stem).path
         yield problem_in_words(rule, path, fault.line, fault.sentence)
-    yield from _order_problems(folder, files)
+    yield from () if ordered else _order_problems(folder, files)
     yield from _shared_numbers(files)
 
 

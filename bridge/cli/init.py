@@ -13,11 +13,14 @@ import typer
 
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
+from bridge.reporting.escaping import json_text
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
+    from bridge.checks.survey import Survey
     from bridge.operations.init import Setup
+    from bridge.operations.recognise import Recognised
 
 #: A project is told what its database holds where one of these says which it is.
 _VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
@@ -34,8 +37,14 @@ def init(
             "found here, else migrations.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
+    ] = False,
 ) -> None:
     """Set a project up for plain migration files: an alembic.ini, and a folder with its guide.
+
+    It looks at the files, and finds out what their functions are called, what they take and in
+    which order they run; what is unusual it writes into the alembic.ini. No file is executed.
 
     What is there is never changed, so it can be typed again at any time. Where a database is
     named (migrate --database-url, MIGRATION_DATABASE_URL, DATABASE_URL) it is read, and what
@@ -46,91 +55,50 @@ def init(
     Examples:
       eai migrate init
       eai migrate init --folder app/db/migrations
+      eai migrate init --json
       DATABASE_URL=postgresql://user@host/database eai migrate init
     """
     options = options_of(ctx)
     with ending(Screen()):
+        from bridge.checks.survey import survey
+        from bridge.cli.init_report import Report
         from bridge.operations.init import plan_setup, set_up
 
         setup = plan_setup(Path.cwd(), config=options.config, folder=folder)
-        set_up(setup)
-        result(*_lines(setup, options.command))
-        if setup.lines is not None:
-            return
-    if _names_a_database(options):
-        _recognise(options, setup)
-    result("", *_next_steps(options, setup))
+        found = survey(setup.folder, Path.cwd())
+        set_up(setup, found.settings)
+        report = Report(setup, found, command=_command(options, setup))
+        if not as_json:
+            result(*report.about_files())
+    if not setup.foreign_config and _names_a_database(options):
+        report = dataclasses.replace(report, recognised=_recognise(options, setup, found))
+        if not as_json:
+            result(*report.about_database())
+    if as_json:
+        result(json_text(report.to_json(), indent=2))
+    else:
+        result(*report.what_next(names_a_database=_names_a_database(options)))
 
 
 def _names_a_database(options: Options) -> bool:
     return bool(options.database_url or options.embedded or any(map(os.environ.get, _VARIABLES)))
 
 
-def _recognise(options: Options, setup: Setup) -> None:
+def _recognise(options: Options, setup: Setup, found: Survey) -> Recognised:
     with dataclasses.replace(options, config=setup.config).run() as request:
+        from bridge.operations.init import settle
         from bridge.operations.recognise import recognise
 
-        lines = recognise(request)
-    result("", *lines)
+        overrides = {**(request.overrides or {}), **found.settings}
+        recognised = recognise(dataclasses.replace(request, overrides=overrides))
+        settle(setup, found.settings, {**found.settings, **recognised.settings})
+        return recognised
 
 
-def _lines(setup: Setup, command: str) -> list[str]:
-    config, folder = _shown(setup.config), _shown(setup.folder)
-    lines = []
-    if setup.new_config:
-        lines.append(f"Wrote {config}.")
-    elif setup.lines is None:
-        lines.append(f"{config} is set up already, and was not changed.")
-    if setup.new_folder:
-        lines.append(f"Made the folder {folder}, with its guide {folder}/README.md.")
-    else:
-        lines.append(f"The migrations are in {folder}: {_files(setup.folder)}.")
-        lines += [f"Wrote the guide {folder}/README.md."] if setup.new_guide else []
-    if setup.lines is not None:
-        lines += [
-            f"{config} exists, and was not changed. Put these lines into it, in place of its own:",
-            "",
-            setup.lines,
-            "",
-            "If another environment of Alembic uses that file, give the plain files their own:",
-            f"    {command} --config plain.ini init",
-        ]
-    return lines
-
-
-def _files(folder: Path) -> str:
-    from bridge.files.folder import listed
-
-    files, others, _ = listed(str(folder))
-    if not files:
-        return "no migration among its files yet" if others else "no file yet"
-    first, last = files[0].stem, files[-1].stem
-    return f"{first}.py" if len(files) == 1 else f"{len(files)} files, {first}.py to {last}.py"
-
-
-def _next_steps(options: Options, setup: Setup) -> list[str]:
-    command = options.command
-    if setup.config.parent != Path.cwd() or setup.config.name not in _FOUND_BY_ITSELF:
-        command = f"{command} --config {_shown(setup.config)}"
-    steps = [
-        (f"{command} check", "look for what is wrong with the files"),
-        (f"{command} status", "show what the database has"),
-        (f"{command} --dry-run", "list what would run"),
-        (command, "run it"),
-        (f'{command} new "add widgets"', "write the next migration"),
-    ]
-    if not _names_a_database(options):
-        url = "export DATABASE_URL=postgresql://user@host/database"
-        steps.insert(1, (url, "name the database"))
-    width = max(len(typed) for typed, _ in steps)
-    return ["Next:", *(f"  {typed:{width}}  # {why}" for typed, why in steps)]
+def _command(options: Options, setup: Setup) -> str:
+    if setup.config.parent == Path.cwd() and setup.config.name in _FOUND_BY_ITSELF:
+        return options.command
+    return f"{options.command} --config {os.path.relpath(setup.config)}"
 
 
 _FOUND_BY_ITSELF = ("alembic.ini", "pyproject.toml")
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError
+from bridge.files.functions import takes_something
 from bridge.files.plain_file import PlainFile
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _DEPTH: Final = 4
 _NOT_A_PROJECTS: Final = frozenset(
     {"node_modules", "site-packages", "dist", "build", "venv", "env", "__pycache__", "tests"}
 )
-_NUMBERED: Final = re.compile(r"[0-9].*\.py", re.ASCII)
+_NUMBERED: Final = re.compile(r"[vV]?[0-9].*\.py", re.ASCII)
 #: Files that are read to see whether a folder is one: the first may be a broken one.
 _MOST_READ: Final = 20
 
@@ -33,7 +34,7 @@ def plain_folders(root: Path) -> list[Path]:
 
 
 def holds_plain_files(folder: Path) -> bool:
-    """Return whether a numbered file in it defines `upgrade(db)`.
+    """Return whether a numbered file in it defines `upgrade(db)`, or what another runner calls.
 
     Files of Alembic's own have an `upgrade` without a parameter, and so are none.
     """
@@ -46,9 +47,10 @@ def holds_plain_files(folder: Path) -> bool:
 
 def _is_plain(folder: str, name: str) -> bool:
     try:
-        return bool(PlainFile(folder, name.removesuffix(".py")).header)
+        function = PlainFile(folder, name.removesuffix(".py")).shape().function
     except FilesError:
         return False
+    return function is not None and takes_something(function)
 
 
 def is_alembics(folder: Path) -> bool:

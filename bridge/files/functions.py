@@ -91,6 +91,14 @@ def _head(name: str, argument: Argument) -> str:
     return f"{name}({CALLED_WITH[argument][1]})"
 
 
+def takes_something(binding: Binding) -> bool:
+    """Return whether it can be given an argument, as far as the text tells."""
+    arguments = getattr(binding.node, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return True  # decorated, or assigned: only the run can tell
+    return bool(arguments.posonlyargs or arguments.args or arguments.vararg)
+
+
 def unwritten(
     path: str,
     direction: str,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 #: What other runners call the function that upgrades; of several, the first one is meant.
-_OTHER_NAMES: Final = ("up", "forward", "forwards", "migrate", "apply", "run")
+OTHER_NAMES: Final = ("up", "forward", "forwards", "migrate", "apply", "run")
 #: Those that a helper module is not likely to have.
 _EVIDENT_NAMES: Final = frozenset({"upgrade", "up", "forward", "forwards"})
 
@@ -78,7 +78,7 @@ def shape_of(path: str, source: str) -> Shape:
 
 def other_function(bindings: Sequence[Binding], upgrade: str = "upgrade") -> Binding | None:
     """Find the function that another runner would call, in a file without `upgrade`."""
-    for name in ("upgrade", *_OTHER_NAMES):
+    for name in ("upgrade", *OTHER_NAMES):
         for binding in reversed(bindings):
             if binding.name == name != upgrade and isinstance(binding.node, _FUNCTIONS):
                 return binding

@@ -7,9 +7,10 @@ belong into it. A database is only read.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from bridge import ENVIRONMENT, SWITCHED_ON
@@ -31,7 +32,7 @@ version_locations = {folder}
 path_separator = os
 # Folders from which migrations can import.
 prepend_sys_path = %(here)s
-
+{settings}
 # The database: MIGRATION_DATABASE_URL, then DATABASE_URL, then this (a % is written %%).
 # Better without a password here: this file is committed.
 # sqlalchemy.url = postgresql://user@host/database
@@ -47,17 +48,29 @@ prepend_sys_path = %(here)s
 """
 
 _INI_LINES: Final = """\
-    [alembic]
-    script_location = bridge:environment
-    version_locations = {folder}
-    path_separator = os"""
+[alembic]
+script_location = bridge:environment
+version_locations = {folder}
+path_separator = os"""
 
 _TOML_LINES: Final = """\
-    [tool.alembic]
-    script_location = "bridge:environment"
-    version_locations = ["{folder}"]"""
+[tool.alembic]
+script_location = "bridge:environment"
+version_locations = ["{folder}"]"""
 
 _GUIDE: Final = "README.md"
+
+#: What may be found out about a folder and its ledger, and what it means.
+_WHY: Final = {
+    "upgrade_function": "What the function is called that applies a migration.",
+    "downgrade_function": "What the function is called that takes one back.",
+    "argument": "What they take, where an annotation does not say it: session, connection, "
+    "engine,\n# dbapi (the driver's connection) or cursor.",
+    "order": "The order of files: as their names sort, or as their numbers count.",
+    "ledger_table": "The table that records the applied migrations.",
+    "ledger_key": "Its column for their names,",
+    "ledger_key_form": "and what that holds: stem, file, path or number.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +81,28 @@ class Setup:
     config: Path
     #: Whether it is to be written.
     new_config: bool
-    #: The lines that belong into a configuration that is there without them; None if it is right.
-    lines: str | None
+    #: Whether it is there, and is not for bridge.
+    foreign_config: bool
     folder: Path
     #: Whether the folder is to be made.
     new_folder: bool
     #: Whether it is to get the guide to writing migrations.
     new_guide: bool
+    #: What the configuration says already, of what may be found out.
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    def lines(self, settings: Mapping[str, str]) -> list[str]:
+        """Return what belongs into a configuration that is there; nothing if it says all of it."""
+        is_toml = self.config.suffix == ".toml"
+        lacking = {name: value for name, value in settings.items() if name not in self.known}
+        lines = [
+            f'{name} = "{value}"' if is_toml else f"{name} = {value}"
+            for name, value in lacking.items()
+        ]
+        if not self.foreign_config:
+            return lines
+        head = _TOML_LINES if is_toml else _INI_LINES
+        return [*head.replace("{folder}", _here(self.config, self.folder)).splitlines(), *lines]
 
 
 def plan_setup(
@@ -99,30 +127,56 @@ def plan_setup(
     return Setup(
         config=place,
         new_config=files is None,
-        lines=None if files is None or ours else _lines(files, place, chosen),
+        foreign_config=files is not None and not ours,
+        known=_known(options) if options is not None and ours else {},
         folder=chosen,
         new_folder=not chosen.exists(),
         new_guide=_lacks_guide(chosen),
     )
 
 
-def set_up(setup: Setup) -> None:
+def set_up(setup: Setup, settings: Mapping[str, str] = MappingProxyType({})) -> None:
     """Write what is missing; a file that has turned up meanwhile is left alone.
 
-    Raises UsageError if the project cannot be written to.
+    `settings` are what was found out about the files, for a configuration that is new. Raises
+    UsageError if the project cannot be written to.
     """
     try:
         setup.folder.mkdir(parents=True, exist_ok=True)
         if setup.new_guide:
             _write(setup.folder / _GUIDE, guide())
         if setup.new_config:
-            text = _INI.replace("{folder}", _here(setup.config, setup.folder))
-            _write(setup.config, text)
+            _write(setup.config, _ini(setup, settings))
     except OSError as error:
-        raise UsageError(
-            f"{error.filename} cannot be written: {error.strerror}. What was written before it "
-            "stays. Correct that, then type the same command again."
-        ) from error
+        raise _unwritable(error) from error
+
+
+def settle(setup: Setup, before: Mapping[str, str], settings: Mapping[str, str]) -> None:
+    """Write more settings into the configuration that `set_up` has just written with `before`.
+
+    One that somebody has changed meanwhile is left alone. Raises UsageError if it cannot be
+    written.
+    """
+    if not setup.new_config or before == settings:
+        return
+    try:
+        if setup.config.read_text(encoding="utf-8") == _ini(setup, before):
+            setup.config.write_text(_ini(setup, settings), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _ini(setup: Setup, settings: Mapping[str, str]) -> str:
+    found = "".join(f"\n# {_WHY[name]}\n{name} = {settings[name]}\n" for name in settings)
+    folder = _here(setup.config, setup.folder)
+    return _INI.replace("{settings}", found.replace("%", "%%")).replace("{folder}", folder)
+
+
+def _unwritable(error: OSError) -> UsageError:
+    return UsageError(
+        f"{error.filename} cannot be written: {error.strerror}. What was written before it "
+        "stays. Correct that, then type the same command again."
+    )
 
 
 def guide() -> str:
@@ -175,6 +229,11 @@ def _is_ours(options: Options) -> bool:
     return plain is not None and str(plain.value).strip().lower() in SWITCHED_ON
 
 
+def _known(options: Options) -> dict[str, str]:
+    found = {name: options.get(name) for name in _WHY}
+    return {name: str(each.value) for name, each in found.items() if each is not None}
+
+
 def _folder(root: Path, named: Path | None, configured: tuple[str, ...]) -> Path:
     if named is not None:
         chosen = absolute(named, root)
@@ -212,11 +271,6 @@ def _lacks_guide(folder: Path) -> bool:
         return not any(each.name.lower().startswith("readme") for each in folder.iterdir())
     except OSError:
         return True
-
-
-def _lines(files: ConfigFiles, place: Path, folder: Path) -> str:
-    lines = _INI_LINES if files.ini else _TOML_LINES
-    return lines.replace("{folder}", _here(place, folder))
 
 
 def _here(config: Path, folder: Path) -> str:

@@ -2,52 +2,123 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
 from bridge.database.connected import named
 from bridge.database.database import Database
-from bridge.database.request import Request
 from bridge.files.folder import scan
+from bridge.ledger.keys import Form
 from bridge.ledger.lacking_columns import additions
 from bridge.ledger.read import read_state
-from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
 from bridge.operations.read_only import looking
 from bridge.operations.status import MigrationState, Status, status_of
 from bridge.reporting.numbers import counted, listed
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.config.settings import Settings
+    from bridge.database.request import Request
+    from bridge.files.plain_file import PlainFile
+    from bridge.ledger.state import State
+
 #: Names of migrations that are shown in one sentence.
 _SHOWN = 5
 
 
-def recognise(request: Request) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a database has recorded, by the files of the folder."""
+
+    #: The database, as each run names it.
+    where: str
+    #: The ledger, in one sentence.
+    ledger: str
+    #: Its rows, and how many of them are files.
+    rows: int
+    applied: int
+    status: Status
+    #: What the first run adds to the ledger, in one sentence; None if nothing.
+    adds: str | None
+    #: The settings that say what was recognised, where it is unusual.
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        """Return all of it in sentences."""
+        status = self.status
+        gone = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
+        lines = [self.ledger]
+        if self.rows:
+            are = "is a file" if self.applied == 1 else "are files"
+            lines.append(f"{self.applied} of them {are} of the folder.")
+        if gone:
+            lines.append(f"Without a file: {listed(gone, _SHOWN)}.")
+        lines += [*status.problems, *status.warnings, *([self.adds] if self.adds else [])]
+        if not status.problems:
+            pending = status.pending
+            shown = f"Pending: {listed(pending, _SHOWN)}." if pending else "Nothing is pending."
+            lines.append(shown)
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the documented form; its keys stay as they are."""
+        return {
+            "database": self.where,
+            "ledger": self.ledger,
+            "rows": self.rows,
+            "applied": self.applied,
+            "adds": self.adds,
+            "settings": dict(self.settings),
+            "status": self.status.to_json(),
+        }
+
+
+def recognise(request: Request) -> Recognised:
     """Say what the ledger of the database was recognised as, and what would be pending.
 
-    Raises a BridgeError if the database cannot be read, or nothing can be made of its ledger.
+    A ledger under another name is looked into as well. Raises a BridgeError if the database cannot
+    be read, or nothing can be made of its ledger.
     """
     settings = request.settings()
     files = scan(settings.folder, settings.conventions).files
     with named(request, settings) as here:
-        with looking(here, settings) as connection:
-            state = read_state(connection, Ledger.of(settings), files)
-        status = status_of(files, state, settings)
         where = here.database.describe() if isinstance(here.database, Database) else "database"
-    return [f"In the {where}:", *(f"  {line}" for line in _lines(state, status))]
+        state = _read(here, settings, files)
+        if state.other_table is not None:
+            settings = replace(settings, ledger_table=state.other_table, ledger_is_named=True)
+            state = _read(here, settings, files)
+    status = status_of(files, state, settings)
+    gone = [m for m in status.migrations if m.state is MigrationState.MISSING]
+    return Recognised(
+        where=where,
+        ledger=_ledger(state),
+        rows=len(state.rows),
+        applied=len(state.rows) - len(gone),
+        status=status,
+        adds=additions(state),
+        settings=_settings(state, settings),
+    )
 
 
-def _lines(state: State, status: Status) -> list[str]:
-    lines = [_ledger(state)]
-    gone = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
-    if state.rows:
-        count = len(state.rows) - len(gone)
-        lines.append(f"{count} of them {'is a file' if count == 1 else 'are files'} of the folder.")
-    if gone:
-        lines.append(f"Without a file: {listed(gone, _SHOWN)}.")
-    lines += [*status.problems, *status.warnings]
-    if sentence := additions(state):
-        lines.append(sentence)
-    if not status.problems:
-        pending = status.pending
-        lines.append(f"Pending: {listed(pending, _SHOWN)}." if pending else "Nothing is pending.")
-    return lines
+def _read(request: Request, settings: Settings, files: Sequence[PlainFile]) -> State:
+    with looking(request, settings) as connection:
+        return read_state(connection, Ledger.of(settings), files)
+
+
+def _settings(state: State, settings: Settings) -> dict[str, str]:
+    """Return what is to be set so that nothing has to be recognised any more."""
+    found: dict[str, str] = {}
+    if settings.ledger_table != "schema_migrations":
+        found["ledger_table"] = settings.ledger_table
+    if state.rows and state.keys is not None:
+        if state.key_column not in {None, "version"}:
+            found["ledger_key"] = str(state.key_column)
+        if state.keys.form is not Form.STEM:
+            found["ledger_key_form"] = str(state.keys.form)
+    return found
 
 
 def _ledger(state: State) -> str:

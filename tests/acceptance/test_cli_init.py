@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from bridge.config.settings import Settings
 from bridge.errors import UsageError
@@ -15,7 +16,7 @@ from support.project import DEFAULT_INI, Project
 from support.running import do
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
 
 PLAIN = 'raise SystemExit("executed")\ndef upgrade(db):\n    db.commit()\n'
 ALEMBICS = 'revision = "1a"\ndown_revision = None\n\ndef upgrade():\n    pass\n'
@@ -88,7 +89,7 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
 def test_files_of_another_shape_are_not_called_none(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.migrations.mkdir()
-    project.write("v001_users", "def up(conn):\n    pass\n")
+    project.write("v_001_users", "def up(conn):\n    pass\n")
     done = project.eai("migrate", "init", check=True)
     assert "The migrations are in migrations: no migration among its files yet.\n" in done.stdout
     assert project.eai("migrate", "check").returncode == 4
@@ -110,6 +111,10 @@ def test_a_folder_of_old_plain_files_and_what_its_database_records(
         "The migrations are in app/db/migrations: 3 files, 001_a.py to 003_c.py.\n"
         "Wrote the guide app/db/migrations/README.md.\n"
         "\n"
+        "  functions  upgrade, downgrade\n"
+        "  they take  a Session\n"
+        "  order      as their names sort\n"
+        "\n"
         f"In the database {engine.url.database} "
     )
     assert (
@@ -120,6 +125,7 @@ def test_a_folder_of_old_plain_files_and_what_its_database_records(
         "execution_ms and breaking to it, records the checksums of the files that are there, and "
         "makes the table alembic_version.\n"
         "  Pending: 003_c.\n"
+        "  Wrote into alembic.ini: ledger_key = filename, ledger_key_form = file.\n"
         "\n"
         "Next:\n"
         "  eai migrate check "
@@ -147,6 +153,10 @@ def test_a_configuration_that_is_for_something_else(tmp_path: Path) -> None:
     assert done.stdout == (
         "The migrations are in migrations: 001_a.py.\n"
         "Wrote the guide migrations/README.md.\n"
+        "\n"
+        "  functions  upgrade, downgrade\n"
+        "  they take  a Session\n"
+        "  order      as their names sort\n"
         "alembic.ini exists, and was not changed. Put these lines into it, in place of its own:\n"
         "\n"
         "    [alembic]\n"
@@ -192,7 +202,7 @@ def test_a_folder_of_plain_files_is_found(root: Path, folder: str) -> None:
     write(root / folder, "000_broken.py", text="def upgrade(")
     write(root / folder, "001_a.py")
     setup = planned(root)
-    assert setup == Setup(root / "alembic.ini", True, None, root / folder, False, True)
+    assert setup == Setup(root / "alembic.ini", True, False, root / folder, False, True)
     set_up(setup)
     settings = Settings.load(environ={})
     assert settings.own_environment
@@ -290,7 +300,7 @@ def test_a_project_that_is_set_up(root: Path, name: str, text: str) -> None:
     (root / name).write_text(text)
     below = root / "app"
     below.mkdir()
-    expected = Setup(root / name, False, None, root / "migrations", True, True)
+    expected = Setup(root / name, False, False, root / "migrations", True, True)
     assert planned(root) == expected
     set_up(expected)
     assert (root / name).read_text() == text
@@ -340,7 +350,139 @@ def test_a_project_is_set_up_from_below_too(root: Path, monkeypatch: pytest.Monk
 def test_the_lines_to_add(root: Path, name: str, text: str, lines: str) -> None:
     (root / name).write_text(text)
     setup = planned(root)
-    assert (setup.config, setup.new_config, setup.lines) == (root / name, False, lines)
+    assert (setup.config, setup.new_config, setup.foreign_config) == (root / name, False, True)
+    assert [f"    {line}" for line in setup.lines({})] == lines.splitlines()
+    added = 'argument = "cursor"' if name == "pyproject.toml" else "argument = cursor"
+    assert setup.lines({"argument": "cursor"})[-1] == added
+
+
+# Folders of other runners
+
+UP = 'def up(cur):\n    cur.execute("CREATE TABLE t{n} ()")\n\n\ndef down(cur):\n    pass\n'
+RUNNER = """\
+import pathlib
+FOLDER = pathlib.Path("migrations")
+def number(path):
+    return int(path.name[1:].partition("__")[0])
+for path in sorted(FOLDER.glob("V*.py"), key=number):
+    pass
+"""
+
+
+def another_teams(tmp_path: Path, url: URL | None) -> Project:
+    project = Project(tmp_path, url)
+    for n in (1, 2, 10):
+        write(project.migrations, f"V{n}__t{n}.py", text=UP.replace("{n}", str(n)))
+    write(tmp_path / "scripts", "migrate.py", text=RUNNER)
+    return project
+
+
+def test_what_is_found_out_is_told_written_and_runs(tmp_path: Path, engine: Engine) -> None:
+    project = another_teams(tmp_path, engine.url)
+    do(
+        engine,
+        "CREATE TABLE db_versions (id int PRIMARY KEY, done_at timestamptz DEFAULT now())",
+        "INSERT INTO db_versions VALUES (1)",
+        "CREATE TABLE t1 ()",
+    )
+    done = project.eai("migrate", "init", check=True)
+    assert (
+        "The migrations are in migrations: 3 files, V1__t1.py to V10__t10.py.\n"
+        "Wrote the guide migrations/README.md.\n"
+        "\n"
+        "  functions  up, down  (upgrade_function = up, downgrade_function = down)\n"
+        "  they take  a cursor of the driver  (argument = cursor)\n"
+        "  order      as their numbers count, by scripts/migrate.py  (order = number)\n"
+    ) in done.stdout
+    assert (
+        "  The table db_versions was recognised: 1 row, which name migrations by their number in "
+        "the column id.\n"
+        "  1 of them is a file of the folder.\n"
+    ) in done.stdout
+    assert "  Pending: V2__t2, V10__t10.\n" in done.stdout
+    assert (
+        "  Wrote into alembic.ini: ledger_table = db_versions, ledger_key = id, ledger_key_form = "
+        "number.\n"
+    ) in done.stdout
+    assert "  eai migrate repair             # correct names in the ledger" in done.stdout
+    settings = Settings.load(tmp_path / "alembic.ini", environ={})
+    assert (settings.argument, settings.order) == ("cursor", "number")
+    assert (settings.ledger_table, settings.ledger_key_form) == ("db_versions", "number")
+
+    ran = project.eai("migrate", check=True)
+    assert "V2__t2" in ran.stderr + ran.stdout
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names().count("t10") == 1
+        rows = connection.execute(text("SELECT id FROM db_versions ORDER BY 1")).scalars().all()
+        assert rows == [1, 2, 10]
+    assert project.eai("migrate", "status", "--check").returncode == 0
+
+    written = contents(tmp_path)
+    again = project.eai("migrate", "init", check=True)
+    assert again.stdout.startswith("alembic.ini is set up already, and was not changed.\n")
+    assert "which was not changed" not in again.stdout
+    assert contents(tmp_path) == written
+
+
+def test_json_has_all_of_it(tmp_path: Path, engine: Engine) -> None:
+    project = another_teams(tmp_path, engine.url)
+    done = project.eai("migrate", "init", "--json", check=True)
+    found = json.loads(done.stdout)
+    assert sorted(found) == [
+        *("config", "database", "files", "folder", "made_folder", "orders_differ", "settings"),
+        *("to_add", "wrote_config"),
+    ]
+    assert found["settings"] == {
+        "upgrade_function": "up",
+        "downgrade_function": "down",
+        "argument": "cursor",
+        "order": "number",
+    }
+    assert found["files"][2] == {
+        "stem": "V10__t10",
+        "takes": "cursor",
+        "annotated": False,
+        "problem": None,
+        "line": None,
+    }
+    assert found["database"]["rows"] == 0
+    assert found["database"]["status"]["pending"] == ["V1__t1", "V2__t2", "V10__t10"]
+
+
+def test_a_configuration_that_is_there_is_told_what_to_add(tmp_path: Path) -> None:
+    project = another_teams(tmp_path, None)
+    ini = project.ini(extra="upgrade_function = up\n")
+    done = project.eai("migrate", "init", check=True)
+    assert (
+        "Put into alembic.ini, which was not changed:\n"
+        "    downgrade_function = down\n"
+        "    argument = cursor\n"
+        "    order = number\n"
+    ) in done.stdout
+    assert ini.read_text().endswith("upgrade_function = up\n")
+
+
+def test_a_file_that_could_not_run_is_told_with_the_reason(tmp_path: Path) -> None:
+    project = another_teams(tmp_path, None)
+    write(project.migrations, "V11__x.py", text="async def up(cur): pass\n")
+    write(project.migrations, "V12__y.py", text='def up(c):\n    c.cursor().execute("x")\n')
+    write(project.migrations, "V13__z.py", text="def up(cur:\n")
+    done = project.eai("migrate", "init", check=True)
+    assert "  3 could not run as they stand:\n" in done.stdout
+    assert "    V11__x.py:1: `up` is `async def`: calling it would run nothing." in done.stdout
+    assert "    V12__y.py:2: `up` gets a cursor of the driver, which has no `cursor`" in done.stdout
+    assert "    V13__z.py:1: this is not valid Python" in done.stdout
+
+
+def test_an_order_that_nothing_shows_is_left_to_a_person(tmp_path: Path, engine: Engine) -> None:
+    project = another_teams(tmp_path, engine.url)
+    (tmp_path / "scripts" / "migrate.py").unlink()
+    done = project.eai("migrate", "init")
+    assert "  order      unclear: the names sort otherwise than the numbers count." in done.stdout
+    assert "V10__t10.py would run before V1__t1.py" in done.stdout
+    refused = project.eai("migrate")
+    assert refused.returncode == 4
+    assert "order = number (as the numbers count)" in refused.stderr
 
 
 def test_a_pyproject_without_alembic_is_no_configuration(root: Path) -> None:

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) 
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
             about = machine.describe(chosen, databases.version())
             bench = Bench(chosen, databases, home, given.sizes, given.rounds, _say)
-            measure(bench, given.only)
+            complete = _complete(bench, given.only)
     except WrongResultError as error:
         _say(f"Error: {error}")
         return 1
@@ -69,8 +69,20 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) 
         return 130
     print(about, "", *table.lines(bench.results, chosen), "", sep="\n")
     print(*goals.lines(bench.results), sep="\n")
+    if not complete:
+        _say("Interrupted: this is what was measured until then, and nothing was saved.")
+        return 130
     _write(bench, about, given)
     return 0
+
+
+def _complete(bench: Bench, only: Sequence[str]) -> bool:
+    """Run these parts; False if somebody has interrupted them."""
+    try:
+        measure(bench, only)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
