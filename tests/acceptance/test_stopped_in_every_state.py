@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
+from support.faults import NETWORK_SWALLOWS
 from support.running import PATIENCE, Ended, ask, poll, starting
 from support.tcp_proxy import Proxy, Unreachable
 
@@ -74,7 +75,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 }
 
 
-@pytest.mark.parametrize("swallowed", FAULTS)
+@pytest.mark.parametrize("swallowed", NETWORK_SWALLOWS.cases(list(FAULTS)))
 def test_it_ends_when_the_network_swallows(start: Start, engine: Engine, swallowed: str) -> None:
     with Proxy(engine.url) as proxy:
         FAULTS[swallowed](proxy)

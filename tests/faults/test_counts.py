@@ -17,7 +17,7 @@ def test_the_page_has_the_table_of_the_tests() -> None:
 
 
 def test_every_fault_that_is_counted_is_in_a_test() -> None:
-    tests = "".join(file.read_text() for file in HERE.glob("test_*.py"))
+    tests = "".join(file.read_text() for file in HERE.parent.rglob("test_*.py"))
     names = [name for name, value in vars(support.faults).items() if isinstance(value, Fault)]
     assert len(names) == len(FAULTS)
     for name in names:

@@ -72,6 +72,22 @@ ALL_CUT = Fault(
     60,  # and as many more as a run has
     ALL_OR_NOTHING,
 )
+NETWORK_CUT = Fault(
+    "the network cut at every message of a run, before the server got it",
+    30,  # and as many more as a run has
+    ALL_OR_NOTHING,
+)
+ANSWER_LOST = Fault(
+    "the server's answer lost to every message of a run, its COMMITs among them",
+    30,  # and as many more as a run has
+    f"{ALL_OR_NOTHING}; where nobody can know, the message says so",
+)
+NETWORK_SWALLOWS = Fault(
+    "SIGTERM while the network swallows everything: in connecting, in a query, a statement, a "
+    "COMMIT",
+    7,
+    "what the server had committed; where nobody can know, the message says so",
+)
 DISK_FULL = Fault(
     "the disk full in a statement, in the record, in the pointer, at the COMMIT",
     11,
