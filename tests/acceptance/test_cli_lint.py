@@ -183,3 +183,17 @@ def test_a_file_that_fails_says_that_no_database_of_yours_was_touched(
         "of its name.\n"
     )
     assert named.returncode == 2
+
+
+def test_files_that_take_a_cursor_are_looked_at_in_the_order_of_their_numbers(
+    folder_project: Project, server: EmbeddedServer
+) -> None:
+    project = folder_project
+    project.ini(extra="argument = cursor\nupgrade_function = up\norder = number\n")
+    up = 'description = "x"\n\n\ndef up(cur):\n    cur.execute("SET lock_timeout = 1")\n'
+    project.write("V9__a", f'{up}    cur.execute("CREATE TABLE a (n bigint)")\n')
+    project.write("V10__b", f'{up}    cur.execute("ALTER TABLE a ADD b bigint NOT NULL")\n')
+    done = lint(project, server)
+    assert "V10__b.py:6: warning: Adding a new column that is `NOT NULL`" in done.stdout
+    assert "Linted 2 migrations" in done.stdout
+    assert done.returncode == 4

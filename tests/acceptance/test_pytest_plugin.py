@@ -235,3 +235,24 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
     assert {name for name in loaded if name.startswith("bridge")} == ours
     heavy = {"sqlalchemy", "alembic", "psycopg2", "typer", "tempfile"}
     assert heavy.isdisjoint(name.partition(".")[0] for name in loaded)
+
+
+def test_a_folder_with_conventions_of_its_own_passes(team: Project, server_url: URL) -> None:
+    team.ini(
+        f"{DEFAULT_INI}argument = dbapi\nupgrade_function = up\ndowngrade_function = down\n"
+        "order = number\n"
+    )
+    both = (
+        "def up(conn):\n    conn.cursor().execute('{up}')\n\n\n"
+        "def down(conn):\n    conn.cursor().execute('{down}')\n"
+    )
+    team.write("V9__a", both.format(up="CREATE TABLE a (n int)", down="DROP TABLE a"))
+    team.write(
+        "V10__b",
+        both.format(up="ALTER TABLE a ADD b int", down="ALTER TABLE a DROP COLUMN b"),
+    )
+    base = {"V11__c": both.format(up="CREATE TABLE c ()", down="DROP TABLE c")}
+    branch(team, base, {"V12__d": both.format(up="CREATE TABLE d ()", down="DROP TABLE d")})
+    done = run_pytest(team, server_url, "--bridge-base", "main", "-k", "not models")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout
