@@ -41,6 +41,7 @@ MEANINGS: Final = {
     "unreadable-file": "a pending file cannot be run as it stands",
     "no-checksum": "drift = refuse is set, and an applied row has no checksum to compare with",
     # what can be recorded
+    "no-schema": "the schema that version_table_schema names is not there",
     "rights": "this role may not write one of the two tables, or make them",
     "read-only": "this connection may only read",
     "required-column": "the ledger wants a value that bridge does not know",

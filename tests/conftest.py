@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from support.pgbouncer import Pooler
 
+#: Other teams' projects, of which a test makes copies.
+collect_ignore = ["folders"]
+
 #: The controller of pytest-xdist names the run, and its workers inherit the name.
 RUN = "BRIDGE_TESTS_RUN"
 #: A test's data need not survive a loss of power; many processes connect at once; a few

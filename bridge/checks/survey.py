@@ -16,7 +16,7 @@ from typing import Final
 
 from bridge.checks.argument import first_evidence
 from bridge.checks.rules import RULES
-from bridge.checks.runner_order import order_of_runner
+from bridge.checks.runner import find_runner
 from bridge.checks.source import check_source
 from bridge.checks.syntax import Function, top_level_function
 from bridge.errors import FolderMissing, PlainFileError
@@ -56,7 +56,7 @@ class Survey:
     files: tuple[SurveyedFile, ...] = ()
     #: Whether the order of the names is another one than that of the numbers.
     orders_differ: bool = False
-    #: The file that shows in which order the folder's own runner sorts; None if none does.
+    #: The file that is the folder's own runner; None if none shows to be.
     runner: str | None = None
     #: What is to be set, by the names of the settings.
     settings: dict[str, str] = field(default_factory=dict)
@@ -75,20 +75,23 @@ def survey(folder: Path, root: Path) -> Survey:
     names = _common(("upgrade", *OTHER_NAMES), modules.values()), _common(_BACK, modules.values())
     argument = _argument(names[0], modules.values())
     differ = bool(order_disagreements(files))
-    order, runner = order_of_runner(root, folder) if differ else (None, None)
+    runner = find_runner(root, folder) if files else None
+    order = runner.order if runner and differ else None
+    flushes = runner is not None and runner.autoflush is True and argument is Argument.SESSION
     conventions = Conventions(names[0], names[1], argument, order or Order.NAME)
     settings = {
         "upgrade_function": names[0] if names[0] != OURS.upgrade else None,
         "downgrade_function": names[1] if names[1] != OURS.downgrade else None,
         "argument": str(argument) if argument is not OURS.argument else None,
         "order": str(order) if order else None,
+        "session_autoflush": "true" if flushes else None,
     }
     ordered = sorted(files, key=lambda file: conventions.order.place(file.stem))
     return Survey(
         conventions,
         tuple(_surveyed(file, modules.get(file), conventions) for file in ordered),
         differ,
-        runner,
+        runner.path if runner else None,
         {name: value for name, value in settings.items() if value is not None},
     )
 

@@ -109,7 +109,7 @@ class Report:
         survey = self.survey
         if not survey.orders_differ:
             return "as their names sort"
-        if survey.runner is None:
+        if survey.runner is None or "order" not in survey.settings:
             return (
                 "unclear: the names sort otherwise than the numbers count. Set order = number or "
                 "order = name"
@@ -196,7 +196,7 @@ class Report:
 #: The settings that a row of the table is about.
 _SETTINGS_OF = {
     "functions": {"upgrade_function", "downgrade_function"},
-    "they take": {"argument"},
+    "they take": {"argument", "session_autoflush"},
     "order": {"order"},
 }
 

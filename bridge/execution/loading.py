@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,7 @@ def loaded(file: PlainFile, direction: str) -> Iterator[Callable[[Any], object]]
     """Execute the file and give its function for "upgrade" or "downgrade", for the block.
 
     The module is in `sys.modules` meanwhile, because dataclasses, pickle and the ORM look there.
+    It is in the package that its folder is, so that `from ._helpers import …` finds a helper.
     It is compiled here rather than imported: no byte code is written (the folder may be
     read-only), and none is read that belongs to an earlier text of the file.
 
@@ -26,12 +29,27 @@ def loaded(file: PlainFile, direction: str) -> Iterator[Callable[[Any], object]]
     """
     module = ModuleType(f"_bridge_migration_{file.revision}", None)
     module.__file__ = file.path
+    module.__package__ = package_of(file.folder)
     sys.modules[module.__name__] = module
     try:
         exec(file.code(), module.__dict__)  # noqa: S102
         yield getattr(module, file.conventions.function(direction))
     finally:
         sys.modules.pop(module.__name__, None)
+
+
+def package_of(folder: str) -> str | None:
+    """Return the package that a folder is for what stands on `sys.path`; None if it is in none."""
+    for entry in sys.path:
+        root = os.path.abspath(entry)  # noqa: PTH100 - "" is the working directory
+        parts = Path(folder).parts[len(Path(root).parts) :] if _is_below(folder, root) else ()
+        if parts and all(map(str.isidentifier, parts)):
+            return ".".join(parts)
+    return None
+
+
+def _is_below(folder: str, root: str) -> bool:
+    return folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def lines_on_stack(path: str) -> Iterator[int]:

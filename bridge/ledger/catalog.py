@@ -47,6 +47,7 @@ def look_up(connection: Connection, ledger: Ledger) -> Catalog:
             role=quote(found.acting),
             usual=_usual_schema(found),
             may_create=bool(found.may_create),
+            has_schema=found.may_create is not None,
             standby=found.standby,
             read_only=found.read_only,
             reads_by_default=found.reads_by_default,

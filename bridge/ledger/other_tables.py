@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from bridge.database.quoting import quote
 from bridge.database.sending import send
 from bridge.ledger.names import Names, number_of
+from bridge.ledger.state import OtherTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +38,15 @@ _CERTAIN: Final = re.compile(
 # A size that is known from the last ANALYZE; to ask for that of today takes a lock.
 _CANDIDATES: Final = """
 SELECT nspname AS schema, relname AS name, pg_class.oid::bigint AS oid,
+       nspname = ANY(current_schemas(false)) AS here,
        array_agg(attname::text ORDER BY attnum) AS columns,
        array_agg(atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) ORDER BY attnum)
            AS numeric
   FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
   JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
- WHERE nspname = ANY(CASE WHEN CAST(:schema AS text) IS NULL THEN current_schemas(false)
-                          ELSE ARRAY[CAST(:schema AS name)] END)
+ WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+   AND nspname = COALESCE(CAST(:schema AS name), nspname)
+   AND has_schema_privilege(pg_namespace.oid, 'USAGE')
    AND relkind = 'r' AND relname <> ALL(:known) AND relnatts <= :columns
    AND relpages <= :pages
    AND has_table_privilege(pg_class.oid, 'SELECT')
@@ -51,13 +54,15 @@ SELECT nspname AS schema, relname AS name, pg_class.oid::bigint AS oid,
         OR atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
            AND relname ~* 'migrat|schema|version|patch|change|upgrade')
  GROUP BY nspname, relname, pg_class.oid
- ORDER BY relname !~* 'migrat|schema|version', relname
+ ORDER BY relname !~* 'migrat|schema|version', nspname <> ALL(current_schemas(false)), relname
  LIMIT :tables
 """
 
 
-def find_other_table(connection: Connection, ledger: Ledger, first: str) -> str | None:
-    """The name of a table that holds a spelling of this file's name; None if none does.
+def find_other_table(connection: Connection, ledger: Ledger, first: str) -> OtherTable | None:
+    """A table that holds a spelling of this file's name; None if none does.
+
+    In any schema that this role may use, unless the settings name one.
 
     Nothing stays locked, and a table that somebody else has locked is not waited for.
     """
@@ -72,7 +77,7 @@ def find_other_table(connection: Connection, ledger: Ledger, first: str) -> str 
         return None  # a table that may not be read, or is locked, is not one to be sure of
 
 
-def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
+def _look(connection: Connection, ledger: Ledger, names: Names) -> OtherTable | None:
     connection.execute(text("SELECT set_config('lock_timeout', '200ms', true)"))
     given = {
         "schema": ledger.schema,
@@ -84,7 +89,7 @@ def _look(connection: Connection, ledger: Ledger, names: Names) -> str | None:
     return _among(connection, connection.execute(text(_CANDIDATES), given).all(), names)
 
 
-def _among(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+def _among(connection: Connection, tables: Sequence[Any], names: Names) -> OtherTable | None:
     """The first of these tables that holds such a name; asked one by one where that fails."""
     try:
         with undone(connection):
@@ -108,7 +113,7 @@ def undone(connection: Connection) -> Iterator[None]:
             savepoint.rollback()
 
 
-def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str | None:
+def _found(connection: Connection, tables: Sequence[Any], names: Names) -> OtherTable | None:
     """The first of these tables that holds such a name."""
     parts = [
         f"(SELECT {place}, {str(numeric).lower()}, {quote(column)}::text AS value FROM "  # noqa: S608
@@ -122,10 +127,11 @@ def _found(connection: Connection, tables: Sequence[Any], names: Names) -> str |
     if not parts:
         return None
     for place, numeric, value in send(connection, " UNION ALL ".join(parts)):
-        name = str(tables[place].name)
+        table = tables[place]
+        name = str(table.name)
         telling = (_CERTAIN if numeric else _TELLING).search(name) or _says_more(value)
         if telling and names.meant_by(value):
-            return name
+            return OtherTable(name, None if table.here else str(table.schema))
     return None
 
 

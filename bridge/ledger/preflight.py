@@ -80,7 +80,7 @@ _PASSES: Final[dict[Command, frozenset[str]]] = {
     Command.PURGE: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
     Command.REPAIR: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
     Command.MARK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
-    Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
+    Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
 }
 
 #: Those that run files.

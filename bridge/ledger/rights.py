@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from bridge.database.quoting import quote
 from bridge.findings import Finding, refusal
 from bridge.ledger.history import Entry
 from bridge.ledger.messages.tables import hidden_rows
@@ -64,7 +65,16 @@ def missing_tables(state: State) -> Iterator[Finding]:
         if table is None
     ]
     if missing and not state.session.may_create and (state.schema or state.session.here):
-        schema = state.schema or state.session.here
+        schema = state.schema or state.session.here or ""
+        if state.schema and not state.session.has_schema:
+            yield refusal(
+                "no-schema",
+                f"There is no schema {schema}, which version_table_schema names, so the tables "
+                f"{joined(missing)} have no place. Nothing was run.",
+                f"Type this once: CREATE SCHEMA {quote(schema)}; or correct version_table_schema "
+                "in alembic.ini.",
+            )
+            return
         yield refusal(
             "rights",
             f"The {'table' if len(missing) == 1 else 'tables'} {joined(missing)} cannot be "

@@ -40,6 +40,24 @@ class Elsewhere:
     filled: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class OtherTable:
+    """A table of another name, that holds the name of the first file."""
+
+    name: str
+    #: Where it is, if that is not on the search_path.
+    schema: str | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return what says that it is the ledger."""
+        schema = {"version_table_schema": self.schema} if self.schema else {}
+        return {**schema, "ledger_table": self.name}
+
+    def __str__(self) -> str:
+        return ".".join(quote(part) for part in (self.schema, self.name) if part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The facts of a connection that matter to what is recorded."""
@@ -52,6 +70,8 @@ class Session:
     role: str = "app"
     #: Whether this role may make tables where the two tables belong.
     may_create: bool = True
+    #: Whether the schema is there in which they belong.
+    has_schema: bool = True
     #: Whether the server is one that only follows another.
     standby: bool = False
     #: Whether the transaction may write nothing at all, and whether those after it may not.
@@ -101,7 +121,7 @@ class State:
     #: Whether a person has said that the ledger is this project's, although no row is a file.
     adopted: bool = False
     #: Another table, where the ledger is empty, that holds the name of the first file.
-    other_table: str | None = None
+    other_table: OtherTable | None = None
     #: Columns that must have a value, and of which nobody can tell which.
     unfilled: tuple[Column, ...] = ()
     #: Rows that would be refused.

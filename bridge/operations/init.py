@@ -67,6 +67,8 @@ _WHY: Final = {
     "argument": "What they take, where an annotation does not say it: session, connection, "
     "engine,\n# dbapi (the driver's connection) or cursor.",
     "order": "The order of files: as their names sort, or as their numbers count.",
+    "session_autoflush": "Whether the Session flushes before each query.",
+    "version_table_schema": "The schema of the ledger and of Alembic's version table.",
     "ledger_table": "The table that records the applied migrations.",
     "ledger_key": "Its column for their names,",
     "ledger_key_form": "and what that holds: stem, file, path or number.",

@@ -88,7 +88,8 @@ def recognise(request: Request) -> Recognised:
         where = here.database.describe() if isinstance(here.database, Database) else "database"
         state = _read(here, settings, files)
         if state.other_table is not None:
-            settings = replace(settings, ledger_table=state.other_table, ledger_is_named=True)
+            named_so = {**state.other_table.settings, "ledger_is_named": True}
+            settings = replace(settings, **named_so)  # type: ignore[arg-type]
             state = _read(here, settings, files)
     status = status_of(files, state, settings)
     gone = [m for m in status.migrations if m.state is MigrationState.MISSING]
@@ -99,7 +100,7 @@ def recognise(request: Request) -> Recognised:
         applied=len(state.rows) - len(gone),
         status=status,
         adds=additions(state),
-        settings=_settings(state, settings),
+        settings=_settings(state, settings, request.settings()),
     )
 
 
@@ -108,9 +109,11 @@ def _read(request: Request, settings: Settings, files: Sequence[PlainFile]) -> S
         return read_state(connection, Ledger.of(settings), files)
 
 
-def _settings(state: State, settings: Settings) -> dict[str, str]:
+def _settings(state: State, settings: Settings, before: Settings) -> dict[str, str]:
     """Return what is to be set so that nothing has to be recognised any more."""
     found: dict[str, str] = {}
+    if settings.version_table_schema != before.version_table_schema:
+        found["version_table_schema"] = str(settings.version_table_schema)
     if settings.ledger_table != "schema_migrations":
         found["ledger_table"] = settings.ledger_table
     if state.rows and state.keys is not None:

@@ -45,18 +45,18 @@ def public(project: Project) -> list[str]:
 
 
 def test_no_command_passes_over_a_folder_of_another_shape(project: Project, engine: Engine) -> None:
-    project.write("v001_users", UP)
-    project.write("v002_orders", UP)
+    project.write("v_001_users", UP)
+    project.write("v_002_orders", UP)
     for arguments in EAI:
         done = project.eai(*arguments)
         assert (done.returncode, arguments) == (4, arguments)
-        assert "mv v001_users.py 001_users.py" in done.stdout + done.stderr
+        assert "mv v_001_users.py 001_users.py" in done.stdout + done.stderr
     for arguments in ALEMBIC:
         done = project.alembic(*arguments)
         assert (done.returncode, arguments) == (4, arguments)
-        assert "mv v001_users.py 001_users.py" in done.stderr
+        assert "mv v_001_users.py 001_users.py" in done.stderr
     told = public(project)
-    assert [line.partition("v001_users.py: none of the 2")[0] for line in told] == [
+    assert [line.partition("v_001_users.py: none of the 2")[0] for line in told] == [
         f"4 {project.migrations}/"
     ] * 3
     assert tables(engine) == set()

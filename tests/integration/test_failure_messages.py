@@ -186,8 +186,10 @@ def test_a_cursor_of_the_drivers_hides_the_row_as_well(project: Project) -> None
         cursor.execute("INSERT INTO t VALUES (%s), (%s)", ["ann@example.org"] * 2)
         """,
     )
-    assert said.splitlines()[1:3] == [
+    assert said.splitlines()[1:5] == [
         '  UniqueViolation: duplicate key value violates unique constraint "t_email_key"',
+        "  statement:",
+        "    INSERT INTO t VALUES (%s), (%s)",
         "  (parameters and details are hidden; --show-parameters shows them)",
     ]
 

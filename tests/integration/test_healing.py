@@ -774,7 +774,7 @@ def test_many_files_are_stamped_with_one_statement_each_and_adopted_with_none(bo
         return counts
 
     first, *three = stamped_and_adopted()
-    books.files(*(f"{number:04}_m" for number in range(200)))
+    books.files(*(f"{number:03}_m" for number in range(200)))
     stamped, *many = stamped_and_adopted()
     assert stamped <= first + 200
     assert many == three

@@ -425,7 +425,7 @@ def test_a_name_that_has_no_room_is_refused_and_mended_by_the_line_to_type(
     books.files(stem, "9_a")
     form = "number" if "INT" in definition else "stem"
     key = "The Name" if "The Name" in definition else "version"
-    project.ini(extra=f"ledger_key = {key}\nledger_key_form = {form}\n")
+    project.ini(extra=f"ledger_key = {key}\nledger_key_form = {form}\norder = name\n")
     books.raw(f"CREATE TABLE schema_migrations ({definition})")
     finding = books.refusal()
     assert (finding.id, finding.migration) == ("unstorable-name", stem)

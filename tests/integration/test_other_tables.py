@@ -206,13 +206,21 @@ def test_nothing_stays_locked_or_set(books: Adopted) -> None:
     assert books.upgrade(A) == [A]
 
 
-def test_only_the_schemas_of_the_search_path_are_looked_through(books: Adopted) -> None:
+def test_a_ledger_in_a_schema_of_its_own_is_found_too(books: Adopted) -> None:
     books.raw(
         "CREATE SCHEMA elsewhere",
         f"CREATE TABLE elsewhere.migrations AS SELECT '{A}'::text AS name",
     )
-    assert books.status().findings == ()
+    finding = books.refusal()
+    assert finding.id == "other-table"
+    assert "the table elsewhere.migrations holds the name of the first file" in finding.message
+    assert finding.next == (
+        "If it is this project's ledger, set in alembic.ini: version_table_schema = elsewhere and "
+        "ledger_table = migrations. If it is not, set: ledger_table = schema_migrations."
+    )
     books.project.ini(extra="version_table_schema = elsewhere\n")
     finding = books.refusal()
     assert finding.id == "other-table"
     assert finding.next.endswith("If it is not, set: ledger_table = schema_migrations.")
+    books.project.ini(extra="version_table_schema = public\n")
+    assert books.status().findings == ()

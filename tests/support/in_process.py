@@ -53,7 +53,7 @@ def run_in_process(
 
     `merged` puts what it writes to standard error into its output, as `2>&1` does.
     """
-    main = ENTRY_POINTS.get(name) or partial(runpy.run_path, name, run_name="__main__")
+    main = ENTRY_POINTS.get(name) or partial(_run_script, name)
     with ExitStack() as stack:
         out = stack.enter_context(tempfile.TemporaryFile())
         err = out if merged else stack.enter_context(tempfile.TemporaryFile())
@@ -63,6 +63,12 @@ def run_in_process(
                 code = _exit_code(main)
         written = [_read(out), None if merged else _read(err)]
     return subprocess.CompletedProcess([name, *arguments], code, *written)
+
+
+def _run_script(name: str) -> None:
+    # As the interpreter does for a script.
+    sys.path.insert(0, str(Path(name).resolve().parent))
+    runpy.run_path(name, run_name="__main__")
 
 
 def _exit_code(main: Callable[[], object]) -> int:

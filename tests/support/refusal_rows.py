@@ -81,6 +81,16 @@ FILES: Final = (
         "breaking", "a newer release", r.breaking_and_newer, **{**_GOES_ON, "downgrade": "fails 4"}
     ),
     Row("breaking", "a lost file", r.breaking_and_lost, **{**_GOES_ON, "downgrade": "fails 4"}),
+    Row(
+        "order",
+        "numbers of several widths",
+        r.order_unclear,
+        **_LOOKS,
+        script="refuses",
+        applied="changes",
+        pending="goes on",
+        downgrade="fails 2",  # nothing to revert
+    ),
     Row("late", "out_of_order = refuse", r.late_and_refused, **_GOES_ON),
     Row("changed", "drift = refuse", r.changed_and_refused, **_MENDED),
     Row(
@@ -109,6 +119,14 @@ RECORDING: Final = (
         r.role_without_tables,
         **_LOOKS,
         started="fails 3",
+        pending="goes on",
+        downgrade="fails 2",  # nothing to revert
+    ),
+    Row(
+        "no-schema",
+        "of version_table_schema",
+        r.schema_missing,
+        **_LOOKS,
         pending="goes on",
         downgrade="fails 2",  # nothing to revert
     ),

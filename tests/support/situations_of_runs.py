@@ -31,6 +31,11 @@ def late(scene: Scene) -> None:
     scene.marks(applied="001_z")
 
 
+def order_unclear(scene: Scene) -> None:
+    for stem in ("1000_d", "5_e"):
+        scene.project.write(stem, "def upgrade(db):\n    pass\n")
+
+
 def late_and_refused(scene: Scene) -> None:
     late(scene)
     scene.ini("out_of_order = refuse")
@@ -72,6 +77,10 @@ def reading_role(scene: Scene) -> None:
 
 def role_without_tables(scene: Scene) -> None:
     scene.role()
+
+
+def schema_missing(scene: Scene) -> None:
+    scene.ini("version_table_schema = nowhere")
 
 
 def reading_connection(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.checks.runner_order import order_of_runner
+from bridge.checks.runner import find_runner
 from bridge.checks.survey import survey
 from bridge.files.conventions import Argument, Order
 
@@ -96,8 +96,17 @@ def test_a_helper_beside_upgrade_is_not_taken_for_it(tmp_path: Path) -> None:
         ("natsorted(Path('migrations').glob('*.py'))", Order.NUMBER),
         ("sorted(Path('migrations').iterdir(), key=lambda p: p.name)", Order.NAME),
         ("sorted(os.listdir('elsewhere'))", None),
-        ("sorted(people)  # migrations", None),
+        ("sorted(people)  # glob migrations", None),
         ("os.listdir('migrations')", None),
+        ("p = [(int(n[:3]), n) for n in listdir('migrations')]\nsorted(p)", Order.NUMBER),
+        ("for n in listdir('migrations'):\n    p.append((int(n[:3]), n))\nsorted(p)", Order.NUMBER),
+        (
+            "for n in listdir('migrations'):\n    p.append(M(int(n)))\np.sort(key=lambda m: m.v)",
+            "n",
+        ),
+        ("for n in listdir('migrations'):\n    p.append(M(n))\np.sort(key=lambda m: m.v)", None),
+        ("port = int(environ['P'])\nsorted(listdir('migrations'), key=lambda m: m.v)", None),
+        ("sorted(Path('migrations').glob('*'), key=os.path.basename)", Order.NAME),
         ("sorted(os.listdir('migrations'", None),
     ],
 )
@@ -106,14 +115,14 @@ def test_the_order_in_which_the_folders_runner_sorts(
 ) -> None:
     (tmp_path / "runner.py").write_text(source + "\n")
     wanted = Order.NUMBER if order == "n" else order
-    found = order_of_runner(tmp_path, folder(tmp_path))
-    assert found == (wanted, str(tmp_path / "runner.py") if wanted else None)
+    found = find_runner(tmp_path, folder(tmp_path))
+    assert (found and found.order) == wanted
 
 
 def test_two_runners_that_disagree_show_nothing(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("sorted(glob('migrations/*'))\n")
     (tmp_path / "two.py").write_text("sorted(glob('migrations/*'), key=lambda n: int(n))\n")
-    assert order_of_runner(tmp_path, folder(tmp_path)) == (None, None)
+    assert find_runner(tmp_path, folder(tmp_path)) is None
 
 
 def test_a_runner_beside_the_files_counts_and_an_installed_package_does_not(
@@ -124,9 +133,37 @@ def test_a_runner_beside_the_files_counts_and_an_installed_package_does_not(
     installed.mkdir(parents=True)
     (installed / "a.py").write_text("sorted(glob('migrations/*'))\n")
     (place / "001_a.py").write_text("sorted(glob('migrations/*'))\n")
-    assert order_of_runner(tmp_path, place) == (None, None)
+    assert find_runner(tmp_path, place) is None
     (place / "runner.py").write_text("sorted(glob('migrations/*'), key=lambda n: int(n))\n")
-    assert order_of_runner(tmp_path, place)[0] is Order.NUMBER
+    found = find_runner(tmp_path, place)
+    assert found is not None
+    assert (found.path, found.order) == (str(place / "runner.py"), Order.NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("session", "autoflush"),
+    [
+        ("Session(engine)", True),
+        ("sessionmaker(bind=engine, expire_on_commit=False)", True),
+        ("orm.sessionmaker(engine, autoflush=False)", False),
+        ("Session(engine, autoflush=True)", True),
+        ("Session(engine, autoflush=settings.flush)", None),
+        ("Session(a)\nSession(b, autoflush=False)", None),
+        ("sessionmaker()", None),
+        ("create_engine(url)", None),
+    ],
+)
+def test_whether_the_runners_sessions_flush_by_themselves(
+    tmp_path: Path, session: str, autoflush: bool | None
+) -> None:
+    source = f"for f in sorted(glob('migrations/*')):\n    pass\n{session}\n"
+    (tmp_path / "runner.py").write_text(source)
+    found = find_runner(tmp_path, folder(tmp_path))
+    assert found is not None
+    assert found.autoflush is autoflush
+    wanted = {"session_autoflush": "true"} if autoflush else {}
+    assert settings(tmp_path, SESSION) == wanted
+    assert "session_autoflush" not in settings(tmp_path, "def upgrade(c):\n    c.fetchall()\n")
 
 
 def test_the_order_is_looked_for_only_where_it_matters(tmp_path: Path) -> None:

@@ -89,12 +89,14 @@ def _either_schema(state: State, found: Sequence[str]) -> str:
 def other_table(state: State) -> Finding:
     """A table of another name that holds the name of the first file, where nothing is recorded."""
     empty = "is empty" if state.exists else "does not exist"
+    found = state.other_table.settings if state.other_table else {}
+    lines = " and ".join(f"{name} = {value}" for name, value in found.items())
     return refusal(
         "other-table",
         f"{state.ledger} {empty}, but the table {state.other_table} holds the name of the first "
         "file: most likely another runner has recorded there what it has applied, and every "
         "migration would run a second time. Nothing was changed.",
-        f"If it is this project's ledger, set in alembic.ini: ledger_table = {state.other_table}. "
+        f"If it is this project's ledger, set in alembic.ini: {lines}. "
         f"If it is not, set: ledger_table = {_bare(state.ledger)}.",
     )
 
