@@ -3,10 +3,10 @@
 # A virtual environment is finished when a stamp inside it equals what it should be made of.
 # The stamp is written last, so one that was interrupted is made again from nothing.
 
-# Tell what an environment made of lock file $1 (and requirement $2) is made of.
+# Tell what an environment made of lock file $1 (and the releases $2) is made of.
 _stamp() {
   printf '%s\n' "$root" "${2:-}"
-  (cd "$root" && cksum "$1" pyproject.toml)
+  (cd "$root" && cksum "$1" pyproject.toml ${2:+requirements-matrix.lock})
 }
 
 _say() {
@@ -96,38 +96,54 @@ _unlock() {
 }
 
 _make() {
-  local venv=$1 stamp=$2 lock=$3 extra=${4:-}
+  local venv=$1 stamp=$2 lock=$3 releases=${4:-}
   _usable "$venv" || _create "$venv" || return
   : >"$venv/.unfinished"
   rm -f "$venv"/.made-of-*
   _install "$venv" --require-hashes -r "$root/$lock" || return
-  if [ -n "$extra" ]; then
-    _install "$venv" "$extra" || return
+  if [ -n "$releases" ]; then
+    # With their hashes, which requirements-matrix.lock has.
+    awk -v wanted=" $releases " '/^[a-z]/ { on = index(wanted, " " $1 " ") } on' \
+      "$root/requirements-matrix.lock" >"$venv/releases.txt"
+    _install "$venv" --require-hashes --no-deps -r "$venv/releases.txt" || return
   fi
   # The lock has the build backend, so that this downloads nothing.
   _install "$venv" --no-deps --no-build-isolation -e "$root" || return
-  _stamp "$lock" "$extra" >"$stamp"
+  if [ -n "$releases" ]; then
+    _check "$venv" || return # the lock's own were chosen to go together
+  fi
+  _stamp "$lock" "$releases" >"$stamp"
   rm "$venv/.unfinished"
 }
 
-# Whether environment $1 is made of lock file $2 (and requirement $3).
+# Ask whether what is installed in environment $1 goes together, as its packages say.
+_check() {
+  if command -v uv >/dev/null; then
+    uv pip check --quiet --python "$1/bin/python" >&2
+  else
+    "$1/bin/python" -m pip check --disable-pip-version-check >&2
+  fi
+}
+
+# Whether environment $1 is made of lock file $2 (and the releases $3).
 _is_made() {
   local stamp=$1/.made-of-$2
   [ -e "$stamp" ] && [ -x "$1/bin/python" ] && [ ! -e "$1/.unfinished" ] &&
     [ "$(<"$stamp")" = "$(_stamp "$2" "${3:-}")" ]
 }
 
-# Make environment $1 (a name in the repository) of lock file $2, and of requirement $3 in
-# place of what the lock says. One that is finished costs a few milliseconds.
+# Make environment $1 (a name in the repository) of lock file $2, and of the releases $3
+# ("sqlalchemy==2.0.30 typer==...") in place of what the lock says. One that is finished costs a few
+# milliseconds.
 ensure_venv() {
-  local venv=$root/$1 lock=$2 extra=${3:-} status=0
-  ! _is_made "$venv" "$lock" "$extra" || return 0
+  local venv=$root/$1 lock=$2 releases=${3:-} status=0
+  ! _is_made "$venv" "$lock" "$releases" || return 0
   # The development environment has all that `eai` needs.
-  ! _is_made "$venv" requirements-dev.lock "$extra" || return 0
+  ! _is_made "$venv" requirements-dev.lock "$releases" || return 0
   _lock "$venv"
-  if ! _is_made "$venv" "$lock" "$extra"; then # another process may have been faster
-    _say "making $1 from $lock; this happens once"
-    _make "$venv" "$venv/.made-of-$lock" "$lock" "$extra" || status=$?
+  if ! _is_made "$venv" "$lock" "$releases"; then # another process may have been faster
+    _say "making $1 from $lock${releases:+, with $releases}; this happens once"
+    _make "$venv" "$venv/.made-of-$lock" "$lock" "$releases" || status=$?
   fi
   _unlock "$venv"
   if [ $status -ne 0 ]; then

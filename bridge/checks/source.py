@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.checks.argument import argument_problems
-from bridge.checks.control_flow import database_calls
+from bridge.checks.control_flow import DatabaseCall, database_calls
 from bridge.checks.ignore_comments import Ignored
+from bridge.checks.other_driver import other_driver_problems
 from bridge.checks.rules import Problem, problem, problem_of_error
 from bridge.checks.transactions import transaction_problems
 from bridge.errors import PlainFileError
@@ -71,10 +72,12 @@ def check_source(
         try:
             module = parse(path, source)
             file = _Parsed(path, source, module, bindings_of(module), conventions)
+            calls = database_calls(module, conventions.upgrade)
             problems = (
                 *_header_problems(file),
                 *_argument_problems(file),
-                *_transaction_problems(file, mode),
+                *other_driver_problems(path, module, calls),
+                *_transaction_problems(file, mode, calls),
             )
             return CheckedSource(problems, Ignored.of(source, module))
         except (RecursionError, MemoryError):
@@ -134,11 +137,12 @@ def _argument_problems(file: _Parsed) -> Iterator[Problem]:
             yield each
 
 
-def _transaction_problems(file: _Parsed, mode: Mode) -> Iterator[Problem]:
+def _transaction_problems(
+    file: _Parsed, mode: Mode, calls: Sequence[DatabaseCall]
+) -> Iterator[Problem]:
     try:
         mode = transaction_of(file.path, file.bindings) or mode
     except PlainFileError:
         return  # `wrong-setting` says so, and nobody knows how the file would run
-    calls = database_calls(file.module, file.conventions.upgrade)
     autocommit = "AUTOCOMMIT" in file.source
     yield from transaction_problems(file.path, calls, mode, sets_autocommit=autocommit)

@@ -59,6 +59,7 @@ def url_() -> None:
     screen = Screen()
     with ending(screen):
         from bridge.database.embedded.server import EmbeddedServer
+        from bridge.database.url import rendered
 
         with EmbeddedServer.default() as server:
             # Whoever asks for the URL is about to use it, after this process has ended.
@@ -66,7 +67,7 @@ def url_() -> None:
             name = _database()
             server.ensure_database(name)
             url = server.url(name).set(drivername="postgresql")
-        result(url.render_as_string(hide_password=False))
+        result(rendered(url))
 
 
 @db.command(

@@ -57,9 +57,10 @@ class MountableGroup(TyperGroup):
             ours: Any = next((each for each in self.params if option in each.opts), None)
             if ours and at and at.parent is ctx:
                 value = f" {ours.metavar}" if ours.metavar else ""
-                error.message += (
-                    f". Write it before {at.info_name}: {ctx.command_path} {option}{value} "
-                    f"{at.info_name}"
+                # Some end with a full stop.
+                error.message = (
+                    f"{error.message.removesuffix('.')}. Write it before {at.info_name}: "
+                    f"{ctx.command_path} {option}{value} {at.info_name}"
                 )
             raise
 

@@ -10,7 +10,7 @@ import math
 import posixpath
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL, make_url
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Query = Mapping[str, str | tuple[str, ...]]
 
 DRIVER = "postgresql+psycopg2"
+
+#: Whether SQLAlchemy decodes and encodes the name of the database, like the role and the password:
+#: 2.1 does, as libpq does, and 2.0 does not.
+_DECODES_NAME = make_url("postgresql://host/%25").database == "%"
 
 _FORM = "postgresql://role:password@host:5432/database"
 
@@ -77,6 +81,13 @@ def normalise(url: str | URL, *, source: str = "the database URL") -> URL:
     return normal
 
 
+def rendered(url: URL) -> str:
+    """Return the URL as text, with its password, as `normalise` and libpq read it."""
+    if not _DECODES_NAME and url.database:
+        url = url.set(database=quote(url.database, safe=" +/"))
+    return url.render_as_string(hide_password=False)
+
+
 def _last(value: str | tuple[str, ...] | None) -> str | None:
     return value[-1] if isinstance(value, tuple) else value
 
@@ -116,9 +127,12 @@ def _parse(text: str, source: str) -> URL:
         several = _several_hosts(authority, source)
         text = text[: len(text) - len(tail)] + tail[len(authority) :]
     try:
-        return make_url(text).update_query_dict(several)
+        url = make_url(text).update_query_dict(several)
     except (ArgumentError, TypeError, ValueError):
         raise _malformed(source) from None  # those errors quote what they could not read
+    if _DECODES_NAME or not url.database:
+        return url
+    return url.set(database=unquote(url.database))
 
 
 def _several_hosts(authority: str, source: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.database.driver_errors import first_line
 from bridge.errors import BridgeError, Disturbed, Interrupted, LockLost, MigrationError
-from bridge.execution.advice import CLOSED, advice
+from bridge.execution.advice import CLOSED, advice, advice_on_imports
 from bridge.execution.aftermath import Aftermath
 from bridge.execution.attempt import Phase
 from bridge.execution.causes import (
@@ -19,7 +19,9 @@ from bridge.execution.causes import (
     lacks_right,
 )
 from bridge.execution.refused_record import Tables, advice_on_record
+from bridge.execution.second_connection import advice_on_second_connection
 from bridge.execution.shown import cut, shown
+from bridge.files.mode import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Failure(Aftermath):
 
     show_parameters: bool
     tables: Tables
+    #: The text of the file that was executed.
+    source: str
     #: Whether it failed with a connection that was broken.
     cut_off: bool = False
     #: What is known about a lock that was not obtained, one sentence each.
@@ -155,7 +159,14 @@ class Failure(Aftermath):
             return [advice_on_right(error, self._role())]
         if self.work.broken and (self.work.unknown or self._is_under_way):
             return []  # that it broke is told with what is not known
-        hint = advice(error) or (None if self.about_time else advice_on_server(error))
+        hint = (
+            advice_on_second_connection(
+                error, self.work.real, all_or_nothing=self.work.mode is Mode.ATOMIC
+            )
+            or advice(error)
+            or advice_on_imports(error, self.source)
+            or (None if self.about_time else advice_on_server(error))
+        )
         if self.work.broken and not (hint or self.about_time):
             hint = BROKE
         return [hint] if hint else []

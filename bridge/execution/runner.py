@@ -245,6 +245,7 @@ class Runner:
         return Failure(
             stem=attempt.file.stem,
             path=attempt.file.path,
+            source=attempt.file.source(),
             direction=attempt.direction,
             error=error,
             work=attempt.work,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.database.embedded.server import EmbeddedServer
+from bridge.database.url import rendered
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def schema_of(url: URL, settings: Settings) -> str:
             # In whichever schema they are.
             f'--exclude-table=*."{settings.ledger_table}"',
             f'--exclude-table=*."{settings.version_table}"',
-            address.render_as_string(hide_password=False),
+            rendered(address),
         ],
         capture_output=True,
         text=True,

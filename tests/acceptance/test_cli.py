@@ -337,14 +337,18 @@ def test_the_configuration_can_be_elsewhere(project: Project, tmp_path: Path) ->
     [
         (("foo",), "No such command 'foo'"),
         (("--foo",), "No such option"),
-        (("status", "--foo"), "No such option: --foo\n"),
+        # Click, which Typer had before 0.26, has other signs than Typer itself.
+        (("status", "--foo"), r"No such option:? '?--foo'?\.?\n"),
         (
             ("status", "--embedded"),
-            "No such option: --embedded. Write it before status: eai migrate --embedded status\n",
+            (
+                r"No such option:? '?--embedded'?\. Write it before status: eai migrate --embedded "
+                r"status\n"
+            ),
         ),
-        (("check", "-c", "x"), "-c. Write it before check: eai migrate -c FILE check\n"),
+        (("check", "-c", "x"), r"-c'?\. Write it before check: eai migrate -c FILE check\n"),
         (("--wait-for-lock", "soon"), "--wait-for-lock"),
-        (("--wait-for-lock", "-1"), "wait_for_lock (--wait-for-lock) is -1.0"),
+        (("--wait-for-lock", "-1"), r"wait_for_lock \(--wait-for-lock\) is -1.0"),
     ],
 )
 def test_wrong_usage_has_exit_code_2(
@@ -353,7 +357,7 @@ def test_wrong_usage_has_exit_code_2(
     done = project.eai("migrate", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert expected in done.stderr
+    assert re.search(expected, done.stderr)
     assert "Traceback" not in done.stderr
 
 

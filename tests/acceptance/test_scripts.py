@@ -7,13 +7,18 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support.matrix import chosen, pins, pythons
+
 ROOT = Path(__file__).parents[2]
 LOCKS = ["requirements-embedded.lock", "requirements-dev.lock", "requirements-bench.lock"]
+MATRIX = "requirements-matrix.lock"
 
 #: Makes an environment whose programs tell their arguments; notes each of its own calls.
 UV = """\
@@ -24,12 +29,17 @@ case $1 in
     mkdir -p "${@: -1}/bin"
     ln -sf "$(command -v python3)" "${@: -1}/bin/python"
     ;;
+  python) exit 1 ;;
   pip)
     [ -z "$SLOW" ] || sleep "$SLOW"
-    [ -z "$FAIL" ] || exit 1
+    case " $* " in *" $FAIL "*) exit 1 ;; esac
+    bin=$ROOT/.venv/bin
+    for argument; do
+      case $argument in */bin/python) bin=${argument%/python} ;; esac
+    done
     for name in eai pytest ruff mypy lint-imports; do
-      printf '#!/bin/bash\\necho "%s $* [$ALEMBIC_CONFIG]"\\n' "$name" >"$ROOT/.venv/bin/$name"
-      chmod +x "$ROOT/.venv/bin/$name"
+      printf '#!/bin/bash\\necho "%s $* [$ALEMBIC_CONFIG]"\\n' "$name" >"$bin/$name"
+      chmod +x "$bin/$name"
     done
     ;;
 esac
@@ -39,10 +49,12 @@ esac
 class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path / "the repository"
-        (self.path / "scripts").mkdir(parents=True)
-        for name in ["pyproject.toml", *LOCKS, *(f"scripts/{n}" for n in ("eai", "test"))]:
+        for name in (
+            *("pyproject.toml", *LOCKS, MATRIX, "scripts/eai", "scripts/test", "scripts/_venv.sh"),
+            "tests/support/matrix.py",
+        ):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.path / name)
-        shutil.copy(ROOT / "scripts" / "_venv.sh", self.path / "scripts")
         (path / "bin").mkdir()
         (path / "bin" / "uv").write_text(UV)
         (path / "bin" / "uv").chmod(0o755)
@@ -124,7 +136,7 @@ def test_a_killed_first_call_is_made_good_by_the_next(repository: Repository) ->
 
 
 def test_a_failed_install_is_told_and_tried_again(repository: Repository) -> None:
-    status, stdout, stderr = repository.run("eai", FAIL="1")
+    status, stdout, stderr = repository.run("eai", FAIL="--quiet")
     assert (status, stdout) == (1, "")
     assert stderr.endswith("eai: .venv could not be made; the next call tries again\n")
     assert repository.run("eai")[0] == 0
@@ -165,7 +177,51 @@ def test_all_checks_run_and_one_that_fails_fails_the_script(repository: Reposito
     assert stdout.endswith("\npytest --all tests/unit []\n")
 
 
-@pytest.mark.parametrize("name", LOCKS)
+def test_each_combination_has_its_releases_and_its_tests(repository: Repository) -> None:
+    nowhere: dict[str, Any] = {
+        "PATH": f"{repository.elsewhere / 'bin'}:/usr/bin:/bin",
+        "PYENV_ROOT": "/nowhere",
+    }
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    (repository.elsewhere / "bin" / f"python{here}").symlink_to(sys.executable)
+    status, stdout, stderr = repository.run("test", "--matrix", "tests/unit", **nowhere)
+    assert status == 0, stderr
+    lines = stdout.splitlines()
+    told = [each.partition(", ")[2] for each in lines if each.startswith(f"== Python {here}, ")]
+    expected = [" ".join(pins(each)) for each in chosen([here])]
+    assert told == [each or "as in requirements-dev.lock" for each in expected]
+    assert lines.count("pytest tests/unit []") == len(expected) + 1
+    for other in set(pythons()) - {here}:
+        assert f"test: there is no Python {other} here: it is passed over\n" in stderr
+    released = [each for each in repository.calls() if "releases.txt" in each]
+    assert len(released) == len([each for each in expected if each])
+    assert all("--require-hashes --no-deps" in each for each in released)
+    calls = [each for each in repository.calls() if each.startswith("pip check")]
+    assert len(calls) == len(released)
+    last = (repository.path / f".venv-{here}" / "releases.txt").read_text()
+    found = re.findall(r"^[a-z0-9-]+==\S+", last, re.MULTILINE)
+    assert sorted(found) == sorted(expected[-1].split())
+    assert last.count("--hash=sha256:") >= len(expected[-1].split())
+
+
+def test_a_combination_that_cannot_be_installed_fails_without_its_tests(
+    repository: Repository,
+) -> None:
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    nowhere: dict[str, Any] = {
+        "PATH": f"{repository.elsewhere / 'bin'}:/usr/bin:/bin",
+        "PYENV_ROOT": "/nowhere",
+    }
+    (repository.elsewhere / "bin" / f"python{here}").symlink_to(sys.executable)
+    status, stdout, stderr = repository.run("test", "--matrix", "x", FAIL="--no-deps -r", **nowhere)
+    assert status == 1
+    first = " ".join(pins(chosen([here])[0]))
+    assert f"\nfailed: .venv-{here} with {first}, " in stderr
+    without = [each for each in chosen([here]) if not pins(each)]
+    assert stdout.splitlines().count("pytest x []") == len(without) + 1
+
+
+@pytest.mark.parametrize("name", [*LOCKS, MATRIX])
 def test_a_lock_names_versions_and_hashes_but_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text

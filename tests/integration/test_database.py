@@ -4,15 +4,21 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 
+import bridge
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, normalise
 from bridge.errors import ServerUnreachable, UsageError
 from bridge.reporting import events
+from support.databases import connect as admin_connection
+from support.project import Project
 from support.tls import EXPIRED, KEY, LASTING, TlsServer
 
 if TYPE_CHECKING:
@@ -31,6 +37,33 @@ def test_a_connection_reaches_the_database_that_was_described(database_url: URL)
     url = normalise(database_url)
     assert open_and_ask(url, "SELECT current_database()") == database_url.database
     assert f"database {database_url.database} on " in Database(url, "x").describe()
+
+
+@pytest.mark.parametrize(
+    "odd", ["a b", "a%41", "a@b", "a:b", "a/b", "a?b", "a#b", "a+b", "ä"], ids=ascii
+)
+def test_a_role_and_a_database_whose_names_need_encoding(
+    database_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    name, role = f"{database_url.database}{odd}", f"{database_url.database} {odd}"
+    host = quote(str(database_url.query.get("host", database_url.host)), safe="")
+    login = f"{quote(role, safe='')}:{quote(odd, safe='')}"
+    url = f"postgresql://{login}@/{quote(name, safe='')}?host={host}&port={database_url.port}"
+    project = Project.create(tmp_path / "project")
+    who = "SELECT current_database() || ' ' || current_user AS who"
+    body = f"from sqlalchemy import text; db.execute(text({f'CREATE TABLE t AS {who}'!r}))"
+    project.write("001_who", f"def upgrade(db):\n    {body}\n")
+    with closing(admin_connection(database_url)) as admin, admin.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE \"{role}\" LOGIN SUPERUSER PASSWORD '{odd}'")
+        cursor.execute(f'CREATE DATABASE "{name}"')
+        try:
+            bridge.upgrade(url, config=project.ini())
+            monkeypatch.setenv("DATABASE_URL", url)
+            assert bridge.status(config=project.ini()).pending == ()
+            assert open_and_ask(normalise(url), "SELECT who FROM t") == f"{name} {role}"
+        finally:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            cursor.execute(f'DROP ROLE "{role}"')
 
 
 def test_the_url_of_an_async_driver_connects(database_url: URL) -> None:
@@ -149,7 +182,13 @@ SETTING = "the server refuses a setting with which the session would start"
         ({"channel_binding": "require", "sslmode": "disable"}, WAY),
         ({"require_auth": "gss"}, WAY),
         ({"sslmode": "prefer", "sslrootcert": "system"}, TLS),
-        ({"sslmode": "prefer", "sslnegotiation": "direct"}, TLS),
+        pytest.param(
+            {"sslmode": "prefer", "sslnegotiation": "direct"},
+            TLS,
+            marks=pytest.mark.skipif(
+                psycopg2.__libpq_version__ < 170000, reason="libpq has it since version 17"
+            ),
+        ),
         ({"options": "-cnowhere=1"}, SETTING),
         ({"options": "-cwork_mem=x"}, SETTING),
         ({"options": "-cwork_mem=1"}, SETTING),

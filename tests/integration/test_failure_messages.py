@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -333,30 +335,249 @@ def test_the_engine_of_a_file_is_its_own_connection(project: Project, body: str,
     assert told in message(project, body)
 
 
+RUNS_ON = "Migrations run on psycopg2, whichever driver the URL names, "
+JSON = "Send json.dumps(...), in SQL with a cast: CAST(:value AS jsonb)."
+COMPOSED = "What psycopg.sql has composed is for psycopg 3: take SQL, Identifier and Literal from psycopg2.sql, and give them to execute() of a cursor."
+ROWS = "For rows as dictionaries, use cursor(cursor_factory=psycopg2.extras.RealDictCursor)."
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
         (
-            """
-            class Jsonb: pass
-            db.execute(text("SELECT :j"), {"j": Jsonb()})
-            """,
-            (
-                "Migrations run on psycopg2, whichever driver the URL names, and it does not know the "
-                "type Jsonb. Send an ordinary value: json.dumps(...) for JSON, for example."
-            ),
+            "from psycopg.types.json import Jsonb; db.execute(text('SELECT :j'), {'j': Jsonb(1)})",
+            f"and it does not know the type Jsonb. {JSON}",
         ),
         (
-            "db.connection().connection.cursor().copy('COPY t FROM STDIN')",
-            (
-                "Migrations run on psycopg2, whichever driver the URL names, and psycopg2 has no "
-                "copy() there. For COPY, use copy_expert() of its cursor."
-            ),
+            "db.execute(text('SELECT :j'), {'j': {'a': 1}})",
+            f"and it does not know the type dict. {JSON}",
+        ),
+        (
+            "from enum import Enum; db.execute(text('SELECT :e'), {'e': Enum('Mood', 'A').A})",
+            "and it does not know the type Mood. Send an ordinary value: json.dumps(...) for JSON, value.value of an Enum, str(...) of others.",
+        ),
+        (
+            "from ipaddress import ip_address; db.execute(text('SELECT :a'), {'a': ip_address('::1')})",
+            "and it does not know the type IPv6Address. Send str(...) of it, with a cast: CAST(:value AS inet).",
+        ),
+        (
+            "from psycopg.types.range import Range; db.execute(text('SELECT :r'), {'r': Range(1, 2)})",
+            "and it does not know the type Range. Send its text, '[1,10)', with a cast, or a range of psycopg2.extras.",
+        ),
+        (
+            "raw.execute('SELECT 1')",
+            "and psycopg2 has no execute there. Use a cursor of it: cursor = connection.cursor(), and cursor.execute(...).",
+        ),
+        (
+            "raw.dbapi_connection.pipeline()",
+            "and psycopg2 has no pipeline there. Leave it out. psycopg2.extras.execute_values() sends many rows at once.",
+        ),
+        (
+            "raw.transaction()",
+            "and psycopg2 has no transaction there. Use db.begin_nested() for a savepoint, and db.commit().",
+        ),
+        (
+            "raw.cursor().copy('COPY t FROM STDIN')",
+            "and psycopg2 has no copy there. For COPY, use copy_expert(sql, file) of a cursor.",
+        ),
+        (
+            "from psycopg2.extras import DictCursor; raw.cursor(cursor_factory=DictCursor).stream('SELECT 1')",
+            'and psycopg2 has no stream there. Use a cursor with a name, connection.cursor("rows"), and go through it.',
+        ),
+        (
+            "raw.cursor().execute('SELECT 1').fetchone()",
+            "and execute() of its cursors returns None. Write cursor.fetchone() on a line of its own, after cursor.execute(...).",
+        ),
+        (
+            "raw.cursor(row_factory=None)",
+            f"and psycopg2 has no row_factory= there. {ROWS}",
+        ),
+        (
+            "raw.cursor().executemany('SELECT %s', [(1,)], returning=True)",
+            "and psycopg2 has no returning= there. Use psycopg2.extras.execute_values(..., fetch=True).",
+        ),
+        (
+            "raw.cursor().execute('SELECT 1', prepare=True)",
+            "and psycopg2 has no prepare= there. Leave it out: psycopg2 prepares nothing.",
+        ),
+        (
+            "raw.cursor().execute('SELECT %b', (1,))",
+            "and in a statement of psycopg2 a parameter is %s, not %b. Where the sign itself is meant, write it twice: %%.",
+        ),
+        (
+            "from psycopg import sql; raw.cursor().execute(sql.SQL('DROP TABLE {}').format(sql.Identifier('t')))",
+            f"and psycopg2 has no pgconn there. {COMPOSED}",
+        ),
+        (
+            "from psycopg import sql; db.execute(sql.SQL('SELECT 1'))",
+            f"and db.execute() takes text(...). {COMPOSED}",
+        ),
+        (
+            "raw.cursor().execute(type('Template', (), {})())",
+            "and its cursors take a text, or what psycopg2.sql has composed.",
         ),
     ],
 )
 def test_a_file_that_was_written_for_psycopg_3(project: Project, body: str, told: str) -> None:
-    assert told in message(project, body)
+    said = message(project, f"raw = db.connection().connection\n{body}")
+    assert f"\n{RUNS_ON}{told}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("imported", "body", "told"),
+    [
+        (
+            "import psycopg\nfrom psycopg.rows import dict_row",
+            "raw.row_factory = dict_row; c = raw.cursor(); c.execute('SELECT 1'); c.fetchone()['a']",
+            f"and this file was written for psycopg 3: line {FIRST} imports psycopg.rows.dict_row. {ROWS}",
+        ),
+        (
+            "import psycopg",
+            "list(raw.notifies())",
+            f"and this file was written for psycopg 3: line {FIRST - 1} imports psycopg. Use db; or psycopg2, psycopg2.sql, psycopg2.errors and psycopg2.extras.",
+        ),
+        (
+            "from psycopg.errors import DuplicateSchema as Exists",
+            """
+            try:
+                raw.cursor().execute("CREATE SCHEMA public")
+            except Exists:
+                pass
+            """,
+            f"so an except with psycopg.errors.DuplicateSchema (line {FIRST - 1}) catches nothing. Use psycopg2.errors: the names are the same.",
+        ),
+    ],
+)
+def test_what_a_file_imports_of_psycopg_3_explains_an_error_that_says_nothing(
+    project: Project, imported: str, body: str, told: str
+) -> None:
+    work = dedent(body).strip().replace("\n", "\n    ")
+    upgrade = f"def upgrade(db):\n    raw = db.connection().connection\n    {work}\n"
+    said = message(project, f"{imported}\n{upgrade}")
+    assert f"\n{RUNS_ON}{told}\n" in said
+
+
+def test_an_import_of_psycopg_3_explains_no_error_of_the_servers(project: Project) -> None:
+    said = message(project, "import psycopg\ndb.execute(text('SELECT 1 / 0'))")
+    assert "psycopg2" not in said
+
+
+def test_psycopg_3_that_is_not_installed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "psycopg"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(
+        "sys.meta_path",
+        [SimpleNamespace(find_spec=_no_psycopg), *sys.meta_path],
+    )
+    assert (
+        f"\n{RUNS_ON}and psycopg 3 is not installed here. Use db; or psycopg2, psycopg2.sql, psycopg2.errors and psycopg2.extras.\n"
+        in message(project, "import psycopg")
+    )
+
+
+def _no_psycopg(name: str, *_: object) -> None:
+    if name == "psycopg":
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+#: A connection of the file's own, by `OTHER`.
+OTHER = "(**db.get_bind().dialect.create_connect_args(db.get_bind().url)[1]"
+OF_ITS_OWN = "The statement went over a connection that the file opened itself. "
+UNSEEN = f"{OF_ITS_OWN}It sees only what is committed. "
+WAITED = f"{OF_ITS_OWN}What it waited for may be a lock that this very migration holds. "
+NOT_SEEN = 'bridge does not see it, and so may send the COMMIT of a db.commit() a quarter of a second later. Send it through db; or, after db.commit(), execute any statement through db before it: db.execute(text("SELECT 1")).'
+
+
+@pytest.mark.parametrize(
+    ("mode", "body", "told"),
+    [
+        (
+            "default",
+            f"""
+            db.execute(text("CREATE TABLE u (n int)"))
+            psycopg2.connect{OTHER}).cursor().execute("SELECT * FROM u")
+            """,
+            f"{UNSEEN}Send it through db, or call db.commit() before it.",
+        ),
+        (
+            "atomic",
+            f"""
+            db.execute(text("CREATE TABLE u (n int)"))
+            db.commit()
+            psycopg2.connect{OTHER}).cursor().execute("SELECT * FROM u")
+            """,
+            f"{UNSEEN}db.commit() makes nothing final in this file, which is all or nothing. Send it through db.",
+        ),
+        (
+            "default",
+            f"""
+            other = psycopg2.connect{OTHER}, connection_factory=LoggingConnection)
+            other.initialize(io.StringIO())
+            db.execute(text("CREATE TABLE u (n int)"))
+            other.cursor().execute("SELECT * FROM u")
+            """,
+            f"{UNSEEN}{NOT_SEEN}",
+        ),
+        (
+            "default",
+            f"""
+            db.execute(text("CREATE TABLE u (n int)"))
+            with psycopg.connect{OTHER}) as other:
+                other.execute("SELECT * FROM u")
+            """,
+            f"{UNSEEN}{NOT_SEEN}",
+        ),
+        (
+            "default",
+            f"""
+            db.execute(text("LOCK TABLE t"))
+            with psycopg.connect{OTHER}) as other:
+                other.execute("SET lock_timeout = '10ms'")
+                other.execute("ALTER TABLE t ADD m int")
+            """,
+            f"{WAITED}{NOT_SEEN}",
+        ),
+        (
+            "default",
+            f"""
+            db.execute(text("LOCK TABLE t"))
+            other = psycopg2.connect{OTHER}).cursor()
+            other.execute("SET lock_timeout = '10ms'")
+            other.execute("ALTER TABLE t ADD m int")
+            """,
+            f"{WAITED}Send it through db, or call db.commit() before it.",
+        ),
+        (
+            "default",
+            """
+            db.execute(text("LOCK TABLE t"))
+            with create_engine(db.get_bind().url).connect() as other:
+                other.execute(text("SET lock_timeout = '10ms'"))
+                other.execute(text("ALTER TABLE t ADD m int"))
+            """,
+            f"{WAITED}Send it through db, or call db.commit() before it.",
+        ),
+    ],
+)
+def test_a_connection_of_the_files_own(project: Project, mode: str, body: str, told: str) -> None:
+    head = "import io, psycopg, psycopg2\nfrom psycopg2.extras import LoggingConnection"
+    work = dedent(body).strip().replace("\n", "\n    ")
+    said = message(
+        project,
+        "db.execute(text('CREATE TABLE t (n int)'))",
+        f'{head}\ntransaction = "{mode}"\ndef upgrade(db):\n    {work}\n',
+    )
+    assert f"\n{told}\n" in said
+
+
+def test_a_connection_of_the_files_own_says_nothing_of_another_fault(project: Project) -> None:
+    body = f"""
+    import psycopg
+    with psycopg.connect{OTHER}) as other:
+        other.execute("SELECT 1 / 0")
+    """
+    said = message(project, body)
+    assert OF_ITS_OWN not in said
 
 
 def test_a_connection_that_ended_the_sessions_transaction(project: Project) -> None:
@@ -390,8 +611,16 @@ def test_an_extension_that_the_server_lacks(project: Project) -> None:
             """db.connection().exec_driver_sql("SELECT 'a' LIKE '%a'", (1,))""",
             "In exec_driver_sql() a % begins a parameter. Where the sign itself is meant, write it twice: %%.",
         ),
+        (
+            "db.execute(text('SELECT 1 WHERE 1 = ANY(:ids::int[])'), {'ids': [1, 2]})",
+            "In text() a parameter may not stand right before a cast with two colons. Write CAST(:ids AS int[]).",
+        ),
+        (
+            "db.execute(text('SELECT :v::jsonb'), {'v': '1'})",
+            "In text() a parameter may not stand right before a cast with two colons. Write CAST(:v AS jsonb).",
+        ),
     ],
-    ids=["a colon", "a percent sign", "a percent sign and a parameter"],
+    ids=["a colon", "a percent sign", "a percent sign and a parameter", "a cast", "one letter"],
 )
 def test_a_sign_that_means_something_else_in_a_text(project: Project, body: str, told: str) -> None:
     assert f"\n{told}\nEverything it did was rolled back." in message(project, body)

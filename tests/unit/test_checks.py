@@ -436,6 +436,94 @@ def test_odd_code_is_no_reason_to_fail(body: str) -> None:
     assert isinstance(ids(work(body)), list)
 
 
+@pytest.mark.parametrize(
+    ("imported", "name", "instead"),
+    [
+        (
+            "import psycopg",
+            "psycopg",
+            "Use db; or psycopg2, psycopg2.sql, psycopg2.errors and psycopg2.extras.",
+        ),
+        (
+            "from psycopg import errors as e",
+            "psycopg.errors",
+            "Use psycopg2.errors: the names are the same.",
+        ),
+        (
+            "import psycopg.errors",
+            "psycopg.errors",
+            "Use psycopg2.errors: the names are the same.",
+        ),
+        (
+            "from psycopg.errors import DuplicateTable",
+            "psycopg.errors.DuplicateTable",
+            "Use psycopg2.errors: the names are the same.",
+        ),
+        (
+            "from psycopg.types.json import Jsonb, Json",
+            "psycopg.types.json.Jsonb",
+            "Send json.dumps(...), in SQL with a cast: CAST(:value AS jsonb).",
+        ),
+        (
+            "from psycopg.rows import dict_row",
+            "psycopg.rows.dict_row",
+            "For rows as dictionaries, use cursor(cursor_factory=psycopg2.extras.RealDictCursor).",
+        ),
+        ("import json, psycopg_pool", "psycopg_pool", "Use db."),
+    ],
+)
+def test_what_is_of_psycopg_3(imported: str, name: str, instead: str) -> None:
+    for source in (f"{imported}\n{GOOD}", f"{GOOD}    {imported}\n"):
+        (problem,) = found(source)
+        assert (problem.id, problem.severity) == ("other-driver", Severity.WARNING)
+        assert source.splitlines()[(problem.line or 0) - 1].strip() == imported
+        assert problem.message == (
+            "Migrations run on psycopg2, whichever driver the URL names, and "
+            f"`{name}` is of psycopg 3."
+        )
+        assert problem.advice == instead
+
+
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "import psycopg2",
+        "from psycopg2 import sql",
+        "from psycopg2.extras import Json",
+        "import psycopgish",
+        "from . import psycopg",
+        "from .psycopg import sql",
+    ],
+)
+def test_what_is_not(imported: str) -> None:
+    assert found(f"{imported}\n{GOOD}") == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT ANY(:ids::int[])", "ids int[]"),
+        ("SELECT :v::jsonb", "v jsonb"),
+        ("SELECT (:v::jsonb)", "v jsonb"),
+        ("SELECT CAST(:v AS jsonb), '{}'::jsonb, a::text::int", None),
+        (r"SELECT '\:v::x'", None),
+        ("SELECT :v :: jsonb", None),
+    ],
+)
+def test_a_parameter_before_a_cast(sql: str, told: str | None) -> None:
+    problems = found(work(f"sql({sql!r})"))
+    if told is None:
+        assert problems == []
+        return
+    name, kind = told.split()
+    (problem,) = problems
+    assert (problem.id, problem.severity) == ("cast-of-parameter", Severity.WARNING)
+    assert problem.message == (
+        f"`:{name}::{kind}` is no parameter with a cast: `text()` does not read it so."
+    )
+    assert problem.advice == f"Write `CAST(:{name} AS {kind})`."
+
+
 def test_functions_that_call_each_other_do_not_take_for_ever() -> None:
     helpers = "".join(f"def f{n}(db):\n    f{n + 1}(db)\n    f{n + 1}(db)\n" for n in range(60))
     assert ids(work("f0(db)\ndb.commit()", more=helpers)) == []

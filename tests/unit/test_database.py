@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from psycopg2.extensions import parse_dsn
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -27,7 +28,7 @@ from bridge.database.engine import (
     normalise,
     resolve,
 )
-from bridge.database.url import connection_parameters
+from bridge.database.url import connection_parameters, rendered
 from bridge.errors import BridgeError, ServerUnreachable, UsageError
 from bridge.reporting import events
 
@@ -104,7 +105,8 @@ def test_normalise_keeps_role_password_host_port_and_database(
     assert (url.username, url.password, url.host) == (user, password, "db.example")
     assert (url.port, url.database) == (port, database)
     assert normalise(url) == url
-    assert normalise(url.render_as_string(hide_password=False)) == url
+    assert normalise(rendered(url)) == url
+    assert parse_dsn(rendered(url.set(drivername="postgresql")))["dbname"] == database
 
 
 @pytest.mark.parametrize(

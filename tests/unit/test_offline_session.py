@@ -442,8 +442,6 @@ def test_whatever_reads_a_result_is_an_error_with_file_and_line(
         "db.query(Widget).delete()",
         "db.get(Widget, 1)",
         "db.execute(select(Widget)).scalars().all()",
-        "inspect(db.get_bind()).get_table_names()",
-        "inspect(op.get_bind()).has_table('t')",
         "db.connection().connection.cursor().fetchone()",
         'db.merge(Widget(id=1, name="a"))',
     ],
@@ -467,11 +465,34 @@ def test_a_file_that_catches_the_error_is_refused_all_the_same(
     assert f"001_file.py:{line_of(folder_project, 'missing = not')}: this line reads" in told
 
 
-def test_looking_before_creating_tables_is_an_error(folder_project: Project) -> None:
-    told = refused(folder_project, "Base.metadata.create_all(db.get_bind())")
-    where = line_of(folder_project, "create_all(db")
-    assert f"001_file.py:{where}: create_all(), drop_all(), create() and drop() ask the" in told
-    assert "Pass checkfirst=False, or write the CREATE TABLE IF NOT EXISTS as text." in told
+@pytest.mark.parametrize(
+    ("look", "who", "instead"),
+    [
+        (
+            "Base.metadata.create_all(db.get_bind())",
+            "create_all(), drop_all(), create() and drop() ask",
+            "Pass checkfirst=False, or write the CREATE TABLE IF NOT EXISTS as text",
+        ),
+        *(
+            (look, "inspect() asks", "Leave the decision to SQL (IF NOT EXISTS, a DO block)")
+            for look in (
+                "inspect(db.get_bind()).get_table_names()",
+                "inspect(db.connection()).get_columns('t')",
+                "inspect(op.get_bind()).has_table('t')",
+            )
+        ),
+    ],
+)
+def test_looking_at_what_is_there_is_an_error(
+    folder_project: Project, look: str, who: str, instead: str
+) -> None:
+    told = refused(folder_project, look)
+    assert (
+        f"001_file.py:{line_of(folder_project, look)}: {who} the database what is there already, "
+        f"and while a script is written there is none to ask. Nothing was written. {instead}, or "
+        "let the file run instead: eai migrate rehearse, on a copy of the database, runs what is "
+        "pending, prints its SQL and rolls everything back." in told
+    )
 
 
 def test_adding_an_object_is_an_error(folder_project: Project) -> None:

@@ -29,6 +29,12 @@ from bridge.files.mode import Mode
 #: psycopg2's numbers for `set_isolation_level`; 0 is AUTOCOMMIT, and 1 is the default.
 _LEVELS: Final = {2: "REPEATABLE READ", 3: "SERIALIZABLE", 4: "READ UNCOMMITTED"}
 
+#: What to do where a file cannot do without a database.
+_OTHERWISE: Final = (
+    "or let the file run instead: eai migrate rehearse, on a copy of the database, runs what is "
+    "pending, prints its SQL and rolls everything back."
+)
+
 #: How much of a statement a message quotes, in characters.
 _LONGEST: Final = 160
 
@@ -205,9 +211,15 @@ class ScriptConnection:
         self.refuse(
             f"this line reads what a statement{where} answers ({short}), and while a script is "
             "written there is no database to answer. Nothing was written. Leave the decision to "
-            "SQL (IF NOT EXISTS, INSERT ... SELECT ... WHERE NOT EXISTS, a DO block), or let the "
-            "file run instead: eai migrate rehearse, on a copy of the database, runs what is "
-            "pending, prints its SQL and rolls everything back."
+            "SQL (IF NOT EXISTS, INSERT ... SELECT ... WHERE NOT EXISTS, a DO block), "
+            f"{_OTHERWISE}"
+        )
+
+    def refuse_looking(self, who: str, instead: str) -> NoReturn:
+        """The file wants to know what is in the database already; `instead` is what to write."""
+        self.refuse(
+            f"{who} the database what is there already, and while a script is written there is "
+            f"none to ask. Nothing was written. {instead}, {_OTHERWISE}"
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import psycopg2
 from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.dialects.postgresql.base import PGInspector
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, StaticPool
@@ -83,10 +84,9 @@ class OfflineConnection(Connection):
     # The one place where ``create_all()`` and ``drop_all()`` say whether they look first.
     def _run_ddl_visitor(self, visitorcallable: Any, element: Any, **options: Any) -> None:
         if options.get("checkfirst"):
-            self.script.refuse(
-                "create_all(), drop_all(), create() and drop() ask the database what is there "
-                "already, and while a script is written there is none to ask. Nothing was "
-                "written. Pass checkfirst=False, or write the CREATE TABLE IF NOT EXISTS as text."
+            self.script.refuse_looking(
+                "create_all(), drop_all(), create() and drop() ask",
+                "Pass checkfirst=False, or write the CREATE TABLE IF NOT EXISTS as text",
             )
         super()._run_ddl_visitor(visitorcallable, element, **options)
 
@@ -102,6 +102,7 @@ class _ScriptEngine(Engine):
         # SQLAlchemy asks the server when it connects; literals in DDL are written by this.
         dialect._backslash_escapes = False  # noqa: SLF001
         dialect.default_isolation_level = "READ COMMITTED"
+        dialect.inspector = _looking(script)
         # Not create_engine(), whose first connection begins with questions to the server.
         super().__init__(pool, dialect, _NOWHERE, hide_parameters=True)
         self._script = script
@@ -110,6 +111,18 @@ class _ScriptEngine(Engine):
     def connect(self) -> OfflineConnection:
         """Return another Connection on the one script."""
         return OfflineConnection(self, self._script)
+
+
+def _looking(script: ScriptConnection) -> type[PGInspector]:
+    """Return what stands for the Inspector of `inspect()`: an error, with the line that asks."""
+
+    class Looking(PGInspector):
+        def __new__(cls, *_arguments: Any, **_options: Any) -> Self:
+            script.refuse_looking(
+                "inspect() asks", "Leave the decision to SQL (IF NOT EXISTS, a DO block)"
+            )
+
+    return Looking
 
 
 class _Part:
