@@ -27,6 +27,7 @@ MEANINGS: Final = {
     "unstorable-name": "the ledger cannot hold the name of a file",
     # rows and pointer
     "foreign-ledger": "no row is a file of this folder",
+    "failed-row": "a row says that its migration did not succeed, or was taken back",
     "foreign-version-table": "the version table is that of another Alembic environment",
     "lost-ledger": "the version table says that something ran, and no row says what",
     "rerun": "the first row was removed, and its migration runs again",

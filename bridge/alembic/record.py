@@ -16,7 +16,7 @@ from psycopg2 import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 
 from bridge.database.connection_state import is_in_transaction
-from bridge.database.quoting import constant
+from bridge.database.quoting import constant, quote
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.session_state import Baseline
 from bridge.ledger import sql
@@ -173,7 +173,9 @@ class RecordAtOnce:
             for place, each in enumerate(layout.fillings)
         }
         places = {value: f"${place}" for place, value in enumerate(given, 1)}
-        types = {"new": "text", "latest": "text", "key": layout.names[layout.key or "version"]}
+        key = layout.names[layout.key or "version"] if layout.words_key is None else "text"
+        types = {"new": "text", "latest": "text", "key": key}
+        time = layout.columns.get("applied_at")
         sources = sql.sources(ledger, layout, places, latest=places["latest"])
         moved = f" FROM {ledger.version_name} WHERE version_num = $1"
         return _PREPARE.format(
@@ -184,7 +186,7 @@ class RecordAtOnce:
             insert=sql.insert(ledger, sources, moved),
             pointers=sql.select_pointers(ledger),
             ledger=ledger.name,
-            told="applied_at::text" if "applied_at" in sources else "NULL",
+            told="NULL" if time is None else f"{quote(time)}::text",
             key=layout.key_name,
         )
 

@@ -20,6 +20,7 @@ from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.unrecord import Erasure, Forgetting
 from bridge.alembic.version_table import Pointer, widened_version_table
 from bridge.database.own_connection import guardable
+from bridge.database.quoting import quote
 from bridge.database.sending import send
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
@@ -31,7 +32,7 @@ from bridge.files.plain_file import PlainFile
 from bridge.ledger import sql
 from bridge.ledger.access import creating
 from bridge.ledger.definition import ensure_ledger, widen_version_table
-from bridge.ledger.drift import row_of
+from bridge.ledger.drift import has_text_of, row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
 from bridge.ledger.messages import records as record_messages
@@ -220,7 +221,9 @@ class _Writing:
                 if checksums and "checksum" in self._layout.columns:
                     record_checksums(run.connection, run.ledger, self._layout, checksums)
                     rows = tuple(
-                        replace(row, checksum=checksums.get(row.name, row.checksum))
+                        replace(row, checksum=checksums[row.name], form=None)
+                        if row.name in checksums
+                        else row
                         for row in self._state.rows
                     )
                     self._state = replace(self._state, rows=rows)
@@ -232,8 +235,7 @@ class _Writing:
         """Make the ledger, or add what it lacks, and go by what it has then."""
         state = self._state
         now = ensure_ledger(self._run.connection, self._run.ledger)
-        known = state.layout
-        self._layout = replace(now, fillings=known.fillings, codec=known.codec)
+        self._layout = now.knowing(state.layout)
         if now.lacking and state.table is not None:
             # Somebody holds the table: it is used as it is, and what it lacks is told.
             state = replace(state, table=replace(state.table, owned=False))
@@ -255,7 +257,9 @@ class _Writing:
             # A file of its own name is what no other file was said to be.
             if file is not None and row is not None and row.lacks_checksum:
                 with suppress(FilesError):
-                    checksums[row.name] = file.checksum()
+                    # What another team's checksum says to be changed is not accepted unseen.
+                    if row.form is None or has_text_of(row, file):
+                        checksums[row.name] = file.checksum()
         return checksums
 
     def _announce(
@@ -428,4 +432,4 @@ def _is_about(error: IntegrityError, layout: Layout) -> bool:
     """Return whether it is the name of the migration that is there twice, and no other column."""
     detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None) or "")
     columns = re.search(r"\(([^()]*)\)=\(", detail)
-    return columns is None or columns[1] == layout.key_name
+    return columns is None or {*columns[1].split(", ")} == {*map(quote, layout.key_columns)}

@@ -79,8 +79,9 @@ class PlainFile:
     #: What its folder's files have in common.
     conventions: Conventions = field(default=OURS, repr=False, compare=False)
     _header: Header | None = field(default=None, init=False, repr=False, compare=False)
-    #: The text that everything goes by since `hold`.
+    #: The text that everything goes by since `hold`, and the bytes that it was read from.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
+    _held_data: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -149,9 +150,11 @@ class PlainFile:
         another release puts another text into the file meanwhile. Raises as `runnable`.
         """
         object.__setattr__(self, "_held", None)
-        source = self.source()
+        data = self._data()
+        source = self._text_of(data)
         header = _written(self._parse(source))
         object.__setattr__(self, "_held", source)
+        object.__setattr__(self, "_held_data", data)
         return header
 
     def code(self) -> CodeType:
@@ -197,9 +200,13 @@ class PlainFile:
 
         Raises PlainFileError if the file cannot be read, or not in the encoding it declares.
         """
-        if self._held is not None:
-            return self._held
-        data = self._data()
+        return self._held if self._held is not None else self._text_of(self._data())
+
+    def data(self) -> bytes:
+        """The bytes of the text that is held, else of what is on disk; raises as `source`."""
+        return self._data() if self._held is None or self._held_data is None else self._held_data
+
+    def _text_of(self, data: bytes) -> str:
         try:
             return _decoded(data)
         except (SyntaxError, LookupError, ValueError) as error:

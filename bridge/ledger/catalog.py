@@ -34,7 +34,8 @@ def look_up(connection: Connection, ledger: Ledger) -> Catalog:
         "version_table": ledger.version_name,
         "name": ledger.table,
         "schema": ledger.schema,
-        "keys": [*KEYS, *([ledger.key] if ledger.key else [])],
+        # An id alone says nothing of migrations.
+        "keys": [*(key for key in KEYS if key != "id"), *([ledger.key] if ledger.key else [])],
     }
     question = _CATALOG.format_map({name: literal(value) for name, value in asked.items()})
     found = send(connection, question).one()
@@ -58,8 +59,7 @@ def look_up(connection: Connection, ledger: Ledger) -> Catalog:
 
 def look_up_layout(connection: Connection, ledger: Ledger) -> Layout:
     """Which columns the ledger has now, and which of them bridge can use."""
-    table = look_up(connection, ledger).ledger
-    return Layout.of(table, ledger.key if table else None)
+    return Layout.of(look_up(connection, ledger).ledger, ledger.key, ledger.words_key)
 
 
 def _usual_schema(found: Any) -> str | None:
@@ -109,10 +109,14 @@ json_build_object(
                    'default', COALESCE(pg_get_expr(adbin, adrelid), typdefault),
                    'identity', attidentity <> '', 'generated', attgenerated <> '',
                    'always', attidentity = 'a' OR attgenerated <> '',
-                   'comment', col_description(t.oid, attnum)) ORDER BY attnum)
+                   'comment', col_description(t.oid, attnum), 'number', attnum)
+               ORDER BY attnum)
           FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
           LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
          WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
+    'unique', ARRAY(
+        SELECT indkey[0] FROM pg_index
+         WHERE indrelid = t.oid AND indisunique AND indnkeyatts = 1 AND indpred IS NULL),
     'checks', ARRAY(
         SELECT json_build_object('name', conname, 'expression', pg_get_expr(conbin, conrelid),
                                  'columns', {_NAMES.format(numbers="conkey")})

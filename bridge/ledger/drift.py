@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
+from bridge.ledger.checksum_forms import ChecksumForm
 from bridge.ledger.history import Entry, History, Row
 from bridge.ledger.names import Names, number_of, slug_of
 
@@ -43,9 +44,7 @@ def changed(history: History, has: Has = PlainFile.has) -> tuple[Entry, ...]:
     return tuple(
         entry
         for entry in history.applied
-        if entry.file
-        and has_checksum(entry.row)
-        and not _is_as_applied(entry.file, _then(entry), has)
+        if entry.file and has_checksum(entry.row) and not _is_as_applied(entry.file, entry.row, has)
     )
 
 
@@ -57,16 +56,19 @@ def renamed(
     Their file is gone, or has another text now, as in a folder that was numbered anew. Reads the
     pending files, where anything is recorded that they could be.
     """
-    recorded: dict[str, list[Entry]] = {}
+    # By the form of the checksum, as that of another team is no other one of bridge's.
+    recorded: dict[ChecksumForm | None, dict[str, list[Entry]]] = {}
     for entry in history.applied:
-        if has_checksum(entry.row):
-            recorded.setdefault(_then(entry), []).append(entry)
+        if entry.row is not None and has_checksum(entry.row):
+            of_form = recorded.setdefault(entry.row.form, {})
+            of_form.setdefault(entry.row.checksum or "", []).append(entry)
     found: dict[Entry, list[Entry]] = {}
     for new in history.pending if recorded else ():
-        text = _now(new.file, checksum) if new.file else None
-        for old in recorded.get(text or "", ()):
-            if old.file is None or not _is_as_applied(old.file, _then(old), has):
-                found.setdefault(old, []).append(new)
+        for form, entries in recorded.items():
+            text = _now(new.file, form, checksum) if new.file else None
+            for old in entries.get(text or "", ()):
+                if old.file is None or not _is_as_applied(old.file, old.row, has):
+                    found.setdefault(old, []).append(new)
     return tuple(Renamed(old, tuple(new)) for old, new in found.items())
 
 
@@ -126,27 +128,39 @@ def row_of(file: PlainFile, milliseconds: int | None = None) -> Row:
         checksum=file.checksum(),
         execution_ms=milliseconds,
         breaking=header.breaking,
+        file=file,
     )
 
 
 def has_checksum(row: Row | None) -> bool:
-    """Return whether it is recorded what was applied."""
-    return row is not None and _OURS.fullmatch(row.checksum or "") is not None
+    """Return whether it is recorded what was applied, by bridge or in another team's way."""
+    if row is None:
+        return False
+    return row.form is not None or _OURS.fullmatch(row.checksum or "") is not None
 
 
-def _then(entry: Entry) -> str:
-    return (entry.row and entry.row.checksum) or ""
+def has_text_of(row: Row | None, file: PlainFile) -> bool:
+    """Return whether it is recorded that the present text of this file was applied.
+
+    Raises FilesError if it cannot be read.
+    """
+    return row is not None and has_checksum(row) and _has(file, row, PlainFile.has)
 
 
-def _is_as_applied(file: PlainFile, then: str, has: Has) -> bool:
+def _has(file: PlainFile, row: Row, has: Has) -> bool:
+    then = row.checksum or ""
+    return has(file, then) if row.form is None else row.form.of(file.data()) == then
+
+
+def _is_as_applied(file: PlainFile, row: Row | None, has: Has) -> bool:
     try:
-        return has(file, then)
+        return row is not None and _has(file, row, has)
     except FilesError:
         return False
 
 
-def _now(file: PlainFile, checksum: Checksum) -> str | None:
+def _now(file: PlainFile, form: ChecksumForm | None, checksum: Checksum) -> str | None:
     try:
-        return checksum(file)
+        return checksum(file) if form is None else form.of(file.data())
     except FilesError:
         return None

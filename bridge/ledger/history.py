@@ -8,14 +8,17 @@ files in another order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.files.conventions import Order
 from bridge.files.plain_file import PlainFile
 from bridge.files.stems import revision_id
+
+if TYPE_CHECKING:
+    from bridge.ledger.checksum_forms import ChecksumForm
 
 #: Recorded in place of a checksum where a person has said that no file of the folder is this one.
 NO_FILE: Final = "none"
@@ -25,10 +28,7 @@ UNKNOWN_CHECKSUMS: Final = ("", NO_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A migration that the ledger records as applied.
-
-    `bridge.ledger.layout` selects these fields in this order.
-    """
+    """A migration that the ledger records as applied."""
 
     #: The file's stem, exactly as recorded.
     version: str
@@ -45,6 +45,10 @@ class Row:
     breaking: bool = False
     #: What the ledger calls it, if that is known to be something else.
     key: str | None = None
+    #: The form of the checksum, if that is another team's; None for bridge's own.
+    form: ChecksumForm | None = None
+    #: The file that the row is to be written of.
+    file: PlainFile | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -58,8 +62,12 @@ class Row:
 
     @property
     def lacks_checksum(self) -> bool:
-        """Whether nobody knows what was applied, and no team has put something else there."""
-        return (self.checksum or "") in UNKNOWN_CHECKSUMS
+        """Whether no checksum of bridge's is recorded, and nothing else in its place."""
+        return self.form is not None or (self.checksum or "") in UNKNOWN_CHECKSUMS
+
+
+#: The fields that are read of each row after its name, in this order.
+SELECTED: Final = ("description", "applied_at", "serial", "checksum", "execution_ms", "breaking")
 
 
 @dataclass(frozen=True, slots=True)

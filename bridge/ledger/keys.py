@@ -1,8 +1,9 @@
 """The key of a migration in a ledger: its stem, its file's name or path, or its number.
 
 bridge and the old runner record the stem. Other home-made runners recorded `004_new_feature.py`,
-`migrations/004_new_feature.py`, or `4`, or `004`; their tables are adopted as they are, and go on
-being written in their way. A form is understood only where all rows have it. Data in, data out.
+`migrations/004_new_feature.py`, or `4`, `004` or `V4`, some with the words after the number in
+another column; their tables are adopted as they are, and go on being written in their way. A form
+is understood only where all rows have it. Data in, data out.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from bridge.files.plain_file import PlainFile
+from bridge.ledger.name_forms import WORDS
+from bridge.ledger.number_form import PLAIN, NumberForm, digits_of, value_of
 
 
 class Form(StrEnum):
@@ -22,6 +26,9 @@ class Form(StrEnum):
     FILE = "file"
     NUMBER = "number"
     PATH = "path"
+    #: The number in one column, and the words after it in another; read together: `4 new_feature`.
+    #: It is recognised, and no setting names it.
+    PARTS = "number and words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,12 @@ class Keys:
     """The translation between the keys of one ledger and the stems of one folder."""
 
     form: Form = Form.STEM
-    #: Whether numbers are recorded with their leading zeros.
-    padded: bool = False
+    #: How numbers are recorded.
+    number: NumberForm = PLAIN
     #: The files of each number, for a ledger of numbers.
     by_number: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    #: How the words beside them are recorded, as `name_forms` calls it.
+    words: str = ""
     #: What stands before and after the stem, for a ledger of file names or paths.
     before: str = ""
     after: str = ""
@@ -52,7 +61,7 @@ class Keys:
         if stems.issuperset(keys):
             return cls()  # as nearly always, so that no other form need be tried
         forms = [cls(), cls(Form.FILE, after=".py"), *cls._paths(keys, stems)]
-        numbers = [key for key in keys if _is_number(key)]
+        numbers = [key for key in keys if value_of(key) is not None]
         as_numbers = cls._of_numbers(numbers, files)
         # Beside names, numbers that two files share are no form that could be meant.
         certain = len(numbers) == len(keys) or not as_numbers.shared()
@@ -86,8 +95,9 @@ class Keys:
     ) -> Keys:
         if form is Form.NUMBER:
             # As it is in the names of the files, where nothing tells.
-            padded = any(map(_has_zeros, filter(_is_number, keys))) if keys else not numeric
-            return cls(form, padded, _by_number(files))
+            if keys:
+                return cls._of_numbers(keys, files)
+            return cls(form, NumberForm(width=0 if numeric else None), _by_number(files))
         if form is Form.FILE:
             return cls(form, after=".py")
         if form is Form.PATH:
@@ -101,16 +111,33 @@ class Keys:
     def matching(
         cls, keys: Collection[str], files: Sequence[PlainFile], *, numeric: bool
     ) -> Keys | None:
-        """The translation in which each of these keys is a file, if there is one."""
+        """The translation in which most of these keys are files, if there is one.
+
+        As numbers all of them: many columns hold numbers.
+        """
         if not keys or len(set(keys)) < len(keys):
             return None
         found = cls.recognise(keys, files, numeric=numeric)
         stems = {file.stem for file in files}
-        return found if all(found.names_one(key, stems) for key in keys) else None
+        count = sum(found.names_one(key, stems) for key in keys)
+        enough = count == len(keys) if found.form is Form.NUMBER else 2 * count > len(keys)
+        return found if enough else None
+
+    @classmethod
+    def of_parts(cls, keys: Sequence[str], files: Sequence[PlainFile]) -> Keys:
+        """The translation for numbers and words in two columns, which the keys have together.
+
+        In the form of the words in which most rows are files.
+        """
+        numbers = [key.partition(" ")[0] for key in keys]
+        written = NumberForm.recognise(numbers, [file.stem for file in files])
+        forms = [cls(Form.PARTS, written, _by_number(files), words) for words in WORDS]
+        return max(forms, key=lambda keys_: sum(bool(keys_.meant_by(key)) for key in keys))
 
     @classmethod
     def _of_numbers(cls, keys: Collection[str], files: Sequence[PlainFile]) -> Keys:
-        return cls(Form.NUMBER, any(map(_has_zeros, keys)), _by_number(files))
+        written = NumberForm.recognise(keys, [file.stem for file in files])
+        return cls(Form.NUMBER, written, _by_number(files))
 
     @classmethod
     def _paths(cls, keys: Collection[str], stems: Collection[str]) -> list[Keys]:
@@ -134,7 +161,10 @@ class Keys:
     def fits(self, key: str) -> bool:
         """Whether a key has this form, so that the runner that made the ledger would write it."""
         if self.form is Form.NUMBER:
-            return _is_number(key)
+            return self.number.fits(key)
+        if self.form is Form.PARTS:
+            number, _, words = key.partition(" ")
+            return self.number.fits(number) and bool(words)
         if self.form is Form.STEM:
             return True
         stem = key[len(self.before) : len(key) - len(self.after)]
@@ -146,41 +176,63 @@ class Keys:
         """Return whether a key has this form, and is that of one of these files."""
         return self.fits(key) and self.stem(key) in stems
 
+    def meant_by(self, key: str) -> Sequence[str]:
+        """The stems that a key of this form stands for: more than one where files share a number.
+
+        Of names, whether or not there is such a file; of numbers, only files.
+        """
+        if not self.fits(key):
+            return ()
+        if self.form in _NUMBERED:
+            return self._meant(key)
+        return (key[len(self.before) : len(key) - len(self.after)],)
+
     def stem(self, key: str) -> str:
         """The stem of what is recorded under this key; the key itself if it has another form."""
-        if not self.fits(key):
-            return key
-        if self.form is Form.NUMBER:
-            return next(iter(self.by_number.get(int(key), (key,))))
-        return key[len(self.before) : len(key) - len(self.after)]
+        return next(iter(self.meant_by(key)), key)
 
     def key(self, stem: str) -> str:
         """The key under which the migration of this stem is recorded."""
         if self.form is Form.NUMBER:
-            number = PlainFile("", stem).number
-            return number if self.padded else str(int(number))
+            return self.number.of(stem)
+        if self.form is Form.PARTS:
+            return " ".join(self.parts(stem))
         return f"{self.before}{stem}{self.after}"
+
+    def parts(self, stem: str) -> tuple[str, str]:
+        """The number and the words of this migration, as they are recorded in two columns."""
+        return self.number.of(stem), WORDS[self.words](stem)
+
+    def _meant(self, key: str) -> Sequence[str]:
+        number, _, words = key.partition(" ")
+        value = value_of(number)
+        stems = () if value is None else self.by_number.get(value, ())
+        if self.form is Form.NUMBER:
+            return stems
+        return [stem for stem in stems if WORDS[self.words](stem) == words]
 
     def shared(self) -> Sequence[Sequence[str]]:
         """The files that a ledger of numbers cannot tell apart, those of each number together."""
-        return [stems for stems in self.by_number.values() if len(stems) > 1]
+        if self.form is not Form.PARTS:
+            return [stems for stems in self.by_number.values() if len(stems) > 1]
+        alike: dict[tuple[int, str], list[str]] = {}
+        for number, stems in self.by_number.items():
+            for stem in stems:
+                alike.setdefault((number, WORDS[self.words](stem)), []).append(stem)
+        return [stems for stems in alike.values() if len(stems) > 1]
+
+
+_NUMBERED: Final = frozenset({Form.NUMBER, Form.PARTS})
 
 
 def _names_any(keys: Collection[str], files: Sequence[PlainFile]) -> bool:
-    numbers = {int(file.number) for file in files}
-    return not keys or any(int(key) in numbers for key in keys)
+    numbers = _by_number(files)
+    return not keys or any(value_of(key) in numbers for key in keys)
 
 
 def _by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:
     by_number: dict[int, list[str]] = {}
     for file in files:
-        by_number.setdefault(int(file.number), []).append(file.stem)
+        if digits := digits_of(file.stem):
+            by_number.setdefault(int(digits), []).append(file.stem)
     return by_number
-
-
-def _is_number(key: str) -> bool:
-    return key.isascii() and key.isdigit()
-
-
-def _has_zeros(key: str) -> bool:
-    return key[0] == "0" and len(key) > 1

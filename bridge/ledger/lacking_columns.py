@@ -31,12 +31,14 @@ def _warning(state: State, layout: Layout) -> Finding | None:
     if not lacking or not layout.names:
         return None
     names = list(lacking)
-    without = [what for name, what in _WITHOUT if name not in layout.columns]
+    kept = {*layout.columns, *(["checksum"] if layout.keeps_checksums else [])}
+    without = [what for name, what in _WITHOUT if name not in kept]
     return warning(
         "lacks-columns",
         f"{state.ledger} has no {'column' if len(names) == 1 else 'columns'} "
         f"{joined(names)}{' of a type that bridge can use' if unusable else ''}, and this role "
-        f"may not add {'it' if len(names) == 1 else 'them'}: {'; '.join(without)}.",
+        f"may not add {'it' if len(names) == 1 else 'them'}{': ' if without else ''}"
+        f"{'; '.join(without)}.",
         f"Type this once as the table's owner: {addition(state.ledger, layout)}",
     )
 
@@ -116,7 +118,7 @@ def breaking_unrecorded(state: State, layout: Layout, entry: Entry) -> Finding:
 
 def drift_unrecorded(state: State) -> Finding | None:
     """A setting that promises what this ledger cannot tell; None if it can, or will."""
-    if not _keeps_no_checksum(state):
+    if not _keeps_no_checksum(state) or state.layout.keeps_checksums:
         return None
     return refusal(
         "drift-unrecorded",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bridge.database.quoting import quote
 from bridge.errors import LedgerError
 from bridge.ledger.columns import ADDED_COLUMNS
-from bridge.ledger.history import Row
+from bridge.ledger.history import SELECTED, Row
 
 if TYPE_CHECKING:
     from bridge.ledger.filling import Filling
@@ -30,13 +30,27 @@ OWN_CHECKSUM: Final = "bridge_checksum"
 CHECKSUM_COMMENT: Final = "Written by bridge: SHA-256 of the text that was applied."
 
 #: Where home-made runners record what they have applied; the first that is there is meant.
-KEYS: Final = ("version", "name", "filename", "file_name", "migration", "migration_name")
+KEYS: Final = (
+    *("version", "name", "filename", "file_name", "migration", "migration_name"),
+    *("migration_id", "script", "script_name", "id"),
+)
+#: Where they record when; the first that is there with a type that fits is meant.
+TIMES: Final = (
+    *("applied_at", "executed_at", "run_at", "ran_at", "migrated_at", "installed_at"),
+    *("applied_on", "executed_on", "run_on", "installed_on", "completed_at", "finished_at"),
+    *("created_at", "created_on", "migration_time", "timestamp"),
+)
 
 _TEXT: Final = r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?"
 _NUMBER: Final = "smallint|integer|bigint"
+_TIME: Final = r"timestamp(\(\d\))? with(out)? time zone|date"
+#: What can be read as text, and may say something about a migration.
+_READABLE: Final = (
+    rf"{_TEXT}|{_NUMBER}|{_TIME}|boolean|real|double precision|numeric(\(\d+,-?\d+\))?"
+)
 #: The types that bridge can write into, as PostgreSQL's format_type() names them.
 _FITTING: Final = {
-    "applied_at": r"timestamp(\(\d\))? with(out)? time zone|date",
+    "applied_at": _TIME,
     "description": _TEXT,
     "checksum": r"text|character varying(\((6[4-9]|[7-9]\d|\d{3,})\))?",
     "execution_ms": "integer|bigint",
@@ -56,6 +70,8 @@ class Layout:
     serial: str | None = None
     #: The column of names that the settings, or the rows, say; None for one of a usual name.
     chosen_key: str | None = None
+    #: The column of the words after a number, where the number alone is not the name.
+    words_key: str | None = None
     #: Columns of which nobody but the server says what they hold.
     always: frozenset[str] = frozenset()
     #: Columns that take no NULL.
@@ -70,14 +86,17 @@ class Layout:
     codec: str | None = None
 
     @classmethod
-    def of(cls, table: Table | None, chosen_key: str | None = None) -> Layout:
+    def of(
+        cls, table: Table | None, chosen_key: str | None = None, words_key: str | None = None
+    ) -> Layout:
         """Return the layout of a table as the catalog describes it."""
         columns = list(table.columns.values()) if table else []
         serial = sorted(column.name for column in columns if column.numbers_rows)
         return cls(
             {column.name: column.type for column in columns},
             serial[0] if serial else None,
-            chosen_key,
+            chosen_key if table else None,
+            words_key if table else None,
             frozenset(column.name for column in columns if column.always),
             frozenset(column.name for column in columns if column.not_null),
             {column.name: column.default for column in columns if column.default},
@@ -91,12 +110,19 @@ class Layout:
             return self.chosen_key if self.chosen_key in self._keylike else None
         if "dirty" in self.names:
             return None  # golang-migrate's: its one row is not a set
-        return next((name for name in KEYS if name in self._keylike), None)
+        usual = (name for name in KEYS if name in self._keylike)
+        return next((name for name in usual if name != "id" or self.serial != "id"), None)
 
     @property
     def key_name(self) -> str:
-        """The name of that column as SQL has it."""
-        return quote(self.key or KEYS[0])
+        """What names a migration, as SQL: that column, or the text of two of them."""
+        key = quote(self.key or KEYS[0])
+        return key if self.words_key is None else f"concat_ws(' ', {key}, {quote(self.words_key)})"
+
+    @property
+    def key_columns(self) -> frozenset[str]:
+        """The columns that name a migration."""
+        return frozenset(filter(None, (self.key, self.words_key)))
 
     @cached_property
     def candidates(self) -> tuple[str, ...]:
@@ -107,6 +133,19 @@ class Layout:
         own = self._fitting | {self.serial, OWN_CHECKSUM}
         found = tuple(name for name in self._keylike if name not in own)
         return () if found == (self.key,) else found
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The columns of which the rows may tell what a new row says there.
+
+        Beside those that bridge writes by itself, and with the candidates.
+        """
+        known = {*self.key_columns, *self.columns.values(), self.serial, OWN_CHECKSUM}
+        return tuple(
+            name
+            for name in self.names
+            if (name in self.candidates or name not in known) and self._fits(name, _READABLE)
+        )
 
     def numeric(self, column: str | None) -> bool:
         """Return whether migrations are recorded by number, in a column that takes nothing else."""
@@ -122,10 +161,17 @@ class Layout:
 
         By the fields' names.
         """
-        found = {name: name for name in self._fitting - {"checksum"}}
+        found = {name: name for name in self._fitting - {"checksum", "applied_at"}}
         if self.checksum is not None:
             found["checksum"] = self.checksum
-        return {name: column for name, column in found.items() if column != self.key}
+        if self.time is not None:
+            found["applied_at"] = self.time
+        return {name: column for name, column in found.items() if column not in self.key_columns}
+
+    @cached_property
+    def time(self) -> str | None:
+        """The column that says when a migration was applied, of those with a type for that."""
+        return next((name for name in TIMES if self._fits(name, _TIME)), None)
 
     @cached_property
     def checksum(self) -> str | None:
@@ -167,15 +213,15 @@ class Layout:
 
     @property
     def selected(self) -> str:
-        """What to select to get the fields of a Row, and last what the candidates hold, if any."""
+        """What to select to get the fields of a Row, and last what the others hold, if any."""
         # A padded CHAR loses its blanks as text.
         key = f"{self.key_name}::text" if self.key else "''"
         found = dict(self.columns)
         found["breaking"] = "coalesce(breaking, false)" if "breaking" in found else "false"
         found |= {"serial": quote(self.serial)} if self.serial else {}
-        columns = [key, *(found.get(field.name, "NULL") for field in fields(Row)[1:-1])]
-        if self.candidates:
-            texts = ", ".join(f"{quote(name)}::text" for name in self.candidates)
+        columns = [key, *(found.get(name, "NULL") for name in SELECTED)]
+        if self.others:
+            texts = ", ".join(f"{quote(name)}::text" for name in self.others)
             columns.append(f"ARRAY[{texts}]")
         return ", ".join(columns)
 
@@ -183,7 +229,7 @@ class Layout:
         """Whether these rows say in which order they were applied: by number, or exact time."""
         if self.serial is not None:
             return all(row.serial is not None for row in rows)
-        precise = re.fullmatch(_PRECISE, self.names.get("applied_at", ""))
+        precise = re.fullmatch(_PRECISE, self.names.get(self.time or "", ""))
         return precise is not None and all(row.applied_at is not None for row in rows)
 
     def check(self, table: str) -> None:
@@ -212,8 +258,8 @@ class Layout:
 
         What has no time zone has the one that the table's default writes, if it has a default.
         """
-        naive = self.names.get("applied_at", "").endswith("without time zone")
-        return (naive and self.defaults.get("applied_at")) or "clock_timestamp()"
+        naive = self.names.get(self.time or "", "").endswith("without time zone")
+        return (naive and self.defaults.get(self.time or "")) or "clock_timestamp()"
 
     def storable(self, description: str | None) -> str | None:
         """As much of a description as its column holds, in characters that the database has."""
@@ -223,13 +269,35 @@ class Layout:
         text = description[: int(width[1])] if width else description
         return text if self.codec is None else text.encode(self.codec, "replace").decode(self.codec)
 
-    def filled(self, stem: str) -> dict[str, str]:
-        """What the fillings make of the name of a migration, by the names of their parameters."""
+    def knowing(self, before: Layout) -> Layout:
+        """Return the layout that a table has now, with what was found out about it before."""
+        return replace(self, fillings=before.fillings, codec=before.codec)
+
+    def filled(self, row: Row) -> dict[str, str | None]:
+        """What the fillings make of a migration, by the names of their parameters."""
         return {
-            f"filling_{place}": each.of_stem(stem)
+            f"filling_{place}": each.of_row(row)
             for place, each in enumerate(self.fillings)
-            if each.of_stem is not None
+            if each.of_row is not None
         }
+
+    def about(self, row: Row, *, renamed: bool) -> dict[str, str]:
+        """What a row says of the text of its migration, beside bridge's own columns.
+
+        And of its name, if that is another now.
+        """
+        wanted = {"name", "text"} if renamed else {"text"}
+        made = {
+            each.column: each.of_row(row)
+            for each in self.fillings
+            if each.of_row is not None and each.about in wanted
+        }
+        return {column: value for column, value in made.items() if value is not None}
+
+    @property
+    def keeps_checksums(self) -> bool:
+        """Whether it is recorded what was applied, in bridge's way or in another team's."""
+        return "checksum" in self.columns or any(each.about == "text" for each in self.fillings)
 
     def _fits(self, name: str, types: str) -> bool:
         return name not in self.always and re.fullmatch(types, self.names.get(name, "")) is not None

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from bridge.database.quoting import quote, readable_constant
 from bridge.findings import Finding, refusal, warning
-from bridge.ledger.history import Entry
+from bridge.ledger.filling import default_of, says_how_long_or_when
+from bridge.ledger.history import Entry, Row
 from bridge.ledger.lacking_columns import lacking_columns
 from bridge.ledger.rights import NEEDED, missing_tables, rights
 from bridge.ledger.state import State
@@ -49,17 +50,18 @@ def limits(
 
 def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
     """Files whose names the ledger cannot hold, whole and in the characters of the database."""
-    columns = state.table.columns if state.table else {}
+    table = state.table or Table()
     codec = state.layout.codec
+    taken = _taken(state)
     for entry in entries:
-        names = {state.key_column or "": state.new_key(entry.stem)}
-        for filling in state.layout.fillings:
-            if filling.of_stem is not None:
-                names[filling.column] = filling.of_stem(entry.stem)
-        for name, value in names.items():
-            column = columns.get(name)
+        for name, value in _names_of(state, entry).items():
+            column = table.columns.get(name)
             if column is not None and not column.holds(value):
                 yield _no_room(state, column, value, entry)
+            if column is not None and column.number in table.unique:
+                other = taken.setdefault((name, value), entry.stem)
+                if other != entry.stem:
+                    yield _twice(state, column, value, entry, other)
             if codec is not None and not _encodable(value, codec):
                 yield refusal(
                     "unstorable-name",
@@ -69,6 +71,29 @@ def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
                     migration=entry.stem,
                     file=entry.path,
                 )
+
+
+def _names_of(state: State, entry: Entry) -> dict[str, str]:
+    """What would be written of the name of a file, column by column."""
+    names = {}
+    if state.words_column is None:
+        names[state.key_column or ""] = state.new_key(entry.stem)
+    for filling in state.layout.fillings:
+        if filling.of_row is not None and filling.about == "name":
+            names[filling.column] = filling.of_row(Row(entry.stem)) or ""
+    return names
+
+
+def _taken(state: State) -> dict[tuple[str, str], str]:
+    """The values that no other row may have, by their columns, each with its migration."""
+    table = state.table or Table()
+    return {
+        (column.name, value): row.version
+        for column in table.columns.values()
+        if column.number in table.unique and column.name in state.others
+        for row, value in zip(state.rows, state.others[column.name], strict=True)
+        if value
+    }
 
 
 def _no_room(state: State, column: Column, value: str, entry: Entry) -> Finding:
@@ -89,6 +114,19 @@ def _no_room(state: State, column: Column, value: str, entry: Entry) -> Finding:
     )
 
 
+def _twice(state: State, column: Column, value: str, entry: Entry, other: str) -> Finding:
+    name = f"{state.ledger}.{quote(column.name)}"
+    return refusal(
+        "refused-row",
+        f"{name} takes each value once, and {readable_constant(value)} would be in the rows of "
+        f"{other} and {entry.stem}. So the migration could run, but could not be recorded. Nothing "
+        "was run.",
+        f"Give {entry.stem}.py a number of its own.",
+        migration=entry.stem,
+        file=entry.path,
+    )
+
+
 def _encodable(text: str, codec: str) -> bool:
     try:
         text.encode(codec)
@@ -99,10 +137,12 @@ def _encodable(text: str, codec: str) -> bool:
 
 def _columns(state: State) -> Iterator[Finding]:
     for column in state.unfilled:
+        default = default_of(column)
+        has = "no default" if default is None else f"the default {readable_constant(default)}"
         yield refusal(
             "required-column",
             f"{state.ledger}.{quote(column.name)} must have a value, and bridge does not know "
-            "which: it has no default, and neither its name nor the other rows tell. So a "
+            f"which: it has {has}, and neither its name nor the other rows tell. So a "
             "migration could run, but could not be recorded. Nothing was run.",
             f"Type this once as the table's owner: {_default_for(state, column)}",
         )
@@ -111,7 +151,9 @@ def _columns(state: State) -> Iterator[Finding]:
 def _default_for(state: State, column: Column) -> str:
     name = quote(column.name)
     alter = f"ALTER TABLE {state.ledger} ALTER COLUMN {name}"
-    if column.numeric and column.domain is None:
+    if default_of(column) is not None:
+        return f"{alter} SET DEFAULT '...'; (with the word for one that has succeeded)"
+    if column.numeric and column.domain is None and not says_how_long_or_when(column):
         next_one = f"(SELECT COALESCE(max({name}), 0) + 1 FROM {state.ledger})"  # noqa: S608
         names = ", ".join(map(readable_constant, (state.ledger, column.name)))
         sequence = f"pg_get_serial_sequence({names})"

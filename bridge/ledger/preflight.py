@@ -18,14 +18,16 @@ from bridge.files.numbering import order_disagreements
 from bridge.findings import Finding, Severity
 from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
 from bridge.ledger.history import Entry, History
+from bridge.ledger.key_columns import named
 from bridge.ledger.lacking_columns import drift_unrecorded
 from bridge.ledger.limits import limits
 from bridge.ledger.messages import files as file_messages
 from bridge.ledger.messages import names as name_messages
+from bridge.ledger.messages.outcomes import failed_row
+from bridge.ledger.outcomes import not_done
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.refused import refused
 from bridge.ledger.rights import read_only, something_to_run
-from bridge.ledger.state import named
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -72,15 +74,16 @@ class Preflight:
             raise refused(self.refusals)
 
 
+_OF_FILES: Final = frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"})
 #: Each refusal that a command does not mind: it is the way on, or has nothing to do with it.
 _PASSES: Final[dict[Command, frozenset[str]]] = {
     Command.UPGRADE: frozenset(),
     Command.DOWNGRADE: frozenset({"breaking", "late", "maybe-renamed", "no-checksum", "order"}),
     Command.STAMP: frozenset({"breaking", "late", "maybe-renamed"}),
-    Command.PURGE: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"}),
-    Command.REPAIR: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
-    Command.MARK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
-    Command.LOOK: frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed", "order"}),
+    Command.PURGE: _OF_FILES,
+    Command.REPAIR: _OF_FILES | {"failed-row", "order"},
+    Command.MARK: _OF_FILES | {"failed-row", "order"},
+    Command.LOOK: _OF_FILES | {"failed-row", "order"},
 }
 
 #: Those that run files.
@@ -137,6 +140,7 @@ def preflight(
     found = [
         *([] if ordered else _of_order(files)),
         *agreement.warnings,
+        *_of_outcomes(state, history),
         *_of_absent_files(history),
         *(of_files if command is not Command.LOOK else ()),
         *_of_recording(command, state, settings, entries, forgets, looking=looking),
@@ -205,6 +209,14 @@ def _of_files(
             _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
         except FilesError as error:
             yield file_messages.unreadable(entry, str(error))
+
+
+def _of_outcomes(state: State, history: History) -> Iterator[Finding]:
+    """Find rows of files that say that they did not succeed."""
+    entries = {entry.stem: entry for entry in history.applied if entry.file is not None}
+    for found in not_done(state):
+        if found.row.version in entries:
+            yield failed_row(state, entries[found.row.version], found)
 
 
 def _late(history: History, settings: Settings, entries: Sequence[Entry]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ mean, which values a new row needs, and whether the ledger would take it.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,6 @@ from psycopg2.extensions import encodings
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.quoting import quote
 from bridge.database.sending import send
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
@@ -24,13 +23,14 @@ from bridge.ledger import sql
 from bridge.ledger.access import reading
 from bridge.ledger.catalog import look_up
 from bridge.ledger.definition import ADOPTED
-from bridge.ledger.filling import filling
 from bridge.ledger.history import Row
+from bridge.ledger.key_columns import named
 from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
+from bridge.ledger.other_columns import understood
 from bridge.ledger.other_tables import find_other_table
 from bridge.ledger.row_checks import rejected_rows
-from bridge.ledger.state import Candidate, State, named
-from bridge.ledger.table_facts import Column, Table
+from bridge.ledger.state import State
+from bridge.ledger.table_facts import Table
 from bridge.ledger.tables import Ledger
 
 
@@ -47,9 +47,10 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
     if codec is not None and not _encodes(connection, codec, pending):
         codec = "ascii"
     layout = replace(state.layout, codec=codec)
-    if layout.names and layout.key != state.key_column:
-        layout = replace(layout, chosen_key=state.key_column)
-    state = _with_fillings(connection, ledger, replace(state, layout=layout))
+    keys = (state.key_column, state.words_column)
+    if layout.names and (layout.key, layout.words_key) != keys:
+        layout = replace(layout, chosen_key=state.key_column, words_key=state.words_column)
+    state = understood(files, replace(state, layout=layout))
     if state.table is not None and state.table.judges and pending:
         state = replace(state, rejected=rejected_rows(connection, ledger, state, pending))
     # Where bridge has been before, this is its ledger, emptied.
@@ -64,15 +65,15 @@ def read_tables(connection: Connection, ledger: Ledger) -> State:
     Raises LedgerError if a table of that name cannot be the ledger, or may not be read.
     """
     rows: tuple[Row, ...] = ()
-    candidates: dict[str, Candidate] = {}
+    others: Mapping[str, Sequence[str | None]] = {}
     pointers: Sequence[str | None] = ()
     with reading(ledger):
         catalog = look_up(connection, ledger)
         table, version_table = catalog.ledger, catalog.version_table
-        layout = Layout.of(table, ledger.key if table else None)
+        layout = Layout.of(table, ledger.key, ledger.words_key)
         if table is not None and table.other_kind is None:
             layout.check(ledger.name)
-            rows, candidates = _rows(connection, ledger, layout)
+            rows, others = _rows(connection, ledger, layout)
         if version_table is not None and version_table.other_kind is None:
             question = f"{sql.select_pointers(ledger)} ORDER BY 1"
             pointers = send(connection, question).scalars().all()
@@ -91,7 +92,8 @@ def read_tables(connection: Connection, ledger: Ledger) -> State:
         numeric=layout.numeric(layout.key),
         key_is_set=ledger.key is not None,
         form=ledger.form,
-        candidates=candidates,
+        words_column=layout.words_key,
+        others=others,
         columns=layout.described,
         layout=layout,
         schema=ledger.schema,
@@ -111,15 +113,12 @@ def read_tables(connection: Connection, ledger: Ledger) -> State:
 
 def _rows(
     connection: Connection, ledger: Ledger, layout: Layout
-) -> tuple[tuple[Row, ...], dict[str, Candidate]]:
+) -> tuple[tuple[Row, ...], Mapping[str, Sequence[str | None]]]:
     found: Sequence[Any] = send(connection, sql.select_rows(ledger, layout)).all()
-    candidates = {
-        name: Candidate([row[-1][place] for row in found], layout.numeric(name))
-        for place, name in enumerate(layout.candidates)
-    }
-    if candidates:
+    others = {name: [row[-1][place] for row in found] for place, name in enumerate(layout.others)}
+    if others:
         found = [row[:-1] for row in found]
-    return tuple([Row(*row) for row in found]), candidates
+    return tuple([Row(*row) for row in found]), others
 
 
 def _room_in(version_table: Table) -> int:
@@ -159,38 +158,3 @@ def _encodes(connection: Connection, codec: str, files: Sequence[PlainFile]) -> 
     finally:
         savepoint.rollback()
     return True
-
-
-def _with_fillings(connection: Connection, ledger: Ledger, state: State) -> State:
-    """Return the state with what a row needs beyond what bridge writes anyway."""
-    layout, table = state.layout, state.table
-    if table is None:
-        return state
-    written = {layout.key, *layout.columns.values()}
-    required = [c for c in table.columns.values() if c.required and c.name not in written]
-    if not required:
-        return state
-    values = _values(connection, ledger, state, required)
-    found = {
-        column.name: filling(column, values[column.name], table=ledger.name) for column in required
-    }
-    fillings = tuple(each for each in found.values() if each is not None)
-    unfilled = tuple(column for column in required if found[column.name] is None)
-    return replace(state, layout=replace(layout, fillings=fillings), unfilled=unfilled)
-
-
-def _values(
-    connection: Connection, ledger: Ledger, state: State, columns: Sequence[Column]
-) -> dict[str, list[tuple[str, str]]]:
-    """Read what the rows hold in these columns, by the stem of the migration."""
-    ordered = state.in_order
-    names = [state.layout.key_name, *(quote(column.name) for column in columns)]
-    rows = {row[0]: row for row in send(connection, sql.select_texts(ledger, names))}
-    return {
-        column.name: [
-            (row.version, rows[row.name][place])
-            for row in ordered
-            if row.name in rows and rows[row.name][place]
-        ]
-        for place, column in enumerate(columns, start=1)
-    }

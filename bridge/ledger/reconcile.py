@@ -14,12 +14,13 @@ from bridge.files.plain_file import PlainFile
 from bridge.findings import Finding
 from bridge.ledger.drift import respelled
 from bridge.ledger.history import Entry, History, build_history
+from bridge.ledger.key_columns import named
 from bridge.ledger.messages import files as file_messages
 from bridge.ledger.messages import names as name_messages
 from bridge.ledger.messages import pointer as pointer_messages
 from bridge.ledger.messages import tables as table_messages
 from bridge.ledger.refused import refused
-from bridge.ledger.state import State, named
+from bridge.ledger.state import State
 
 #: What may be looked at without row level security hiding any of it.
 _READ = ("SELECT",)

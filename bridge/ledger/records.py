@@ -52,15 +52,17 @@ def amend(
     new_key: str | None = None,
     checksum: str | None = None,
     breaking: bool | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> None:
     """Change what the row of a migration says: its name, its checksum, whether it is breaking.
 
-    None leaves it. Both names are what the ledger calls the migration. Raises LedgerError if the
-    row does not say so afterwards.
+    None leaves it. Both names are what the ledger calls the migration; `about` is what else the
+    row says of either, by the names of columns. Raises LedgerError if the row does not say so
+    afterwards.
     """
     values = {"key": new_key, "checksum": checksum, "breaking": breaking}
     changes = {name: value for name, value in values.items() if value is not None}
-    if send(connection, *sql.update_row(ledger, layout, key, changes)).scalar() != 1:
+    if send(connection, *sql.update_row(ledger, layout, key, changes, about or {})).scalar() != 1:
         raise not_kept(ledger.name, new_key or key, [])
 
 

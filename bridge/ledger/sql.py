@@ -6,7 +6,7 @@ sends anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from bridge.database.literals import literal
@@ -78,11 +78,6 @@ def select_rows(ledger: Ledger, layout: Layout) -> str:
     return f"SELECT {layout.selected} FROM {ledger.name}{where}"
 
 
-def select_texts(ledger: Ledger, columns: Sequence[str]) -> str:
-    """Read these columns of all rows as text; their names are SQL."""
-    return f"SELECT {', '.join(f'{name}::text' for name in columns)} FROM {ledger.name}"
-
-
 def values(row: Row, layout: Layout) -> dict[str, Any]:
     """Return what is written of a row, by the names of the parameters that `sources` takes."""
     used = {name: getattr(row, name) for name in _WRITTEN if name in layout.columns}
@@ -93,7 +88,7 @@ def values(row: Row, layout: Layout) -> dict[str, Any]:
     for name, value in used.items():
         if value is None and layout.columns[name] in layout.not_null:
             used[name] = _UNKNOWN.get(name, row.version)
-    return {**used, **layout.filled(row.version), "key": row.name}
+    return {**used, **layout.filled(row), "key": row.name}
 
 
 def sources(
@@ -107,14 +102,15 @@ def sources(
     """
     columns = layout.columns
     found = {columns[name]: given[name] for name in _WRITTEN if name in columns}
-    found[layout.key_name] = given["key"]
+    if layout.words_key is None:  # else both columns are filled
+        found[layout.key_name] = given["key"]
     if "applied_at" in columns:
-        kind = layout.names["applied_at"]
-        last = f"(SELECT max(applied_at) FROM {ledger.name})"
+        time, kind = quote(columns["applied_at"]), layout.names[columns["applied_at"]]
+        last = f"(SELECT max({time}) FROM {ledger.name})"
         if latest is not None:
             last = f"COALESCE(CAST({latest} AS {kind}), {last})"
         now = f"CAST({layout.now} AS {kind})"
-        found["applied_at"] = f"GREATEST({now}, {last} + interval '1 microsecond')"
+        found[time] = f"GREATEST({now}, {last} + interval '1 microsecond')"
     for place, each in enumerate(layout.fillings):
         found[quote(each.column)] = given[f"filling_{place}"] if each.sql is None else each.sql
     return found
@@ -150,14 +146,23 @@ def count_row(ledger: Ledger, layout: Layout, key: str, *, with_pointers: bool =
 
 
 def update_row(
-    ledger: Ledger, layout: Layout, key: str, changes: Mapping[str, str | bool]
+    ledger: Ledger,
+    layout: Layout,
+    key: str,
+    changes: Mapping[str, str | bool],
+    about: Mapping[str, str],
 ) -> tuple[str, str]:
     """Change fields of a row, then count the rows that are so afterwards.
 
-    `changes` has the new name as `key`.
+    `changes` has the new name as `key`; `about` are other columns, by their names.
     """
     columns = {**layout.columns, "key": layout.key_name}
-    given = {columns[name]: literal(value) for name, value in changes.items()}
+    given = {
+        columns[name]: literal(value)
+        for name, value in changes.items()
+        if name != "key" or layout.words_key is None  # else it is in `about`
+    }
+    given |= {quote(name): literal(value) for name, value in about.items()}
     changed = ", ".join(f"{column} = {value}" for column, value in given.items())
     so = " AND ".join(f"{column}::text = CAST({value} AS text)" for column, value in given.items())
     new = str(changes.get("key", key))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bridge.database.quoting import quote, readable_constant
-from bridge.errors import LedgerError
 from bridge.files.conventions import Order
-from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Row, in_applied_order, order_of
+from bridge.ledger.checksum_forms import ChecksumForm
+from bridge.ledger.history import Row, in_applied_order
 from bridge.ledger.keys import Form, Keys
 from bridge.ledger.layout import Layout
 from bridge.ledger.table_facts import Column, Table
@@ -17,16 +16,6 @@ from bridge.ledger.table_facts import Column, Table
 #: How much of a ledger that was not recognised is shown: rows, and characters of a value.
 _SHOWN_ROWS = 3
 _SHOWN_LENGTH = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A column that may hold the names of migrations."""
-
-    #: What it holds, in the order of the rows.
-    keys: Sequence[str | None]
-    #: Whether it holds numbers.
-    numeric: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +123,12 @@ class State:
     numeric: bool = False
     #: What the settings say about the form of those names.
     form: Form | None = None
-    #: The columns that may hold those names where `key_column` does not, row by row.
-    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    #: The column of the words after the number, where both together name a migration.
+    words_column: str | None = None
+    #: What the columns that bridge does not write hold, each in the order of the rows.
+    others: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    #: The columns of another team's checksums whose form is known.
+    checksums: Mapping[str, ChecksumForm] = field(default_factory=dict)
     #: All columns of the ledger, for a message.
     columns: str = ""
     #: The columns themselves.
@@ -156,13 +149,26 @@ class State:
             self.rows, certain=self.certain, pointers=self.pointers, order=self.order
         )
 
+    @property
+    def candidates(self) -> Mapping[str, Sequence[str | None]]:
+        """The columns that may hold those names where `key_column` does not, row by row."""
+        return {name: self.others[name] for name in self.layout.candidates}
+
     def condition(self, stem: str) -> str:
         """The SQL that finds the row of a migration, or sets its name, for a person to type."""
         return self.condition_of(self.key(stem))
 
     def condition_of(self, name: str) -> str:
         """Return the same SQL for what the ledger calls a migration."""
-        return f"{quote(self.key_column or 'version')} = {readable_constant(name)}"
+        return " AND ".join(self._named(name))
+
+    def _named(self, name: str) -> list[str]:
+        column = self.key_column or "version"
+        parts = {column: name}
+        if self.words_column is not None:
+            number, _, words = name.partition(" ")
+            parts = {column: number, self.words_column: words}
+        return [f"{quote(each)} = {readable_constant(part)}" for each, part in parts.items()]
 
     def key(self, stem: str) -> str:
         """Return what the ledger calls a migration."""
@@ -176,8 +182,17 @@ class State:
 
     def correction(self, stem: str, name: str) -> str:
         """The SQL that gives the row of `name` the name of this file, for a person to type."""
-        new, old = self.condition_of(self.new_key(stem)), self.condition_of(name)
+        new, old = ", ".join(self._named(self.new_key(stem))), self.condition_of(name)
         return f"UPDATE {self.ledger} SET {new} WHERE {old};"  # noqa: S608
+
+    @property
+    def naming(self) -> str:
+        """How the ledger names migrations, to go on after that."""
+        column = f"the column {self.key_column}"
+        if self.words_column is not None:
+            words = f"the column {self.words_column}"
+            return f"the number in {column} and the words after it in {words}"
+        return f"their {self.keys.form if self.keys else Form.STEM} in {column}"
 
     @property
     def recognised(self) -> str | None:
@@ -186,116 +201,28 @@ class State:
             return None
         column = self.key_column == "version" or self.key_is_set
         form = self.keys.form is Form.STEM or self.form is not None
-        if column and form:
+        # No setting says it of two columns, so that is said until bridge has been there.
+        if (column and form) or (self.words_column is not None and self.ours):
             return None
         names = self.recorded.items()
         stem, key = next((pair for pair in names if self.keys.fits(pair[1])), next(iter(names)))
+        settled = (
+            f" To settle it, set ledger_key = {self.key_column} and ledger_key_form = "
+            f"{self.keys.form} in alembic.ini."
+            if self.words_column is None
+            else ""
+        )
         return (
-            f"{self.ledger} is taken for a ledger that names migrations by their {self.keys.form} "
-            f"in the column {self.key_column}: '{key}' is {stem}. To settle it, set ledger_key = "
-            f"{self.key_column} and ledger_key_form = {self.keys.form} in alembic.ini."
+            f"{self.ledger} is taken for a ledger that names migrations by {self.naming}: "
+            f"'{key}' is {stem}.{settled}"
         )
-
-
-def named(files: Sequence[PlainFile], state: State) -> State:
-    """The state with the stems of its migrations, whatever the ledger calls them.
-
-    Raises LedgerError if nobody can tell what the ledger calls them, or which file a row means.
-    """
-    if state.keys is not None:
-        return state
-    state, keys = _recognised(files, state)
-    if shared := keys.shared():
-        same = ", ".join(f"{' and '.join(stems)} have the same number" for stems in shared)
-        raise LedgerError(
-            f"{state.ledger} records numbers, not names, and {same}: nobody can tell which of "
-            "them is applied. Nothing was changed. Give all but one of them another number, or "
-            f"put whole names into {state.ledger}."
-        )
-    rows = tuple(_by_stem(row, keys) for row in state.rows)
-    # A name in the form of the others goes before one that a person has written beside it.
-    in_form_last = sorted(rows, key=lambda row: keys.fits(row.name))
-    return replace(
-        state,
-        rows=rows,
-        order=order_of(files),
-        keys=keys,
-        recorded={row.version: row.name for row in in_form_last},
-    )
-
-
-def _by_stem(row: Row, keys: Keys) -> Row:
-    stem = keys.stem(row.name)
-    # To make a row anew takes longer than all else here, and nearly all have their stem.
-    return row if stem == row.version else replace(row, version=stem, key=row.name)
-
-
-def _recognised(files: Sequence[PlainFile], state: State) -> tuple[State, Keys]:
-    """Which column names migrations, and how: by the settings, its name, or what it holds."""
-    recorded = [row.version for row in state.rows]
-    if state.key_column is not None:
-        keys = _form(recorded, files, state)
-        stems = {file.stem for file in files}
-        if not state.candidates or any(keys.stem(key) in stems for key in recorded):
-            return state, keys
-    fitting = [
-        (name, found, match)
-        for name, found in state.candidates.items()
-        if (match := _match(found, files, state.form)) is not None
-    ]
-    if len(fitting) == 1:
-        name, found, keys = fitting[0]
-        rows = tuple(
-            replace(row, version=str(key)) for row, key in zip(state.rows, found.keys, strict=True)
-        )
-        return replace(state, key_column=name, numeric=found.numeric, rows=rows), keys
-    if state.key_column is None:
-        raise _unrecognised(state, [f"{name} as {match.form}" for name, _, match in fitting])
-    return state, _form(recorded, files, state)
-
-
-def _form(recorded: Sequence[str], files: Sequence[PlainFile], state: State) -> Keys:
-    if state.form is None:
-        return Keys.recognise(recorded, files, numeric=state.numeric)
-    try:
-        return Keys.in_form(state.form, recorded, files, numeric=state.numeric)
-    except ValueError as error:
-        raise LedgerError(
-            f"ledger_key_form is {state.form}, but {state.ledger}.{state.key_column} holds "
-            f"'{error}', which does not have that form. Nothing was changed. Correct "
-            "ledger_key_form (or "
-            "ledger_key) in alembic.ini, or that row."
-        ) from None
-
-
-def _match(found: Candidate, files: Sequence[PlainFile], form: Form | None) -> Keys | None:
-    """How this column names migrations, if each of its values is a file."""
-    if not all(found.keys):
-        return None
-    present = [key for key in found.keys if key]
-    keys = Keys.matching(present, files, numeric=found.numeric)
-    return keys if keys is None or form in {None, keys.form} else None
-
-
-def _unrecognised(state: State, fitting: Sequence[str]) -> LedgerError:
-    why = (
-        f"more than one of them names files of this folder ({', '.join(fitting)})"
-        if fitting
-        else "none of them names in every row a file of this folder"
-    )
-    return LedgerError(
-        f"The table {state.ledger} is not a ledger that bridge knows: its columns are "
-        f"{state.columns}, and {why}. {samples(state)} Nothing was changed. If this is the "
-        "ledger, set ledger_key = COLUMN in alembic.ini, and ledger_key_form = stem, file, "
-        "path or number; if not, name another table with ledger_table = NAME."
-    )
 
 
 def samples(state: State) -> str:
     """A sentence that shows what the first rows of an unusual ledger hold."""
     if not state.rows:
         return "It has no rows."
-    columns = [[name, *found.keys[:_SHOWN_ROWS]] for name, found in state.candidates.items()]
+    columns = [[name, *values[:_SHOWN_ROWS]] for name, values in state.candidates.items()]
     rows = [
         ", ".join(f"{name} {_shown(values[place])}" for name, *values in columns)
         for place in range(min(len(state.rows), _SHOWN_ROWS))

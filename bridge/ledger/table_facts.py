@@ -42,6 +42,8 @@ class Column:
     generated: bool = False
     #: Whether nobody else may say what it holds.
     always: bool = False
+    #: Its place in the table.
+    number: int = 0
     comment: str | None = None
 
     @property
@@ -104,6 +106,8 @@ class Table:
     #: Which of SELECT, INSERT, UPDATE and DELETE this role may do.
     rights: frozenset[str] = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
     columns: Mapping[str, Column] = field(default_factory=dict)
+    #: The places of the columns that take each value once.
+    unique: frozenset[int] = frozenset()
     #: Its CHECK constraints, and what its partitions take together.
     checks: tuple[Check, ...] = ()
     #: Triggers for each row, and rules, by their names.
@@ -131,6 +135,7 @@ class Table:
             "checks": tuple(map(Check.of, checks)),
             "triggers": tuple(facts["triggers"]),
             "covered": frozenset(facts["covered"]),
+            "unique": frozenset(facts["unique"]),
             "published": frozenset(facts["published"]),
         }
         return cls(**given)

@@ -27,6 +27,8 @@ class Ledger:
     #: The column for the names of migrations, and their form; None to recognise them.
     key: str | None = None
     form: Form | None = None
+    #: The column of the words after the number, where both together are the name; recognised only.
+    words_key: str | None = None
     #: Whether the settings name this table, so that no other is to be looked for.
     is_named: bool = False
 
@@ -39,12 +41,14 @@ class Ledger:
             settings.version_table_schema,
             settings.ledger_key,
             Form(settings.ledger_key_form) if settings.ledger_key_form else None,
-            settings.ledger_is_named,
+            is_named=settings.ledger_is_named,
         )
 
     def keyed_by(self, state: State) -> Ledger:
-        """The same tables, with the column of names that was recognised."""
-        return self if state.key_column is None else replace(self, key=state.key_column)
+        """The same tables, with the columns of names that were recognised."""
+        if state.key_column is None:
+            return self
+        return replace(self, key=state.key_column, words_key=state.words_column)
 
     @property
     def name(self) -> str:

@@ -125,9 +125,7 @@ def _forgetting(history: History, entry: Entry) -> Marking:
 def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
     connection, ledger, state = run.connection, run.ledger, run.read()
     history = preflight(Command.MARK, run.script.files, state, run.settings, steps=()).history
-    known = state.layout
-    layout = ensure_ledger(connection, ledger)
-    layout = replace(layout, fillings=known.fillings, codec=known.codec)
+    layout = ensure_ledger(connection, ledger).knowing(state.layout)
     entry = next(each for each in history.entries if each.stem == marking.stem)
     if marking.others:
         _set_apart(run, state, marking.others)

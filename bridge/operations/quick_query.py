@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.database.quoting import always_quote
 from bridge.files.conventions import Order
 from bridge.files.stems import ordinary_stems, revision_id
-from bridge.ledger.columns import ADDED_COLUMNS
+from bridge.ledger.columns import ADDED_COLUMNS, OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +112,8 @@ def _query(settings: Settings, *, checksums: bool) -> str:
         last=_LAST[settings.conventions.order].format(key=key),
         checksums=_CHECKSUMS if checksums else "NULL",
         here="true" if schema else _here(settings.ledger_table, settings.version_table),
-        columns=", ".join(ADDED_COLUMNS),
+        columns=", ".join([*ADDED_COLUMNS, *OUTCOME_COLUMNS]),
+        absent=", ".join(f"NULL AS {name}" for name in OUTCOME_COLUMNS),
     )
 
 
@@ -133,7 +134,8 @@ def _qualified(schema: str | None, table: str) -> str:
     return f"{always_quote(schema)}.{always_quote(table)}" if schema else always_quote(table)
 
 
-# An error where one of bridge's columns is lacking: that table has still to be adopted. Nothing is
+# An error where one of bridge's columns is lacking: that table has still to be adopted. And where a
+# column may say that a row is none of success: its name is then that of two columns. Nothing is
 # sorted by the server, which takes longer over it than over all the rest.
 _QUERY = """
 SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
@@ -141,7 +143,7 @@ SELECT string_agg({key}::text, '/'), count(*), count(applied_at),
        (SELECT string_agg(coalesce(version_num::text, '/'), '/') FROM {pointer}),
        {checksums},
        {here},
-       (SELECT ({columns}) FROM {ledger} LIMIT 0)
+       (SELECT ({columns}) FROM {ledger}, (SELECT {absent}) AS absent LIMIT 0)
   FROM {ledger} AS ledger
 """
 

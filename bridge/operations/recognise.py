@@ -44,6 +44,8 @@ class Recognised:
     adds: str | None
     #: The settings that say what was recognised, where it is unusual.
     settings: Mapping[str, str] = field(default_factory=dict)
+    #: The columns that hold the team's own checksums, each with their form.
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
@@ -54,6 +56,8 @@ class Recognised:
         if self.rows:
             are = "is a file" if self.applied == 1 else "are files"
             lines.append(f"{self.applied} of them {are} of the folder.")
+        for column, form in self.checksums.items():
+            lines.append(f"The column {column} holds {form}: new rows get theirs.")
         if gone:
             lines.append(f"Without a file: {listed(gone, _SHOWN)}.")
         lines += [*status.problems, *status.warnings, *([self.adds] if self.adds else [])]
@@ -72,6 +76,7 @@ class Recognised:
             "applied": self.applied,
             "adds": self.adds,
             "settings": dict(self.settings),
+            "checksums": dict(self.checksums),
             "status": self.status.to_json(),
         }
 
@@ -101,6 +106,7 @@ def recognise(request: Request) -> Recognised:
         status=status,
         adds=additions(state),
         settings=_settings(state, settings, request.settings()),
+        checksums={column: str(form) for column, form in state.checksums.items()},
     )
 
 
@@ -119,8 +125,11 @@ def _settings(state: State, settings: Settings, before: Settings) -> dict[str, s
     if state.rows and state.keys is not None:
         if state.key_column not in {None, "version"}:
             found["ledger_key"] = str(state.key_column)
-        if state.keys.form is not Form.STEM:
-            found["ledger_key_form"] = str(state.keys.form)
+        form = state.keys.form
+        if form is Form.PARTS and all(len(same) == 1 for same in state.keys.by_number.values()):
+            form = Form.NUMBER  # the words say nothing more
+        if form not in {Form.STEM, Form.PARTS}:
+            found["ledger_key_form"] = str(form)
     return found
 
 
@@ -130,8 +139,6 @@ def _ledger(state: State) -> str:
     if not state.rows:
         return f"The table {state.ledger} is there, without any row."
     rows = counted(len(state.rows), "row")
-    form = state.keys.form if state.keys else "stem"
     return (
-        f"The table {state.ledger} was recognised: {rows}, which name migrations by their {form} "
-        f"in the column {state.key_column}."
+        f"The table {state.ledger} was recognised: {rows}, which name migrations by {state.naming}."
     )

@@ -15,6 +15,7 @@ from bridge.alembic.invocation import Invocation
 from bridge.alembic.run import CommandRun
 from bridge.database.request import Request
 from bridge.ledger.definition import adopt, ensure_ledger, widen_version_table
+from bridge.ledger.history import Row
 from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.reconcile import history_of
@@ -77,7 +78,7 @@ def _look(run: CommandRun, wanted: _Wanted, *, looking: bool) -> tuple[Change, .
     found = preflight(Command.REPAIR, files, after, run.settings, steps=rows, looking=looking)
     # What was not asked for stays as it is, and stays refused where it was.
     left = [f for f in found.refusals if not (wanted.names and f.id == "names-differ")]
-    if any(change.checksum for change in changes):
+    if any(change.checksum for change in changes) and not state.layout.keeps_checksums:
         lacking = unrecorded_checksums(state)
         left += [lacking] if lacking is not None else []
     if left:
@@ -95,21 +96,25 @@ def _record(run: CommandRun, changes: Sequence[Change]) -> None:
         adopt(connection, ledger, state.table.comment if state.table else None)
         return
     pointer = history_of(run.script.files, repaired(state, changes)).pointer
-    layout = ensure_ledger(connection, ledger)
-    if "checksum" not in layout.columns and any(change.checksum for change in changes):
+    layout = ensure_ledger(connection, ledger).knowing(state.layout)
+    if any(change.checksum for change in changes) and not layout.keeps_checksums:
         raise refused([no_checksums(state, layout)])  # somebody holds the table
+    files = {file.stem: file for file in run.script.files}
     for change in _in_order(changes):
         key = change.new_key
         if key is None and change.new_stem != change.stem:
             key = state.new_key(change.new_stem)
+        row = Row(change.new_stem, file=files.get(change.new_stem))
+        renamed = key is not None
         amend(
             connection,
             ledger,
             layout,
             change.key or state.key(change.stem),
             new_key=key,
-            checksum=change.checksum,
+            checksum=change.checksum if "checksum" in layout.columns else None,
             breaking=change.breaking if "breaking" in layout.columns else None,
+            about=layout.about(row, renamed=renamed) if renamed or change.checksum else None,
         )
     if state.pointers and state.pointers != (pointer,):
         widen_version_table(connection, ledger, longest=len(pointer or ""))

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from bridge.errors import FilesError, LedgerError, UsageError
 from bridge.files.plain_file import PlainFile
 from bridge.files.stems import revision_id
-from bridge.ledger.drift import Renamed, changed, has_checksum, maybe_renamed, renamed, respelled
+from bridge.ledger.drift import (
+    Renamed,
+    changed,
+    has_checksum,
+    has_text_of,
+    maybe_renamed,
+    renamed,
+    respelled,
+)
 from bridge.ledger.history import Entry, History, Row
 from bridge.ledger.reconcile import history_of
 from bridge.ledger.state import State
@@ -137,11 +145,11 @@ def _chained(history: History, moved: Sequence[tuple[Entry, Entry]], state: Stat
     for old, _ in moved:
         freed: Entry | None = old
         while freed is not None:
-            text, name = _text_of(freed), freed
+            name = freed
             found = [
                 Renamed(each, (name,))
                 for each in displaced
-                if each.row and each.row.checksum == text and each.stem not in seen
+                if each.stem not in seen and _has_text_of(each, name)
             ]
             freed = None
             if found:
@@ -152,11 +160,11 @@ def _chained(history: History, moved: Sequence[tuple[Entry, Entry]], state: Stat
     return changes
 
 
-def _text_of(entry: Entry) -> str | None:
-    """Return the checksum of its file; None if there is none, or it cannot be read."""
+def _has_text_of(entry: Entry, other: Entry) -> bool:
+    """Return whether the text of the other's file was applied as this migration."""
     with suppress(FilesError):
-        return entry.file.checksum() if entry.file else None
-    return None
+        return other.file is not None and has_text_of(entry.row, other.file)
+    return False
 
 
 def _in_form(changes: list[Change], history: History, state: State) -> list[Change]:
@@ -189,10 +197,16 @@ def repaired(state: State, changes: Sequence[Change]) -> State:
         change = by_stem.get(row.version)
         if change is not None:
             checksum = change.checksum or row.checksum
+            form = None if change.checksum else row.form
             breaking = row.breaking if change.breaking is None else change.breaking
             key = row.name if change.new_key is None else change.new_key
             row = replace(  # noqa: PLW2901
-                row, version=change.new_stem, checksum=checksum, breaking=breaking, key=key
+                row,
+                version=change.new_stem,
+                checksum=checksum,
+                form=form,
+                breaking=breaking,
+                key=key,
             )
         rows.append(row)
     pointers = tuple(ids.get(pointer, pointer) for pointer in state.pointers)
@@ -204,7 +218,7 @@ def _rename(old: Entry, new: Entry, state: State) -> Change:
     key, new_key = _recorded(old), state.new_key(new.stem)
     what = f"renamed: it is {new.stem} now"
     change = Change(old.stem, new.stem, None, what, key=key, new_key=new_key)
-    if old.row is not None and old.row.checksum == checksum:
+    if new.file is not None and has_text_of(old.row, new.file):
         return change
     if old.row is not None and not has_checksum(old.row):
         what = f"taken for {new.stem}, whose present text is recorded"

@@ -225,17 +225,17 @@ UNKNOWN = (
             "(1, 'It''s a'), (2, NULL), (7, repeat('x', 50)), (8, 'more')",
             "n, label",
             (
-                "none of them names in every row a file of this folder. Its first rows: n '1', "
+                "none of them names in most rows a file of this folder. Its first rows: n '1', "
                 f"label 'It''s a'; n '2', label NULL; n '7', label '{'x' * 39}…'."
             ),
         ),
         (
             "n INT, label TEXT",
-            "(1, '001_a'), (2, '002_b')",
+            "(1, '002_b'), (2, '001_a')",
             "n, label",
             (
                 "more than one of them names files of this folder (n as number, label as stem). "
-                "Its first rows: n '1', label '001_a'; n '2', label '002_b'."
+                "Its first rows: n '1', label '002_b'; n '2', label '001_a'."
             ),
         ),
         (
@@ -243,7 +243,7 @@ UNKNOWN = (
             "('001_a'), ('001_a')",
             "label",
             (
-                "none of them names in every row a file of this folder. Its first rows: label "
+                "none of them names in most rows a file of this folder. Its first rows: label "
                 "'001_a'; label '001_a'."
             ),
         ),
@@ -251,7 +251,7 @@ UNKNOWN = (
             "label TEXT",
             "",
             "label",
-            "none of them names in every row a file of this folder. It has no rows.",
+            "none of them names in most rows a file of this folder. It has no rows.",
         ),
     ],
 )

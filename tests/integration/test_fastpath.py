@@ -433,6 +433,12 @@ def test_names_that_sort_otherwise_in_the_databases_language_are_no_hindrance(
         pytest.param("DROP TABLE schema_migrations", id="no ledger"),
         pytest.param("ALTER TABLE schema_migrations DROP applied_at", id="no applied_at"),
         pytest.param("ALTER TABLE schema_migrations RENAME version TO name", id="no version"),
+        *(
+            pytest.param(
+                f"ALTER TABLE schema_migrations ADD {name} TEXT", id=f"perhaps no success: {name}"
+            )
+            for name in ("success", "status", "rolled_back_at", "direction")
+        ),
         pytest.param("DELETE FROM alembic_version", id="no pointer"),
         pytest.param("DROP TABLE alembic_version", id="no version table"),
         pytest.param("UPDATE alembic_version SET version_num = '002_second'", id="pointer behind"),

@@ -356,8 +356,8 @@ def test_a_table_that_cannot_be_a_ledger_is_left_alone(
     assert str(caught.value) == (
         "The table schema_migrations is not a ledger that bridge knows: its columns are "
         f"{found}, and the names of migrations would be in a column named version, name, filename, "
-        "file_name, migration or migration_name. It was left alone. Name another table with "
-        "ledger_table = NAME in alembic.ini."
+        "file_name, migration, migration_name, migration_id, script, script_name or id. It was "
+        "left alone. Name another table with ledger_table = NAME in alembic.ini."
     )
 
 

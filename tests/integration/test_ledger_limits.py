@@ -116,7 +116,7 @@ def test_what_the_other_rows_tell_is_written(
     way(books)
     wanted = (
         'version, name, "Script", filename, installed_by = left(current_user, 5), success, ok, '
-        "batch, installed_rank, applied_on, duration_ms, updated_at - now() < '1 minute', "
+        "batch, installed_rank, applied_on, duration_ms >= 0, updated_at - now() < '1 minute', "
         '"At: 100%" IS NOT NULL'
     )
     rows = books.raw(f"SELECT {wanted} FROM schema_migrations ORDER BY 1 OFFSET 1")
@@ -125,7 +125,7 @@ def test_what_the_other_rows_tell_is_written(
         (C, "d", "db/003_d.sql", "003_d.py", True, True, 1, 9, 72),
     ]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[9]) for row in rows)
-    assert all(row[10:] == (0, True, True) for row in rows)
+    assert all(row[10:] == (True, True, True) for row in rows)
     assert books.pointers in ([C], [])
     assert books.upgrade() == []
 
@@ -137,9 +137,9 @@ def test_without_rows_the_columns_names_tell(
     books.raw(f"CREATE TABLE schema_migrations ({COLUMNS})")
     assert books.status().findings == ()
     way(books)
-    wanted = 'version, name, "Script", filename, success, ok, batch, installed_rank, duration_ms'
+    wanted = 'version, name, "Script", filename, success, ok, batch, installed_rank'
     assert books.raw(f"SELECT {wanted} FROM schema_migrations ORDER BY 1") == [
-        (stem, stem, f"{stem}.py", f"{stem}.py", True, 1, place, place, 0)
+        (stem, stem, f"{stem}.py", f"{stem}.py", True, 1, place, place)
         for place, stem in enumerate((A, B, C), start=1)
     ]
     assert all(
@@ -229,7 +229,11 @@ def test_a_name_that_only_the_server_writes_is_not_the_column_of_names(books: Ad
         "payload JSONB NOT NULL",
         "at TIME NOT NULL",
         "is_dangerous BOOLEAN NOT NULL",
-        "took DOUBLE PRECISION NOT NULL",
+        "weight DOUBLE PRECISION NOT NULL",
+        "duration_us INTEGER NOT NULL",
+        "run_at BIGINT NOT NULL",
+        "checksum TEXT NOT NULL",
+        "status TEXT NOT NULL",
         "applied_at VARCHAR(10) NOT NULL",
     ],
 )
@@ -245,6 +249,25 @@ def test_what_nobody_can_tell_is_refused_and_mended_by_the_line_to_type(
     statement = finding.next.removeprefix(OWNER).partition("or give it")[0]
     books.raw(statement.rstrip("; "))
     assert books.upgrade() == [A, B, C]
+
+
+def test_a_default_that_says_that_it_has_not_run_is_refused(books: Adopted) -> None:
+    """The old runner would run it again."""
+    books.raw(
+        "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY, status TEXT DEFAULT 'pending')"
+    )
+    finding = books.refusal()
+    assert finding.id == "required-column"
+    assert str(finding) == (
+        "schema_migrations.status must have a value, and bridge does not know which: it has the "
+        "default 'pending', and neither its name nor the other rows tell. So a migration could "
+        "run, but could not be recorded. Nothing was run. Type this once as the table's owner: "
+        "ALTER TABLE schema_migrations ALTER COLUMN status SET DEFAULT '...'; (with the word for "
+        "one that has succeeded)"
+    )
+    books.raw("ALTER TABLE schema_migrations ALTER COLUMN status SET DEFAULT 'done'")
+    assert books.upgrade() == [A, B, C]
+    assert books.holds("status") == ["done"] * 3
 
 
 @pytest.mark.parametrize("run", [stamped, marked])

@@ -67,6 +67,14 @@ NAMES: Final = (
 )
 
 POINTERS: Final = (
+    *(
+        Row("failed-row", looks, s.did_not_succeed(column, value), **_MENDED)
+        for looks, column, value in (
+            ("no success", "success BOOLEAN NOT NULL DEFAULT true", "false"),
+            ("a status", "status TEXT DEFAULT 'applied'", "'failed'"),
+            ("taken back", "rolled_back_at DATE", "'2024-01-02'"),
+        )
+    ),
     Row("foreign-ledger", "another application's", s.rows_of_another_application),
     Row("foreign-ledger", "another project's", s.rows_of_another_project_of_bridge),
     Row("foreign-version-table", "and no ledger", s.pointer_of_another_environment),

@@ -148,6 +148,17 @@ def another_encoding(scene: Scene) -> None:
     scene.marks(applied="003_цена")
 
 
+def did_not_succeed(column: str, value: str) -> Callable[[Scene], None]:
+    """A row of the old runner says so of the second file."""
+
+    def prepare(scene: Scene) -> None:
+        name = column.partition(" ")[0]
+        scene.adopted(A, B, columns=f", {column}")
+        scene.sql(f"UPDATE schema_migrations SET {name} = {value} WHERE version = '{B}'")
+
+    return prepare
+
+
 def rows_of_another_application(scene: Scene) -> None:
     scene.adopted("01_users", "02_orders")
     scene.marks(pending="02_orders")

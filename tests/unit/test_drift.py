@@ -8,11 +8,20 @@ import pytest
 
 from bridge.errors import PlainFileError
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.drift import changed, maybe_renamed, renamed, respelled
+from bridge.ledger.checksum_forms import ChecksumForm
+from bridge.ledger.drift import (
+    changed,
+    has_checksum,
+    has_text_of,
+    maybe_renamed,
+    renamed,
+    respelled,
+)
 from bridge.ledger.history import NO_FILE, Row, build_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from bridge.ledger.drift import Renamed
     from bridge.ledger.history import Entry, History
@@ -126,3 +135,48 @@ def test_an_applied_file_of_the_same_text_is_no_renamed_one() -> None:
 def test_a_name_that_differs_in_spelling_is_the_same_migration_whatever_its_text() -> None:
     assert pairs(respelled(history({A: None, "002-B": ONE}, A, B, C))) == [("002-B", [B])]
     assert respelled(history({A: None, "002_bb": ONE}, A, B)) == ()
+
+
+# Another team's checksums
+
+MD5 = ChecksumForm("bytes", "md5", "hex")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for stem in (A, B, C):
+        (tmp_path / f"{stem}.py").write_bytes(stem.encode())
+    return tmp_path
+
+
+def taught(folder: Path, rows: dict[str, bytes], *files: str) -> History:
+    """Rows with the MD5 of what was applied, and files that are there."""
+    return build_history(
+        [PlainFile(str(folder), stem) for stem in files],
+        [Row(version=stem, checksum=MD5.of(data), form=MD5) for stem, data in rows.items()],
+    )
+
+
+def test_another_teams_checksum_tells_which_file_was_changed(folder: Path) -> None:
+    found = taught(folder, {A: A.encode(), B: b"before"}, A, B, C)
+    assert stems(changed(found)) == [B]
+    assert has_text_of(found.applied[0].row, PlainFile(str(folder), A))
+    assert not has_text_of(found.applied[1].row, PlainFile(str(folder), B))
+    assert all(has_checksum(entry.row) for entry in found.applied)
+    assert all(entry.row and entry.row.lacks_checksum for entry in found.applied)
+
+
+def test_another_teams_checksum_tells_which_file_was_renamed(folder: Path) -> None:
+    found = taught(folder, {"002_old": B.encode(), A: A.encode()}, A, B, C)
+    assert pairs(renamed(found)) == [("002_old", [B])]
+    assert maybe_renamed(found) == ()
+
+
+def test_a_file_that_is_gone_has_no_text_of_any_row(folder: Path) -> None:
+    found = taught(folder, {A: A.encode()}, A)
+    (folder / f"{A}.py").unlink()
+    assert stems(changed(found)) == [A]
+    with pytest.raises(PlainFileError):
+        has_text_of(found.applied[0].row, PlainFile(str(folder), A))
+    assert not has_text_of(None, PlainFile(str(folder), A))
+    assert not has_text_of(Row(A), PlainFile(str(folder), A))

@@ -24,6 +24,9 @@ TABLE: dict[str, tuple[Form, tuple[str, str], str]] = {
     "file": (Form.FILE, ("001_a.py", "002_b.x.py"), "010_c.py"),
     "number": (Form.NUMBER, ("1", "2"), "10"),
     "padded number": (Form.NUMBER, ("001", "002"), "010"),
+    "wider number": (Form.NUMBER, ("0001", "0002"), "0010"),
+    "number with a letter": (Form.NUMBER, ("V1", "V2"), "V10"),
+    "padded number with a letter": (Form.NUMBER, ("v001", "v002"), "v010"),
     "path": (Form.PATH, ("migrations/001_a.py", "migrations/002_b.x.py"), "migrations/010_c.py"),
     "path without suffix": (Form.PATH, ("m/001_a", "m/002_b.x"), "m/010_c"),
     "long path": (
@@ -89,6 +92,9 @@ def test_a_path_told_without_rows_or_files_is_in_the_usual_folder() -> None:
         (Form.NUMBER, ("1", "002_b.x"), "002_b.x"),
         (Form.NUMBER, ("1", "\u0661"), "\u0661"),
         (Form.NUMBER, ("-1",), "-1"),
+        (Form.NUMBER, ("1.0",), "1.0"),
+        (Form.NUMBER, ("V1", "V2", "10"), "10"),
+        (Form.NUMBER, ("1", "2", "v10"), "v10"),
     ],
 )
 def test_a_row_of_another_form_than_the_one_told_is_named(
@@ -118,6 +124,7 @@ def test_a_column_of_numbers_has_no_other_form(form: Form) -> None:
         (("1", "2", C), Form.NUMBER, 2),
         (("1", B, C), Form.STEM, 2),
         (("1", "002_b.x.py", "010_c.py"), Form.FILE, 2),
+        (("V1", "2", "V10"), Form.NUMBER, 2),
         # The plainer one where as many have either.
         ((A, "002_b.x.py"), Form.STEM, 1),
         (("m/001_a.py", "002_b.x.py"), Form.FILE, 1),
@@ -137,7 +144,9 @@ def test_where_rows_are_mixed_the_form_of_most_files_is_meant(
     keys = recognised(*names)
     assert keys.form is form
     assert sum(keys.names_one(name, ALL) for name in names) == in_form
-    assert Keys.matching(names, FILES, numeric=False) is None
+    # In a column of any name, where they are most of all rows, and no numbers.
+    enough = 2 * in_form > len(names) and form is not Form.NUMBER
+    assert Keys.matching(names, FILES, numeric=False) == (keys if enough else None)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +187,30 @@ def test_the_key_of_any_name_is_that_name_again(stem: str, name: str) -> None:
     keys = recognised(*TABLE[name][1])
     assert keys.fits(keys.key(stem))
     assert keys.stem(keys.key(stem)) == stem
+
+
+PARTS = Keys.of_parts(["V1 a", "V2 gone"], FILES)
+
+
+def test_a_number_and_words_are_one_key() -> None:
+    assert PARTS.form is Form.PARTS
+    assert [PARTS.key(stem) for stem in (A, C)] == ["V1 a", "V10 c"]
+    assert PARTS.parts(C) == ("V10", "c")
+    assert [PARTS.stem(key) for key in ("V1 a", "V01 a", "V10 c")] == [A, A, C]
+    assert [PARTS.stem(key) for key in ("V2 gone", "1 a", "V1", "V1 ", "x a")] == [
+        *("V2 gone", "1 a", "V1", "V1 ", "x a")
+    ]
+    assert [PARTS.fits(key) for key in ("V77 x y", "1 a", "V1", "V1 ", "")] == [
+        *(True, False, False, False, False)
+    ]
+
+
+def test_what_a_key_means_is_told_of_numbers_by_the_files_and_of_names_by_itself() -> None:
+    files = tuple(PlainFile("m", stem) for stem in ("001_a", "01_b", "000_z"))
+    numbers = Keys.recognise(("1",), files)
+    assert numbers.meant_by("1") == ["001_a", "01_b"]
+    assert numbers.meant_by("0") == ["000_z"]
+    assert [*numbers.meant_by("2"), *numbers.meant_by("x")] == []
+    assert Keys(Form.FILE, after=".py").meant_by("any.py") == ("any",)
+    assert Keys(Form.FILE, after=".py").meant_by("any") == ()
+    assert Keys().meant_by("any") == ("any",)

@@ -37,7 +37,7 @@ def test_no_row_is_removed_where_none_is_named() -> None:
 def test_the_sources_of_a_row_may_be_parameters() -> None:
     layout = Layout(
         {"version": "text", "applied_at": "timestamp with time zone", "rank": "integer"},
-        fillings=(Filling("rank", "7"), Filling("stem", of_stem=str.upper)),
+        fillings=(Filling("rank", "7"), Filling.of_name("stem", str.upper)),
     )
     given = {name: f"${place}" for place, name in enumerate(sql.values(Row("001_a"), layout), 1)}
     assert sql.sources(Ledger(), layout, given, latest="$9") == {
@@ -63,7 +63,7 @@ def test_the_pointer_is_moved_or_taken_away() -> None:
 def test_a_change_of_a_row_is_followed_by_the_question_whether_it_was_made() -> None:
     names = {"version": "text", "breaking": "boolean"}
     change, question = sql.update_row(
-        Ledger(), Layout(names), "001_a", {"key": "001_b", "breaking": True}
+        Ledger(), Layout(names), "001_a", {"key": "001_b", "breaking": True}, {}
     )
     assert change == (
         "UPDATE schema_migrations SET version = '001_b', breaking = true "
@@ -72,4 +72,34 @@ def test_a_change_of_a_row_is_followed_by_the_question_whether_it_was_made() -> 
     assert question == (
         "SELECT count(*) FROM schema_migrations WHERE version::text = ANY(ARRAY['001_b']) "
         "AND version::text = CAST('001_b' AS text) AND breaking::text = CAST(true AS text)"
+    )
+
+
+def test_a_name_in_two_columns_is_one_text_and_both_are_written() -> None:
+    layout = Layout(
+        {"version": "integer", "The Name": "text", "run_at": "date"},
+        words_key="The Name",
+        fillings=(
+            Filling.of_name("version", lambda stem: stem[:1]),
+            Filling.of_name("The Name", lambda stem: stem[2:]),
+        ),
+    )
+    both = """concat_ws(' ', version, "The Name")"""
+    insert = sql.insert_row(Ledger(), layout, Row("4_x", key="4 x"))
+    assert insert.startswith(
+        'INSERT INTO schema_migrations (run_at, version, "The Name") SELECT GREATEST('
+    )
+    assert insert.endswith(", '4', 'x'")
+    assert sql.delete_rows(Ledger(), layout, ["4 x"]) == (
+        f"DELETE FROM schema_migrations WHERE {both}::text = ANY(ARRAY['4 x'])"
+    )
+    change, question = sql.update_row(
+        Ledger(), layout, "4 x", {"key": "5 y"}, {"version": "5", "The Name": "y"}
+    )
+    assert change == (
+        """UPDATE schema_migrations SET version = '5', "The Name" = 'y' """
+        f"WHERE {both}::text = ANY(ARRAY['4 x'])"
+    )
+    assert question.startswith(
+        f"SELECT count(*) FROM schema_migrations WHERE {both}::text = ANY(ARRAY['5 y'])"
     )

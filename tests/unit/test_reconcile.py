@@ -15,8 +15,9 @@ from bridge.errors import LedgerError
 from bridge.files.plain_file import PlainFile
 from bridge.files.stems import revision_id
 from bridge.ledger.history import History, Row
+from bridge.ledger.key_columns import named
 from bridge.ledger.reconcile import Agreement, State, history_of, reconcile, reconcile_for_stamp
-from bridge.ledger.state import Elsewhere, Session, named
+from bridge.ledger.state import Elsewhere, Session
 
 A, B, C = "001_a", "002_b", "003_c"
 

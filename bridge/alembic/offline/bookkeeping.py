@@ -25,8 +25,9 @@ from bridge.ledger import sql
 from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
+from bridge.ledger.key_columns import named
 from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
-from bridge.ledger.state import State, named
+from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
 
 #: The columns of a ledger that a script fills; how long a migration took it cannot know.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bridge.files.stems import revision_id
 from bridge.findings import Finding, refusal
 from bridge.ledger.history import Entry
-from bridge.ledger.messages.wording import joined
+from bridge.ledger.messages.wording import joined, typed
 from bridge.ledger.names import canonical, number_of, readings
 from bridge.ledger.state import State
 
@@ -110,9 +110,9 @@ def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) 
             "its number or the words after that. Nobody can tell whether one of them is that "
             "migration under another name. Nothing was changed, because it could do its work a "
             "second time.",
-            f"If one of them is that migration, type which: eai migrate repair {old.stem} "
-            f"{one.stem}. If all of them are new ones, type: eai migrate mark {one.stem} "
-            "--pending.",
+            f"If one of them is that migration, type which: eai migrate repair {typed(old.stem)} "
+            f"{typed(one.stem)}. If all of them are new ones, type: eai migrate mark "
+            f"{typed(one.stem)} --pending.",
             migration=old.stem,
             file=one.path,
         )
@@ -121,8 +121,8 @@ def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) 
         f"{gone}; {one.stem}.py, which is not recorded, has the same {same}. Nobody can tell "
         "whether it is that migration under another name. Nothing was changed, because it could do "
         "its work a second time.",
-        f"If it is that migration, type: eai migrate repair {old.stem}. If it is a new one, type: "
-        f"eai migrate mark {one.stem} --pending.",
+        f"If it is that migration, type: eai migrate repair {typed(old.stem)}. If it is a new one, "
+        f"type: eai migrate mark {typed(one.stem)} --pending.",
         migration=old.stem,
         file=one.path,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from bridge.ledger.history import Entry
@@ -11,6 +12,11 @@ from bridge.ledger.state import State
 def joined(words: Sequence[str]) -> str:
     """Some words, such as: one, another and a third."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
+
+def typed(name: str) -> str:
+    """A name as a person types it in a shell."""
+    return shlex.quote(name)
 
 
 def stems_of(entries: Sequence[Entry]) -> list[str]:
