@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bridge.alembic.environment import run_environment as run_environment
+    from bridge.alembic.left_out import without_ledger as without_ledger
     from bridge.errors import BridgeError as BridgeError
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
@@ -40,6 +41,7 @@ __all__ = [
     "status_async",
     "upgrade",
     "upgrade_async",
+    "without_ledger",
 ]
 
 #: The ``script_location`` with which a project asks for plain files.
@@ -64,6 +66,7 @@ _HOME = {
     "status_async": "bridge.operations.aio",
     "upgrade": "bridge.operations.upgrade",
     "upgrade_async": "bridge.operations.aio",
+    "without_ledger": "bridge.alembic.left_out",
 }
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from bridge.alembic.autogenerate.comparison import compare_defaults
+from bridge.alembic.left_out import without_records
 from bridge.alembic.run import CommandRun
 from bridge.alembic.version_table import widened_version_table
 from bridge.config.resources import load_metadata
-from bridge.config.settings import Settings
 from bridge.errors import MigrationError, UsageError
 
 #: Options of ``context.configure`` that may stand in alembic.ini as true or false.
@@ -24,7 +24,6 @@ _DECIDED_ELSEWHERE = {
     "transaction_per_migration": "each migration is always committed by itself, with its record",
     "transactional_ddl": "each migration is always committed by itself, with its record",
     "version_table": "set version_table in alembic.ini, where every command finds it",
-    "version_table_schema": "set version_table_schema in alembic.ini, where every command finds it",
 }
 
 
@@ -42,9 +41,7 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
     callbacks = given.pop("on_version_apply", None) or ()
     if callable(callbacks):
         callbacks = (callbacks,)
-    given["include_object"] = without_ledger(
-        settings, run.connection.dialect.default_schema_name, given.get("include_object")
-    )
+    given["include_object"] = without_records(settings, run.connection, given.get("include_object"))
     context.configure(
         connection=run.connection,
         target_metadata=metadata,
@@ -64,7 +61,7 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
     if is_comparing(ctx):
         from bridge.alembic.autogenerate.writer import write_sql
 
-        write_sql(ctx, run.script.compared)
+        write_sql(ctx, run.script.compared, run.reporter.tell)
     return ctx
 
 
@@ -101,26 +98,6 @@ def _autogenerate_switches(config: Config) -> dict[str, bool]:
         for name in _AUTOGENERATE_SWITCHES
         if config.get_alembic_option(name) is not None
     }
-
-
-def without_ledger(
-    settings: Settings, default_schema: str | None, own: Callable[..., bool] | None
-) -> Callable[..., bool]:
-    """Return an ``include_object`` that leaves the ledger out, and asks `own` about the rest.
-
-    The ledger is in nobody's models, so autogenerate would drop it; and in a project that does
-    have a model of it, it would drop the columns that bridge adds.
-    """
-    schema = settings.version_table_schema or default_schema
-
-    def include_object(obj: Any, name: Any, kind: Any, reflected: Any, compare_to: Any) -> bool:
-        if kind == "table" and name == settings.ledger_table:
-            where = getattr(obj, "schema", None) or default_schema
-            if where == schema:
-                return False
-        return own is None or own(obj, name, kind, reflected, compare_to)
-
-    return include_object
 
 
 def _no_autocommit_block() -> NoReturn:

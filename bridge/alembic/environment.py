@@ -21,24 +21,29 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure, is_comparing
 from bridge.alembic.connection import command_connection
+from bridge.alembic.env_py import with_schema
 from bridge.alembic.errors import errors_for_alembic, under_command_line
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.write import write
+from bridge.config.settings import unknown_arguments
 from bridge.database.driver_errors import first_line
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.database.sqlstate import sqlstate
 from bridge.errors import BridgeError, LedgerError, TryAgain, UsageError
 from bridge.ledger.preflight import Command, preflight
+from bridge.reporting import events
+from bridge.reporting.reporter import Reporter
 
 
 def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
     """Run the Alembic command that is under way; what an ``env.py`` calls.
 
     `context` is ``alembic.context``. `options` are those of ``context.configure``, for a team
-    that needs its own ``include_object``, ``render_item`` or the like. Raises Alembic's
+    that needs its own ``include_object``, ``render_item`` or the like; ``version_table_schema`` is
+    the schema of both tables, for one that has a schema for each tenant. Raises Alembic's
     CommandError, caused by a BridgeError; under the ``alembic`` command, SystemExit.
     """
     with errors_for_alembic(context.config):
@@ -48,18 +53,26 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
                 "This Alembic environment is not set up for plain files. Put plain_files = true "
                 "into alembic.ini, beside script_location."
             )
+        script.unserved = False
+        script.settings = with_schema(script.settings, options.pop("version_table_schema", None))
+        reporter = reporter_for(context.config)
+        arguments = getattr(context.config.cmd_opts, "x", None) or ()
+        for sentence in unknown_arguments(arguments, script.settings):
+            reporter.tell(events.Warned(sentence))
         if context.is_offline_mode():
             from bridge.alembic.offline.environment import run_offline
 
-            run_offline(context, options)
+            run_offline(context, options, reporter)
             return
-        _run_online(script, context, options)
+        _run_online(script, context, options, reporter)
 
 
-def _run_online(script: PlainScriptDirectory, context: Any, options: dict[str, Any]) -> None:
+def _run_online(
+    script: PlainScriptDirectory, context: Any, options: dict[str, Any], reporter: Reporter
+) -> None:
     config = context.config
     typed = under_command_line(config)
-    invocation, reporter = Invocation.of(config), reporter_for(config)
+    invocation = Invocation.of(config)
     with _signals(invocation.request.interrupter, typed=typed) as interrupter:
         request = replace(invocation.request, reporter=reporter, interrupter=interrupter)
         invocation = replace(invocation, request=request)
@@ -110,17 +123,20 @@ def _look(
     state = run.read()
     found = preflight(Command.LOOK, run.script.files, state, run.settings)
     found.refuse()
+    comparing: AbstractContextManager[None] = nullcontext()
     if is_comparing(ctx):
-        from bridge.alembic.autogenerate.writer import refuse_if_behind
+        from bridge.alembic.autogenerate.writer import refuse_if_behind, unsorted
 
         refuse_if_behind(ctx, found.history)
+        comparing = unsorted()
     run.script.follow(found.history)
     # Who asks what would run is told what the run would refuse.
     run.script.announce = partial(announce, run, state, looking=not rehearses)
     pointer = found.history.pointer
     ctx.opts["dont_mutate"] = True
     ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]
-    run_migrations()
+    with comparing:
+        run_migrations()
     if not run.external:
         run.connection.commit()  # `ensure_version` has created the version table
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
 
 from bridge.alembic.errors import IrreversibleError
-from bridge.errors import LedgerError, UsageError
+from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.ledger.history import Entry
 from bridge.reporting.escaping import escaped
 from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from bridge.files.plain_file import PlainFile
@@ -38,8 +40,8 @@ class PlainScript(Script):
     """A plain file, or a row whose file is gone, as Alembic sees it."""
 
     def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
-        # Alembic wants an imported module; nothing is imported here.
-        module = cast("Any", PlainModule(directory, entry, down))
+        # Nothing is imported here.
+        module = PlainModule(directory, entry, down)
         super().__init__(module, entry.revision, entry.file.path if entry.file else FILE_MISSING)
         # As Alembic's map would say; a script may run without being in one.
         self._resolved_dependencies = self._normalized_resolved_dependencies = ()
@@ -61,10 +63,19 @@ class PlainScript(Script):
         return cast("PlainModule", self.module).__doc__ or ""
 
 
-class PlainModule:
-    """A stand-in for the imported file, which Alembic expects; it runs the file when asked."""
+class PlainModule(ModuleType):
+    """A stand-in for the imported file, which Alembic expects; it runs the file when asked.
+
+    It has the names that a file of Alembic's has, for the tools that read them.
+    """
+
+    branch_labels = depends_on = None
 
     def __init__(self, directory: Runs, entry: Entry, down: str | None) -> None:
+        # As Alembic names the module of a file.
+        super().__init__(re.sub(r"\W", "_", f"{entry.stem}.py"))
+        self.__file__ = entry.file.path if entry.file else None
+        self.revision = entry.revision
         self.down_revision = down
         self._directory = directory
         self._entry = entry
@@ -98,16 +109,31 @@ class PlainModule:
             if self._entry.file is None:
                 raise LedgerError(_cannot_revert_missing(self._entry))
             if self._directory.execute is None:
-                raise UsageError(
-                    "Migrations run through bridge's environment only. With an env.py of your "
-                    "own, call bridge.run_environment(context) in it."
-                )
+                raise outside_environment()
             self._directory.execute(self._entry.file, direction)
+
+
+def outside_environment() -> UsageError:
+    """Return the error for a program that runs or stamps without an env.py."""
+    return UsageError(
+        "Migrations run, and are stamped, through bridge's environment only. With an env.py of "
+        "your own, call bridge.run_environment(context) in it."
+    )
 
 
 def entry_of(step: RevisionStep) -> Entry:
     """Return the migration that a step of Alembic's runs."""
     return cast("PlainScript", step.revision).entry
+
+
+def refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:
+    """Refuse to revert anything but what a person has agreed to."""
+    if agreed is not None and [entry.stem for entry in entries] != list(agreed):
+        raise TryAgain(
+            "Another process has changed what is applied to this database. This downgrade would "
+            f"now revert {', '.join(e.stem for e in entries) or 'nothing'} and not "
+            f"{', '.join(agreed)}. Nothing was reverted. Run the same command again."
+        )
 
 
 def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> None:

@@ -6,12 +6,10 @@ Alembic's commands ask a script directory for their steps by names that begin wi
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic.config import Config
@@ -19,15 +17,20 @@ from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import ResolutionError, RevisionMap
 from alembic.util import CommandError, to_tuple
-from alembic.util.pyfiles import coerce_resource_to_filename
 
-from bridge import ENVIRONMENT
+from bridge.alembic.env_py import before_migrations, environment_folder, never_called
 from bridge.alembic.errors import errors_for_alembic
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
-from bridge.alembic.script import PlainScript, entry_of, refuse_irreversible
+from bridge.alembic.script import (
+    PlainScript,
+    entry_of,
+    outside_environment,
+    refuse_irreversible,
+    refuse_others,
+)
 from bridge.config.settings import Settings
-from bridge.errors import BridgeError, TryAgain
+from bridge.errors import BridgeError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.history import Entry, History, build_history
@@ -55,6 +58,8 @@ class PlainScriptDirectory(ScriptDirectory):
         self.config = config
         self.invocation = invocation
         self.settings = settings
+        #: Whether an env.py was run that has not called `bridge.run_environment` so far.
+        self.unserved = False
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
         #: Told which migrations are about to run, or to be reverted, and may refuse. Last, why
@@ -93,7 +98,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 config,
                 settings,
                 invocation,
-                dir=_environment_folder(config, settings),
+                dir=environment_folder(config, settings),
                 timezone=config.get_alembic_option("timezone"),
                 hooks=config.get_hooks_list(),
                 messaging_opts=config.messaging_opts,
@@ -103,6 +108,18 @@ class PlainScriptDirectory(ScriptDirectory):
         """Take over the history of one database, in place of the alphabetical one."""
         self.history = history
         self.revision_map = RevisionMap(self._scripts)
+
+    def run_env(self) -> None:
+        """As Alembic's; refuses an env.py that does not leave the work to `run_environment`."""
+        self.unserved = True
+        with before_migrations(self._refuse_unserved):
+            super().run_env()
+        self._refuse_unserved()
+
+    def _refuse_unserved(self) -> None:
+        if self.unserved:
+            with self.errors_for_alembic():
+                raise never_called(self.env_py_location)
 
     def errors_for_alembic(self) -> AbstractContextManager[None]:
         """Turn bridge's errors into what Alembic's caller expects, inside this block."""
@@ -161,6 +178,9 @@ class PlainScriptDirectory(ScriptDirectory):
         return self.steps_down(destination, current_rev)
 
     def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
+        if self.execute is None:
+            with self.errors_for_alembic():
+                raise outside_environment()
         revision = self._ids(revision)
         steps = super()._stamp_revs(revision, heads)
         if self.announce_stamp is not None:
@@ -214,7 +234,7 @@ class PlainScriptDirectory(ScriptDirectory):
         steps = super()._downgrade_revs(destination, current_rev)
         with self.errors_for_alembic():
             entries = [entry_of(step) for step in steps]
-            _refuse_others(entries, self.invocation.agreed)
+            refuse_others(entries, self.invocation.agreed)
             self._announced(Direction.DOWNGRADE, entries)
         return steps
 
@@ -278,24 +298,3 @@ class PlainScriptDirectory(ScriptDirectory):
 
         if not self.quiet:
             self.config.print_stdout(NOTHING_TO_DO)
-
-
-def _refuse_others(entries: Sequence[Entry], agreed: Sequence[str] | None) -> None:
-    """Refuse to revert anything but what a person has agreed to."""
-    if agreed is not None and [entry.stem for entry in entries] != list(agreed):
-        raise TryAgain(
-            "Another process has changed what is applied to this database. This downgrade would "
-            f"now revert {', '.join(e.stem for e in entries) or 'nothing'} and not "
-            f"{', '.join(agreed)}. Nothing was reverted. Run the same command again."
-        )
-
-
-def _environment_folder(config: Config, settings: Settings) -> str:
-    """Return the folder of env.py: bridge's own, or that of the team."""
-    location = config.get_alembic_option("script_location")
-    if location in {None, ENVIRONMENT}:
-        return str(Path(__file__).parent.parent / "environment")
-    folder = coerce_resource_to_filename(os.fspath(location))
-    # Alembic means the working directory; commands here also run from other folders.
-    beside = Path(settings.config_file or "").parent / folder
-    return str(beside if (beside / "env.py").exists() else folder)

@@ -22,7 +22,7 @@ from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from alembic.config import Config
 
@@ -299,11 +299,34 @@ def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:
     return x
 
 
+def unknown_arguments(arguments: Iterable[str], settings: Settings) -> Iterator[str]:
+    """Yield a sentence on each ``-x name=value`` of which bridge makes nothing.
+
+    An env.py of the team's may read any of them: there only what looks like a setting is told.
+    """
+    known = {*_SETTABLE, "database_url"}
+    for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
+        if name in known:
+            continue
+        if settings.own_environment:
+            yield (
+                f"-x {name} is not a setting, and bridge does nothing with it. A migration can "
+                "read it with context.get_x_argument()."
+            )
+        elif meant := values.meant(name, known):
+            yield (
+                f"-x {name} is not a setting of bridge. If {meant} is meant, write -x {meant}; as "
+                "it is, only env.py can read it."
+            )
+
+
 def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
     for name, where in options.names():
         values.check_name(name, _OPTIONS, where=f"{name} in {where}")
-    for name in x:
-        values.check_name(name, _SETTABLE, where=f"-x {name}")
+    location = _tidy(options.get("script_location"))
+    if location is None or _is_ours(location):
+        for name in x:
+            values.check_name(name, _SETTABLE, where=f"-x {name}")
     variables = {f"BRIDGE_{name.upper()}" for name in _SETTABLE}
     for variable in environ:
         if variable.startswith("BRIDGE_"):

@@ -41,14 +41,19 @@ def check_name(name: str, known: Collection[str], *, where: str) -> None:
 
     ``where`` is the phrase the message names it by. Raises UsageError.
     """
+    if (right := meant(name, known)) is not None:
+        raise UsageError(f"{where} is not a setting; did you mean {right}?")
+
+
+def meant(name: str, known: Collection[str]) -> str | None:
+    """Return the known name of which this is a misspelling; None if it is none."""
     if name in known or name in ALEMBIC_OPTIONS:
-        return
+        return None
     from bridge.spelling import nearest  # most configurations hold only names that are known
 
     plain = {_plain(each): each for each in known}
-    meant = nearest(_plain(name), plain)
-    if meant is not None:
-        raise UsageError(f"{where} is not a setting; did you mean {plain[meant]}?")
+    found = nearest(_plain(name), plain)
+    return None if found is None else plain[found]
 
 
 def _plain(name: str) -> str:

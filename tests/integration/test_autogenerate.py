@@ -2,130 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 from alembic.operations import ops
-from alembic.util import CommandError
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
-from bridge.alembic.invocation import KEY, Invocation
-from bridge.database.request import Request
-from support.alembic_books import execute
-from support.dump import dump_schema
+from support.comparing import INI, Bench, body
 from support.model_changes import CHANGES, widgets
 from support.models import become
-from support.project import Project
-from support.recording import Recording
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sqlalchemy import Engine
-
-    from support.databases import Databases
-
-#: The tables in which bridge keeps its books.
-BOOKS = ("schema_migrations", "alembic_version")
-
-INI = """\
-[alembic]
-script_location = bridge:environment
-version_locations = %(here)s/migrations
-path_separator = os
-target_metadata = support.models:current
-compare_server_default = true
-include_schemas = true
-"""
-
-#: Leaves an empty database, but for the schema that everyone has.
-RESET = """
-    DO $$
-    DECLARE
-        name text;
-    BEGIN
-        FOR name IN SELECT nspname FROM pg_namespace
-            WHERE nspname !~ '^pg_|^information_schema$'
-        LOOP
-            EXECUTE format('DROP SCHEMA %I CASCADE', name);
-        END LOOP;
-        CREATE SCHEMA public;
-    END
-    $$
-"""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A project on a database, whose commands run in this process."""
-
-    project: Project
-    engine: Engine
-
-    def generate(self, message: str = "change", **options: Any) -> str:
-        """The text of the file that a comparison writes; "" if it writes none."""
-        script = self.run(command.revision, message, autogenerate=True, **options)
-        return Path(script.path).read_text() if script else ""
-
-    def upgrade(self) -> None:
-        self.run(command.upgrade, "head")
-
-    def downgrade(self) -> None:
-        self.run(command.downgrade, "-1")
-
-    def become(self, source: str) -> None:
-        """Change the models and the database with them."""
-        become(source)
-        if self.generate("before"):
-            self.upgrade()
-
-    def check(self) -> None:
-        """Fail if the database is not what the models say."""
-        self.run(command.check)
-
-    def run(self, do: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        config = Config(self.project.path / "alembic.ini", stdout=io.StringIO())
-        config.attributes["connection"] = self.engine
-        config.attributes[KEY] = Invocation(request=Request(reporter=Recording()), writes_file=True)
-        return do(config, *args, **options)
-
-    def dump(self) -> str:
-        return dump_schema(self.engine.url, exclude=BOOKS)
-
-    def refused(self, **options: Any) -> str:
-        """Why a comparison writes nothing."""
-        there = set(self.project.migrations.iterdir())
-        with pytest.raises(CommandError) as caught:
-            self.generate(**options)
-        assert set(self.project.migrations.iterdir()) == there
-        return str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def shared(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    url = databases.take()
-    project = Project.create(tmp_path_factory.mktemp("generated") / "project", url, ini=INI)
-    return Bench(project, create_engine(url, poolclass=NullPool))
-
-
-@pytest.fixture
-def bench(shared: Bench) -> Iterator[Bench]:
-    """The project without a migration, and its database empty."""
-    execute(shared.engine, RESET)
-    yield shared
-    for file in shared.project.migrations.glob("*.py"):
-        file.unlink()
-    shared.project.ini(INI)
-    become("")
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -146,13 +34,6 @@ def test_a_change_of_the_models_becomes_sql_that_applies_and_goes_back(
     assert bench.dump() == at_first
     bench.upgrade()
     assert bench.dump() == changed
-
-
-def body(source: str, direction: str = "upgrade") -> str:
-    """The statements of one function, without what is the same in every file."""
-    _, _, rest = source.partition(f"def {direction}(db):")
-    _, _, rest = rest.partition("import text\n\n")
-    return rest.partition("    db.commit()\n")[0]
 
 
 def test_what_a_hook_of_the_project_adds_is_written_where_it_put_it(bench: Bench) -> None:
@@ -195,25 +76,6 @@ def test_a_hook_that_takes_the_file_away_is_obeyed(bench: Bench) -> None:
     )
     assert written == []
     assert list(bench.project.migrations.glob("*.py")) == []
-
-
-class AskingOp(ops.MigrateOperation):
-    """An operation of a plugin's, which nobody can run without a database."""
-
-
-def test_an_operation_that_cannot_be_told_is_refused_and_nothing_is_written(bench: Bench) -> None:
-    become(widgets())
-
-    def hook(_context: object, _revision: object, directives: list[ops.MigrationScript]) -> None:
-        assert directives[0].upgrade_ops is not None
-        directives[0].upgrade_ops.ops.append(AskingOp())
-
-    told = bench.refused(process_revision_directives=hook)
-    assert told.startswith("The operation AskingOp cannot be written as SQL: ")
-    assert told.endswith(
-        " Nothing was written. Write that part of the migration by hand, and leave the operation "
-        "out with include_object, or with process_revision_directives in an env.py."
-    )
 
 
 def test_an_index_built_concurrently_makes_a_file_without_a_transaction(bench: Bench) -> None:

@@ -240,8 +240,8 @@ def test_a_role_that_cannot_use_the_schema_is_told(books: Books, role: Role) -> 
     books.sql(f"REVOKE USAGE ON SCHEMA public FROM {role.name}")
     assert str(role.refused()) == (
         "This connection finds no schema_migrations, but the schema public of the same database "
-        "holds one: most likely the search_path is not the usual one, and every migration would "
-        "run again in another schema. Nothing was changed. This role may not use it: GRANT USAGE "
+        "holds one: if the search_path is not the one that is meant, every migration would run "
+        "again in another schema. Nothing was changed. This role may not use it: GRANT USAGE "
         f"ON SCHEMA public TO {role.name}; Only if the tables are there, in public, set: "
         "version_table_schema = public."
     )

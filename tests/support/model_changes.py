@@ -66,6 +66,38 @@ Table("animals", m, Column("id", Integer, primary_key=True), Column("zoo", Forei
 Table("people", m, Column("id", Integer, primary_key=True), Column("pet", ForeignKey("animals.id")))
 """
 
+ONE_OF_TWO = 'Table("users", m, Column("id", Integer, primary_key=True))'
+CIRCLE = """
+Table("users", m, Column("id", Integer, primary_key=True),
+    Column("avatar", ForeignKey("files.id"{})))
+Table("files", m, Column("id", Integer, primary_key=True), Column("owner", ForeignKey("users.id")))
+"""
+#: Three tables in a circle, one that needs them, one that they need, and one that needs itself.
+CIRCLES = """
+Table("a", m, Column("id", Integer, primary_key=True), Column("b", ForeignKey("b.id"), unique=True),
+    Column("d", ForeignKey("d.id"), index=True), sa.CheckConstraint("b <> d", name="ck_a"))
+Table("b", m, Column("id", Integer, primary_key=True), Column("c", ForeignKey("c.id")))
+Table("c", m, Column("id", Integer, primary_key=True), Column("a", ForeignKey("a.id")),
+    Column("b", ForeignKey("b.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")))
+Table("d", m, Column("id", Integer, primary_key=True),
+    Column("d", ForeignKey("d.id", use_alter=True)))
+Table("needs", m, Column("a", ForeignKey("a.id")), Column("c", ForeignKey("c.id", use_alter=True)))
+"""
+LONG = "a_table_with_a_name_of_more_than_forty_bytes_"
+LONG_CIRCLE = f"""
+Table("{LONG}é", m, Column("id", Integer, primary_key=True),
+    Column("column_that_refers", ForeignKey("{LONG}b.id")))
+Table("{LONG}b", m, Column("id", Integer, primary_key=True),
+    Column("column_that_refers", ForeignKey("{LONG}é.id")))
+"""
+CIRCLE_OF_TWO_COLUMNS = """
+Table("t", m, Column("x", Integer, primary_key=True), Column("y", Integer, primary_key=True),
+    Column("u", Integer), sa.ForeignKeyConstraint(["x", "u"], ["two words.u.x", "two words.u.u"]))
+Table("u", m, Column("x", Integer, primary_key=True), Column("u", Integer, primary_key=True),
+    Column("y", Integer), sa.ForeignKeyConstraint(["x", "y"], ["t.x", "t.y"]), schema="two words")
+"""
+CONVENTION = 'm.naming_convention = {"fk": "fk_%(table_name)s_%(column_0_name)s_x"}\n'
+
 #: The models before, and after.
 CHANGES: dict[str, tuple[str, str]] = {
     "a table with everything": ("", EVERYTHING),
@@ -109,6 +141,19 @@ CHANGES: dict[str, tuple[str, str]] = {
         REFERRING,
         'Table("people", m, Column("id", Integer, primary_key=True))',
     ),
+    "tables that refer to each other": ("", CIRCLE.format("")),
+    "tables that refer to each other, dropped": (CIRCLE.format(""), ""),
+    "tables that refer to each other by use_alter": ("", CIRCLE.format(", use_alter=True")),
+    "tables that refer to each other by a name": (
+        "",
+        CIRCLE.format(", use_alter=True, name='fk \"avatar\"'"),
+    ),
+    "tables that refer to each other under a convention": ("", CONVENTION + CIRCLE.format("")),
+    "a table that refers to one that comes to refer to it": (ONE_OF_TWO, CIRCLE.format("")),
+    "circles of tables": ("", CIRCLES),
+    "circles of tables, dropped": (CIRCLES, ""),
+    "circles of tables with long names": ("", LONG_CIRCLE),
+    "a circle through two schemas": ("", CIRCLE_OF_TWO_COLUMNS),
     "a check in a new table": (
         "",
         widgets('sa.CheckConstraint("length(name) > 2 AND name ~ \'^[a-z]+$\'", name="ck")'),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import TextClause
 from sqlalchemy.engine.default import DefaultDialect
 
-from bridge.alembic.autogenerate.python import Statement, as_code
+from bridge.alembic.autogenerate.python import Statement, Unwritten, as_code
 from bridge.database.sql_text import spans
 
 #: What goes wrong between Python, `text()` and the driver.
@@ -144,3 +144,31 @@ WRITTEN = '''\
 
 def test_statements_are_written_one_a_call() -> None:
     assert f"    {as_code(STATEMENTS)}\n" == WRITTEN
+
+
+def test_a_comment_stands_where_an_operation_could_not_be_written() -> None:
+    first = Statement("CREATE SCHEMA shop")
+    parts: list[Statement | Unwritten] = [
+        first,
+        Unwritten("AskingOp for widgets", "it asks", "op.ask(\n    'widgets',\n\n)"),
+        Unwritten("OtherOp", "it has parameters"),
+    ]
+    code = as_code(parts)
+    assert (
+        code
+        == """\
+db.execute(text("CREATE SCHEMA shop"))
+
+    # AskingOp for widgets is missing here: it asks. Write its SQL by hand. Alembic
+    # would write:
+    #   op.ask(
+    #       'widgets',
+    #
+    #   )
+
+    # OtherOp is missing here: it has parameters. Write its SQL by hand."""
+    )
+    assert sent(first, Statement("DROP TABLE t", ("a note",))) == [
+        "CREATE SCHEMA shop",
+        "DROP TABLE t",
+    ]

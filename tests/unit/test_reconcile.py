@@ -113,9 +113,10 @@ FOREIGN_LEDGER = (
 )
 ELSEWHERE = (
     "This connection finds {} schema_migrations in acme, but {} of the same database holds one: "
-    "most likely the search_path is not the usual one, and every migration would run again in "
-    "acme. Nothing was changed.{} If acme is a schema of its own, in which the migrations are to "
-    "run, set in alembic.ini: version_table_schema = acme."
+    "if the search_path is not the one that is meant, every migration would run again in acme. "
+    "Nothing was changed.{} If acme is a schema of its own, in which the migrations are to run, "
+    "set version_table_schema = acme in alembic.ini; where each tenant has such a schema, set it "
+    "for the run: BRIDGE_VERSION_TABLE_SCHEMA=acme."
 )
 USUAL = " Only if the tables are there, in app, set: version_table_schema = app."
 ACME = Session(here="acme", usual="app")
@@ -231,6 +232,14 @@ TABLE = {
     "several other schemas": Specimen(
         replace(ABSENT, elsewhere=tuple(map(Elsewhere, ("app", "b", "c"))), session=ACME),
         ELSEWHERE.format("no", "each of the schemas app, b and c", "") + USUAL,
+    ),
+    "a schema for each tenant": Specimen(
+        replace(
+            ABSENT,
+            elsewhere=tuple(map(Elsewhere, [*(f"t{number}" for number in range(99)), "app"])),
+            session=ACME,
+        ),
+        ELSEWHERE.format("no", "each of the schemas app, t0, t1, t2, t3 and 95 more", "") + USUAL,
     ),
     "an empty ledger before a full one": Specimen(
         replace(EMPTY, elsewhere=(Elsewhere("app"),), session=ACME),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import pytest
 from alembic.config import Config
@@ -14,8 +18,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from bridge.alembic.configure import without_ledger
 from bridge.alembic.environment import _refused_by_database
+from bridge.alembic.left_out import without_records
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.config.settings import Settings
@@ -144,10 +148,50 @@ def test_a_listing_reads_only_what_it_shows_and_runs_nothing(tmp_path: Path) -> 
     assert isinstance(caught.value.__cause__, FilesError)
 
 
-def test_a_revision_runs_only_where_an_environment_is_connected(tmp_path: Path) -> None:
+def test_a_revision_runs_and_is_stamped_only_where_an_environment_is_connected(
+    tmp_path: Path,
+) -> None:
     script = directory(tmp_path, "001_one")
-    with pytest.raises(CommandError, match="run through bridge's environment only"):
-        script.get_revision("001_one").module.upgrade()
+    for do in (
+        script.get_revision("001_one").module.upgrade,
+        partial(script._stamp_revs, "head", ()),
+    ):
+        with pytest.raises(CommandError) as caught:
+            do()
+        assert str(caught.value) == (
+            "Migrations run, and are stamped, through bridge's environment only. With an env.py of "
+            "your own, call bridge.run_environment(context) in it."
+        )
+
+
+def test_the_module_of_a_revision_has_what_alembics_own_has(tmp_path: Path) -> None:
+    script = directory(tmp_path, "001_one", "002_add-index")
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "a1_x.py").write_text(
+        '"""Add it"""\nrevision = "a1"\ndown_revision = branch_labels = depends_on = None\n'
+    )
+    own = ScriptDirectory(str(tmp_path), version_locations=[str(versions)]).get_revision("a1")
+    ours = script.get_revision("002_add-index")
+    for each, path in ((own, versions / "a1_x.py"), (ours, script.files[1].path)):
+        assert isinstance(each.module, ModuleType)
+        assert each.module.__file__ == str(path) == each.path
+        assert each.module.__name__ == re.sub(r"\W", "_", Path(path).name)
+        assert inspect.getsource(each.module) == Path(path).read_text()
+        assert each.module.revision == each.revision
+        assert each.module.down_revision == each.down_revision
+        assert each.module.branch_labels is each.module.depends_on is None
+    assert (ours.revision, ours.down_revision) == ("002_add_index", "001_one")
+    assert (own.doc, ours.doc) == ("Add it", "Create t")
+    assert ours.module.__doc__ == "Migration: The table t\nIt is made for a test."
+
+
+def test_the_module_of_a_missing_file_has_no_file(tmp_path: Path) -> None:
+    script = directory(tmp_path, "002_two")
+    script.follow(build_history(script.files, [Row(version="001_gone")]))
+    module = script.get_revision("001_gone").module
+    assert (module.__name__, module.__file__) == ("001_gone_py", None)
+    assert (module.revision, module.down_revision) == ("001_gone", None)
 
 
 def test_a_downgrade_that_cannot_be_done_is_also_a_not_implemented_error(tmp_path: Path) -> None:
@@ -174,29 +218,71 @@ def test_folders_of_prepend_sys_path_are_added_once(
 # The environment.
 
 
-def test_the_ledger_is_left_out_of_a_comparison_and_only_the_ledger() -> None:
-    class Thing:
-        schema: str | None = None
+class Connected:
+    """Stands for a Connection: what it would find without a schema."""
 
-    class Elsewhere:
-        schema: str | None = "other"
+    def __init__(self, *search_path: str) -> None:
+        self.search_path = list(search_path)
+        self.asked = 0
+        (self.default_schema_name, *_), self.dialect = search_path, self
 
+    def scalar(self, _statement: object) -> list[str]:
+        self.asked += 1
+        return self.search_path
+
+
+class Thing:
+    def __init__(self, schema: str | None = None) -> None:
+        self.schema = schema
+
+
+def left_out(setting: str | None, connected: Connected, found_in: str | None) -> bool:
+    settings = Settings(folder="/m", version_table_schema=setting)
+    include = without_records(settings, cast("Any", connected), None)
+    both = ("schema_migrations", "alembic_version")
+    (answer,) = {include(Thing(found_in), name, "table", True, None) for name in both}
+    return not answer
+
+
+@pytest.mark.parametrize(
+    ("setting", "search_path", "found_in", "expected"),
+    [
+        (None, ["public"], None, True),
+        (None, ["public"], "public", True),
+        (None, ["public"], "other", False),
+        (None, ["acme", "public"], "public", False),
+        ("public", ["public"], None, True),
+        ("public", ["public"], "public", True),
+        ("other", ["public"], "other", True),
+        ("other", ["public"], None, False),
+        ("other", ["public"], "public", False),
+        # Alembic names no schema where a table is found without one.
+        ("other", ["public", "other"], None, True),
+    ],
+)
+def test_both_tables_are_left_out_of_a_comparison_however_their_schema_is_named(
+    setting: str | None, search_path: list[str], found_in: str | None, expected: bool
+) -> None:
+    assert left_out(setting, Connected(*search_path), found_in) is expected
+
+
+def test_a_filter_of_the_teams_own_is_asked_about_all_but_both_tables() -> None:
     asked: list[Any] = []
 
     def own(*about: Any) -> bool:
         asked.append(about)
         return bool(about[1] != "unwanted")
 
-    include = without_ledger(Settings(folder="/m"), "public", own)
+    connected = Connected("public")
+    include = without_records(Settings(folder="/m"), cast("Any", connected), own)
     assert not include(Thing(), "schema_migrations", "table", True, None)
     assert not include(Thing(), "schema_migrations", "table", False, None)
     assert asked == []
-    assert include(Elsewhere(), "schema_migrations", "table", True, None)
+    assert include(Thing("other"), "schema_migrations", "table", True, None)
     assert include(Thing(), "schema_migrations", "column", True, None)
     assert not include(Thing(), "unwanted", "table", True, None)
-    there = without_ledger(Settings(folder="/m", version_table_schema="other"), "public", None)
-    assert not there(Elsewhere(), "schema_migrations", "table", True, None)
-    assert there(Thing(), "schema_migrations", "table", True, None)
+    assert [about[1] for about in asked] == ["schema_migrations", "schema_migrations", "unwanted"]
+    assert connected.asked == 0
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from sqlalchemy import literal, literal_column, select
 
 #: How PostgreSQL ends the names it gives.
 _ENDINGS = {ops.CreateForeignKeyOp: "fkey", ops.CreateUniqueConstraintOp: "key"}
-#: It shortens longer ones, in bytes, in a way that only it knows.
-_NAME_LIMIT = 63
+#: The longest, in bytes. It shortens longer ones in a way that only it knows.
+NAME_LIMIT = 63
 
 
 def compare_defaults(ctx: MigrationContext) -> None:
@@ -41,9 +41,9 @@ def name_constraints(operations: Iterable[ops.MigrateOperation]) -> None:
     """
     for operation in operations:
         if isinstance(operation, (ops.CreateForeignKeyOp, ops.CreateUniqueConstraintOp)):
-            operation.constraint_name = operation.constraint_name or _usual_name(operation)
+            operation.constraint_name = operation.constraint_name or _short(usual_name(operation))
         elif isinstance(operation, ops.DropConstraintOp) and operation.constraint_name is None:
-            operation.constraint_name = _usual_name(_added(operation))
+            operation.constraint_name = _short(usual_name(_added(operation)))
 
 
 def _added(dropped: ops.DropConstraintOp) -> ops.MigrateOperation | None:
@@ -54,12 +54,16 @@ def _added(dropped: ops.DropConstraintOp) -> ops.MigrateOperation | None:
         return None
 
 
-def _usual_name(added: ops.MigrateOperation | None) -> str | None:
+def usual_name(added: ops.MigrateOperation | None) -> str | None:
+    """Return the name that PostgreSQL gives to such a constraint, before it shortens it."""
     if isinstance(added, ops.CreateForeignKeyOp):
         table, columns = added.source_table, added.local_cols
     elif isinstance(added, ops.CreateUniqueConstraintOp):
         table, columns = added.table_name, [str(each) for each in added.columns]
     else:
         return None
-    name = "_".join([table, *columns, _ENDINGS[type(added)]])
-    return name if len(name.encode()) <= _NAME_LIMIT else None
+    return "_".join([table, *columns, _ENDINGS[type(added)]])
+
+
+def _short(name: str | None) -> str | None:
+    return name if name and len(name.encode()) <= NAME_LIMIT else None

@@ -1,43 +1,47 @@
 """Write Alembic's operations as the SQL statements that they would send.
 
-Each operation is run against a context of Alembic's whose connection only keeps what it is given.
-What they leave out is added: schemas and types that are not there, and those left over.
+What they leave out is added: schemas and types that are not there, and those left over. One that
+cannot be written stops no other: a comment will stand in its place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Dialect, Insert, TextClause, text
-from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy import Dialect, TextClause, text
 from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeEngine
 
-from bridge.alembic.autogenerate.catalog import Facts
+from bridge.alembic.autogenerate.capture import Capture, NoSqlError
+from bridge.alembic.autogenerate.catalog import Facts, TypeName
 from bridge.alembic.autogenerate.comparison import name_constraints
-from bridge.alembic.autogenerate.dialect import OfflineDialect
-from bridge.alembic.autogenerate.order import COMPARED, in_order
-from bridge.alembic.autogenerate.python import Statement, escaped
-from bridge.alembic.autogenerate.types import TYPE_DDL, around_of
+from bridge.alembic.autogenerate.extensions import Renderer, is_rendered_by_extension
+from bridge.alembic.autogenerate.order import COMPARED, in_order, target_of
+from bridge.alembic.autogenerate.python import Statement, Unwritten, escaped
+from bridge.alembic.autogenerate.types import around_of
 from bridge.alembic.autogenerate.warnings import Notes
-from bridge.errors import UsageError
 
 #: A default as the database tells it: `'new'::mood`.
 _CAST_CONSTANT = re.compile(r"('(?:[^']|'')*')::[^']+")
+#: How much of an error's message a reason quotes, in characters.
+_LONGEST = 200
+_ESCAPED_TWICE = "Where \\: stands here, a colon alone may be meant: compare it with the database."
+
+Part = Statement | Unwritten
 
 
 @dataclass(frozen=True)
 class Both:
     """The statements of both directions."""
 
-    upgrade: tuple[Statement, ...]
-    downgrade: tuple[Statement, ...]
+    upgrade: tuple[Part, ...]
+    downgrade: tuple[Part, ...]
 
 
 def statements_of(
@@ -45,27 +49,31 @@ def statements_of(
     downgrade: Sequence[ops.MigrateOperation],
     ctx: MigrationContext,
     facts: Facts,
+    *,
+    imports: Collection[str] = (),
 ) -> Both:
     """Return what these operations send, with what is missing around them.
 
-    Raises UsageError for an operation that cannot be told without a database.
+    `imports` are lines that a hook of the project has put into the file, for what it renders.
     """
     there, back = in_order(list(flattened(upgrade))), in_order(list(flattened(downgrade)))
     name_constraints((*there, *back))
     if not there and not back:
         return Both((), ())
-    compiler = _Compiler(ctx, facts)
-    around = around_of(there, compiler.dialect, facts)
+    compiler = _Compiler(ctx, facts, imports)
+    forth = tuple(compiler.parts(there))
+    # What it creates was read from the database.
+    reverse = tuple(compiler.parts(back, texts_are_sql=True))
+    around = around_of(there, compiler.dialect, facts, elsewhere=compiler.types)
     return Both(
         (
             *compiler.ddl(around.schemas_made, around.types_made),
-            *compiler.statements(there),
+            *forth,
             *compiler.ddl(around.types_left_over),
         ),
         (
             *compiler.ddl(around.types_restored),
-            # What it creates was read from the database.
-            *compiler.statements(back, texts_are_sql=True),
+            *reverse,
             *compiler.ddl(around.types_removed, around.schemas_removed),
         ),
     )
@@ -74,7 +82,7 @@ def statements_of(
 def flattened(operations: Iterable[ops.MigrateOperation]) -> Iterator[ops.MigrateOperation]:
     """Return the operations themselves, without the containers that group them."""
     for operation in operations:
-        if isinstance(operation, ops.OpContainer):
+        if isinstance(operation, ops.OpContainer) and not is_rendered_by_extension(operation):
             yield from flattened(operation.ops)
         else:
             yield operation
@@ -105,68 +113,75 @@ def _type_in_sql(type_: TypeEngine[Any], dialect: Dialect) -> str:
 
 
 class _Compiler:
-    """An offline context, and what is sent to it."""
+    """Writes operations, one after the other."""
 
-    def __init__(self, live: MigrationContext, facts: Facts) -> None:
-        self._offline = OfflineDialect.like(live.dialect)
-        self.dialect = self._offline.dialect
+    def __init__(self, live: MigrationContext, facts: Facts, imports: Collection[str]) -> None:
+        self._capture = Capture(live)
+        self._renderer = Renderer(live, imports)
         self._facts = facts
-        self._sent: list[str] = []
-        opts = {name: value for name, value in live.opts.items() if name != "output_encoding"}
-        context: Any = MigrationContext.configure(
-            dialect=self.dialect, opts={**opts, "as_sql": True, "output_buffer": StringIO()}
-        )
-        # It sends to a connection, where its own text would change tabs inside constants.
-        context.impl.as_sql = False
-        context.connection = context.impl.connection = MockConnection(self.dialect, self._keep)
-        self._operations = Operations(context)
+        self.dialect = self._capture.dialect
 
-    def _keep(self, construct: Any, parameters: Any) -> None:
-        if parameters and isinstance(construct, Insert):
-            for row in parameters:
-                self._keep(construct.values(row), None)
-            return
-        if parameters:
-            raise TypeError("it has parameters")
-        # Those of a table's columns come with the table's event, or not at all: see `around_of`.
-        if not isinstance(construct, TYPE_DDL):
-            self._sent.append(self._compiled(construct))
-
-    def _compiled(self, construct: Any) -> str:
-        if isinstance(construct, str):
-            construct = text(construct)
-        binds = {} if isinstance(construct, DDLElement) else {"literal_binds": True}
-        return str(construct.compile(dialect=self.dialect, compile_kwargs=binds))
+    @property
+    def types(self) -> set[TypeName]:
+        """The enum types and domains that an operation makes or drops by itself."""
+        return self._capture.types
 
     def ddl(self, *constructs: Iterable[DDLElement]) -> Iterator[Statement]:
         """Write the DDL of schemas and types."""
         for each in constructs:
-            yield from (Statement(self._compiled(construct).strip()) for construct in each)
+            yield from (Statement(self._capture.compiled(ddl).strip()) for ddl in each)
 
-    def statements(
+    def parts(
         self, operations: Sequence[ops.MigrateOperation], *, texts_are_sql: bool = False
-    ) -> Iterator[Statement]:
-        """Return the statements that these operations send."""
+    ) -> Iterator[Part]:
+        """Return the statements that these operations send, and which operations have none."""
         notes = Notes.about(operations, self.dialect)
         for operation in operations:
-            self._sent.clear()
-            # A hook's own texts are those of `text()`, wherever they stand.
-            self._offline.texts_are_sql = texts_are_sql and isinstance(operation, COMPARED)
-            for step in self._steps(operation):
-                self._invoke(step)
-            for sql in filter(None, (sent.strip() for sent in self._sent)):
-                yield Statement(sql, notes.of(operation, sql))
+            try:
+                statements = self._statements(operation, texts_are_sql=texts_are_sql)
+            except Exception as error:  # noqa: BLE001 - of an extension's, it may be any
+                yield Unwritten(_called(operation), _reason(error), self._source(operation))
+            else:
+                for sql, more in statements:
+                    yield Statement(sql, (*notes.of(operation, sql), *more))
 
-    def _invoke(self, operation: ops.MigrateOperation) -> None:
+    def _statements(
+        self, operation: ops.MigrateOperation, *, texts_are_sql: bool
+    ) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return the SQL of each statement with the notes on it."""
+        # A hook's own texts are those of `text()`, wherever they stand.
+        compared = isinstance(operation, COMPARED)
+        how = {"texts_are_sql": texts_are_sql and compared, "keeps_types": not compared}
+
+        def invoke(operations: Operations) -> None:
+            for step in self._steps(operation):
+                operations.invoke(step)
+
+        if not is_rendered_by_extension(operation):
+            return [(sql, ()) for sql in self._capture.sent_by(invoke, **how)]
+
+        def run(operations: Operations) -> None:
+            for step in self._steps(operation):
+                if is_rendered_by_extension(step):
+                    self._renderer.run(self._renderer.source(step), operations)
+                else:
+                    operations.invoke(step)
+
+        rendered = self._capture.sent_by(run, **{**how, "texts_are_sql": False})
         try:
-            self._operations.invoke(operation)
-        except Exception as error:
-            raise UsageError(
-                f"The operation {type(operation).__name__} cannot be written as SQL: "
-                f"{type(error).__name__}: {error}. Nothing was written. Write that part of the "
-                "migration by hand, and leave the operation out with include_object, or with "
-                "process_revision_directives in an env.py."
-            ) from error
+            invoked = self._capture.sent_by(invoke, **how)
+        except Exception:  # noqa: BLE001 - there may be no implementation, or one for a database
+            invoked = ()
+        # Some extensions escape colons for `text()` once more on their way through the file.
+        if [_without_escapes(sql) for sql in rendered] == [*map(_without_escapes, invoked)]:
+            rendered = invoked
+        return [(sql, (_ESCAPED_TWICE,) if "\\:" in sql else ()) for sql in rendered]
+
+    def _source(self, operation: ops.MigrateOperation) -> str:
+        try:
+            return self._renderer.source(operation)
+        except Exception:  # noqa: BLE001 - nobody can render it, which is told as it is
+            return ""
 
     def _steps(self, operation: ops.MigrateOperation) -> Iterator[ops.MigrateOperation]:
         """Yield a change of type with what PostgreSQL wants around it; the rest as it is.
@@ -185,10 +200,9 @@ class _Compiler:
             yield operation
             return
         yield _default_change(operation, None)
-        wanted = operation.modify_server_default
-        operation.modify_server_default = False
-        yield operation
-        operation.modify_server_default = wanted
+        changed, wanted = copy(operation), operation.modify_server_default
+        changed.modify_server_default = False
+        yield changed
         if wanted is not None:
             yield _default_change(operation, _as_text(default) if wanted is False else wanted)
 
@@ -221,3 +235,22 @@ def _default_in_sql(default: Any) -> str | None:
 def _base(type_in_sql: str) -> str:
     """Return the type without its length: VARCHAR(50) becomes VARCHAR."""
     return re.sub(r"\(.*?\)", "", type_in_sql)
+
+
+def _without_escapes(sql: str) -> str:
+    return sql.replace("\\:", ":")
+
+
+def _called(operation: ops.MigrateOperation) -> str:
+    table = target_of(operation)
+    return f"{type(operation).__name__}{f' for {table}' if table else ''}"
+
+
+def _reason(error: Exception) -> str:
+    """Return why an operation has no SQL, as a part of a sentence."""
+    if isinstance(error, ValueError) and str(error).startswith("no dispatch function"):
+        return "nothing is registered that could render it or run it"
+    if isinstance(error, NoSqlError):
+        return str(error)
+    words = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {words[:_LONGEST]}" if words else type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import indent, wrap
 
 from sqlalchemy import text
 from sqlalchemy.engine.default import DefaultDialect
@@ -38,14 +39,35 @@ class Statement:
     notes: tuple[str, ...] = ()
 
 
-def as_code(statements: Iterable[Statement]) -> str:
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """An operation of which nobody knows the SQL; a comment stands in its place."""
+
+    operation: str
+    #: Why, as a part of a sentence.
+    reason: str
+    #: What Alembic would have written for it, in several lines or none.
+    source: str = ""
+
+
+def as_code(parts: Iterable[Statement | Unwritten]) -> str:
     """Return the body of a function that executes these; its first line is not indented."""
-    return "\n\n".join(map(_written, statements)).strip()
+    return "\n\n".join(map(_written, parts)).strip()
 
 
-def _written(statement: Statement) -> str:
-    notes = "\n".join(statement.notes).splitlines()
-    return "\n".join([*(f"{_STEP}# {line}".rstrip() for line in notes), _code(statement.sql)])
+def _written(part: Statement | Unwritten) -> str:
+    if isinstance(part, Statement):
+        return "\n".join([*_comment("\n".join(part.notes)), _code(part.sql)])
+    sentence = f"{part.operation} is missing here: {part.reason}. Write its SQL by hand."
+    if part.source:
+        sentence += " Alembic would write:"
+    room = LINE_LENGTH - len(f"{_STEP}# ")
+    lines = wrap(sentence, room, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(_comment("\n".join([*lines, indent(part.source, "  ")])))
+
+
+def _comment(text_: str) -> list[str]:
+    return [f"{_STEP}# {line}".rstrip() for line in text_.splitlines()]
 
 
 def _code(sql: str) -> str:

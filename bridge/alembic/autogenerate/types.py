@@ -6,7 +6,7 @@ it leaves types that no column has any more. Decides only; the database is read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,22 +39,34 @@ class Around:
     types_restored: list[DDLElement]
 
 
-def around_of(operations: Sequence[ops.MigrateOperation], dialect: Dialect, facts: Facts) -> Around:
-    """Return what these operations of an upgrade, without containers, leave out."""
+def around_of(
+    operations: Sequence[ops.MigrateOperation],
+    dialect: Dialect,
+    facts: Facts,
+    *,
+    elsewhere: Collection[TypeName] = (),
+) -> Around:
+    """Return what these operations of an upgrade, without containers, leave out.
+
+    `elsewhere` are types that others of the operations make and drop by themselves.
+    """
     needed = _types_needed(operations, dialect, facts)
-    new = [type_ for name, type_ in needed.items() if name not in facts.types]
+    new = {name: type_ for name, type_ in needed.items() if name not in facts.types}
+    schemas = _schemas_needed(operations, new.values(), facts)
+    made = [type_ for name, type_ in new.items() if name not in elsewhere]
     gone = _columns_gone(operations, facts)
     left_over = [
         _enum(name, facts)
         for name, users in facts.users.items()
-        if name not in needed and all(_is_gone(user, gone) for user in users)
+        if name not in needed
+        and name not in elsewhere
+        and all(_is_gone(user, gone) for user in users)
     ]
-    schemas = _schemas_needed(operations, new, facts)
     return Around(
         schemas_made=[CreateSchema(name, if_not_exists=True) for name in schemas],
         schemas_removed=[DropSchema(name) for name in reversed(schemas)],
-        types_made=[_create(type_) for type_ in new],
-        types_removed=[_drop(type_) for type_ in reversed(new)],
+        types_made=[_create(type_) for type_ in made],
+        types_removed=[_drop(type_) for type_ in reversed(made)],
         types_left_over=[_drop(type_) for type_ in left_over],
         types_restored=[_create(type_) for type_ in left_over],
     )

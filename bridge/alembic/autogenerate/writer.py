@@ -7,23 +7,29 @@ as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import warnings
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import RevisionContext, renderers
 from alembic.autogenerate.render import render_op
 from alembic.operations.ops import MigrateOperation, MigrationScript, OpContainer
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import SAWarning
 
 from bridge.alembic.autogenerate.catalog import Facts
 from bridge.alembic.autogenerate.dialect import OfflineDialect
-from bridge.alembic.autogenerate.operations import flattened, statements_of, type_changes
-from bridge.alembic.autogenerate.python import Statement, as_code
+from bridge.alembic.autogenerate.operations import Part, flattened, statements_of, type_changes
+from bridge.alembic.autogenerate.python import Statement, Unwritten, as_code
 from bridge.database.outside_transaction import refused_in_transaction
 from bridge.errors import LedgerError
+from bridge.files.functions import PLACEHOLDER
 from bridge.files.new_file import Generated
 from bridge.ledger.history import History
+from bridge.reporting import events
+from bridge.reporting.events import Direction
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -33,10 +39,15 @@ NOTHING_TO_DO = "Nothing to do: the database is as the models say. No file was w
 Hook = Callable[[MigrationContext, Any, list[MigrationScript]], None]
 
 
-def write_sql(ctx: MigrationContext, compared: dict[str, Callable[[], Generated | None]]) -> None:
+def write_sql(
+    ctx: MigrationContext,
+    compared: dict[str, Callable[[], Generated | None]],
+    tell: Callable[[events.Event], None],
+) -> None:
     """Make the comparison that is under way in this context end in files of SQL.
 
-    `compared` is given, for each revision that Alembic will ask for, what makes its text.
+    `compared` is given, for each revision that Alembic will ask for, what makes its text, which
+    tells of each operation that is left out.
     """
     own: Hook | None = ctx.opts.get("process_revision_directives")
 
@@ -46,7 +57,9 @@ def write_sql(ctx: MigrationContext, compared: dict[str, Callable[[], Generated 
         facts = _facts(ctx, directives)
         for directive in directives:
             there, back = _both_ways(directive)
-            compared[str(directive.rev_id)] = partial(_generate, ctx, facts, there, back)
+            compared[str(directive.rev_id)] = _NewFile(
+                ctx, facts, there, back, imports=directive.imports, tell=tell
+            ).generated
             for container in (*directive.upgrade_ops_list, *directive.downgrade_ops_list):
                 container.ops = [_Compared(container.ops)] if container.ops else []
 
@@ -82,6 +95,17 @@ def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
     )
 
 
+@contextmanager
+def unsorted() -> Iterator[None]:
+    """Let Alembic list models that refer to each other in this block without a warning.
+
+    It has no use for their order, and what is written has one of its own.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
+        yield
+
+
 def _facts(ctx: MigrationContext, directives: Sequence[MigrationScript]) -> Facts | None:
     """Ask the database what the statements depend on, if there will be any."""
     operations = [each for one in directives for way in _both_ways(one) for each in way]
@@ -92,24 +116,44 @@ def _facts(ctx: MigrationContext, directives: Sequence[MigrationScript]) -> Fact
     return Facts.read(connection, changes)
 
 
-def _generate(
-    ctx: MigrationContext,
-    facts: Facts | None,
-    upgrade: Sequence[MigrateOperation],
-    downgrade: Sequence[MigrateOperation],
-) -> Generated | None:
-    """Write the bodies of one file; None if a comparison has found nothing. Asks no database."""
-    if facts is not None:
-        both = statements_of(upgrade, downgrade, ctx, facts)
-        if both.upgrade or both.downgrade:
-            statements = (*both.upgrade, *both.downgrade)
-            return Generated(
-                as_code(both.upgrade),
-                as_code(both.downgrade),
-                autocommit=any(map(_needs_autocommit, statements)),
+@dataclass
+class _NewFile:
+    """A file to be written; it asks no database any more."""
+
+    ctx: MigrationContext
+    facts: Facts | None
+    upgrade: Sequence[MigrateOperation]
+    downgrade: Sequence[MigrateOperation]
+    _: KW_ONLY
+    #: What a hook of the project has put into it for what is rendered.
+    imports: Collection[str]
+    tell: Callable[[events.Event], None]
+
+    def generated(self) -> Generated | None:
+        """Write the bodies of both functions; None if a comparison has found nothing."""
+        if self.facts is not None:
+            both = statements_of(
+                self.upgrade, self.downgrade, self.ctx, self.facts, imports=self.imports
             )
-    autogenerates = ctx.opts["revision_context"].command_args.get("autogenerate")
-    return None if autogenerates else Generated("", "")
+            if both.upgrade or both.downgrade:
+                return Generated(
+                    self._body(both.upgrade, Direction.UPGRADE),
+                    self._body(both.downgrade, Direction.DOWNGRADE),
+                    autocommit=any(map(_needs_autocommit, (*both.upgrade, *both.downgrade))),
+                )
+        autogenerates = self.ctx.opts["revision_context"].command_args.get("autogenerate")
+        return None if autogenerates else Generated("", "")
+
+    def _body(self, parts: Sequence[Part], direction: Direction) -> str:
+        """Return the code of one function, and tell what it lacks."""
+        unwritten = [each for each in parts if isinstance(each, Unwritten)]
+        for each in unwritten:
+            sentence = f"{direction}() lacks {each.operation}, which cannot be written as SQL"
+            told = f"{sentence}: {each.reason}. A comment in the file stands in its place."
+            self.tell(events.Warned(told))
+        # With nothing but comments it would be recorded as done.
+        rest = [Statement(PLACEHOLDER)] if unwritten and len(unwritten) == len(parts) else []
+        return as_code([*parts, *rest])
 
 
 def _both_ways(
@@ -121,5 +165,5 @@ def _both_ways(
     )
 
 
-def _needs_autocommit(statement: Statement) -> bool:
-    return refused_in_transaction(statement.sql) is not None
+def _needs_autocommit(part: Part) -> bool:
+    return isinstance(part, Statement) and refused_in_transaction(part.sql) is not None

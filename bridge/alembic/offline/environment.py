@@ -22,7 +22,6 @@ from sqlalchemy.orm import Session
 
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure
-from bridge.alembic.logs import reporter_for
 from bridge.alembic.offline.bookkeeping import Bookkeeping
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.alembic.offline.found import Found
@@ -39,9 +38,12 @@ from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
 from bridge.reporting.events import Direction
+from bridge.reporting.reporter import Reporter
 
 
-def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> None:
+def run_offline(
+    context: EnvironmentContext | Any, options: dict[str, Any], reporter: Reporter
+) -> None:
     """Write the SQL of the Alembic command that is under way to Alembic's output.
 
     Connects to nothing. Raises a BridgeError, after which nothing was written, if a file needs
@@ -52,7 +54,7 @@ def run_offline(context: EnvironmentContext | Any, options: dict[str, Any]) -> N
     driver = ScriptConnection(buffer.write)
     connection = script_connection(driver)
     with contextlib.closing(connection):
-        request = replace(script.invocation.request, reporter=reporter_for(context.config))
+        request = replace(script.invocation.request, reporter=reporter)
         run = CommandRun.of(script, connection, request)
         ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer

@@ -5,6 +5,7 @@ Each names the ways on, as settings or statements that can be typed as they stan
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from bridge.findings import Finding, refusal
@@ -12,6 +13,9 @@ from bridge.ledger.messages.wording import joined, last_of
 from bridge.ledger.state import Elsewhere, State, samples
 from bridge.ledger.table_facts import Table
 from bridge.reporting.numbers import counted
+
+#: How many schemas a message names before it only counts them.
+_SHOWN = 5
 
 
 def foreign_ledger(state: State) -> Finding:
@@ -50,8 +54,8 @@ def in_other_schemas(state: State, schemas: Sequence[Elsewhere]) -> Finding:
     at, again = (f" in {here}", f"in {here}") if here else ("", "in another schema")
     return refusal(
         "other-schema",
-        f"This connection finds {found} {state.ledger}{at}, but {holds} {joined(names)} of the "
-        "same database holds one: most likely the search_path is not the usual one, and every "
+        f"This connection finds {found} {state.ledger}{at}, but {holds} {_some(names, state)} of "
+        "the same database holds one: if the search_path is not the one that is meant, every "
         f"migration would run again {again}. Nothing was changed.{grant}",
         _either_schema(state, names),
     )
@@ -70,14 +74,22 @@ def other_schema(state: State, table: Table, name: str) -> Finding:
     )
 
 
+def _some(names: Sequence[str], state: State) -> str:
+    """The schemas that were found, the usual one first; there may be one for each tenant."""
+    ordered = sorted(names, key=lambda name: name != state.session.usual)
+    more = len(ordered) - _SHOWN
+    return joined([*ordered[:_SHOWN], f"{more} more"] if more > 1 else ordered)
+
+
 def _either_schema(state: State, found: Sequence[str]) -> str:
     """The lines that may be meant: the schema that is first, and the one that has the ledger."""
     here, usual = state.session.here, state.session.usual
     lines = []
     if here:
         lines.append(
-            f"If {here} is a schema of its own, in which the migrations are to run, set in "
-            f"alembic.ini: version_table_schema = {here}."
+            f"If {here} is a schema of its own, in which the migrations are to run, set "
+            f"version_table_schema = {here} in alembic.ini; where each tenant has such a schema, "
+            f"set it for the run: BRIDGE_VERSION_TABLE_SCHEMA={shlex.quote(here)}."
         )
     if usual in found and usual != here:
         lines.append(
