@@ -103,7 +103,11 @@ class FileSession(Session):
 def session_class() -> type[FileSession]:
     """Return the class of a migration's Session, which has `exec` where SQLModel is used."""
     sqlmodels = getattr(sys.modules.get("sqlmodel"), "Session", None)
-    return FileSession if sqlmodels is None else type("FileSession", (FileSession, sqlmodels), {})
+    if sqlmodels is None:
+        return FileSession
+    # SQLModel warns of these two, which an ordinary file calls.
+    ordinary = {"query": Session.query, "execute": Session.execute}
+    return type("FileSession", (FileSession, sqlmodels), ordinary)
 
 
 class FileConnection(Connection):

@@ -316,5 +316,10 @@ def test_sqlmodels_session_has_exec(project: Project, engine: Engine) -> None:
         "    session.commit()\n"
         "    assert isinstance(session, Session)\n",
     )
+    project.write(
+        "002_ordinary",
+        "from sqlalchemy import literal\n\n\ndef upgrade(db):\n"
+        "    assert db.query(literal(1)).scalar() == 1\n",
+    )
     bridge.upgrade(engine, config=project.ini())
     assert rows(engine)[0] == [1]
