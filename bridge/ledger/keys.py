@@ -16,7 +16,7 @@ from typing import Final
 
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.name_forms import WORDS
-from bridge.ledger.number_form import PLAIN, NumberForm, digits_of, value_of
+from bridge.ledger.number_form import PLAIN, NumberForm, value_of
 
 
 class Form(StrEnum):
@@ -233,6 +233,6 @@ def _names_any(keys: Collection[str], files: Sequence[PlainFile]) -> bool:
 def _by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:
     by_number: dict[int, list[str]] = {}
     for file in files:
-        if digits := digits_of(file.stem):
+        if digits := file.number:
             by_number.setdefault(int(digits), []).append(file.stem)
     return by_number

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bridge.ledger.number_form import NumberForm, digits_of, value_of
-
-_NUMBER: Final = re.compile(r"[vV]?[0-9]+[_-]*")
+from bridge.files.stems import behind_number, number_of
+from bridge.ledger.number_form import NumberForm, value_of
 
 
 def slug(stem: str) -> str:
     """What a name says beside its number, letter by letter."""
-    return _NUMBER.sub("", stem, count=1)
+    return behind_number(stem).lstrip("_-")
 
 
 def words(stem: str) -> str:
@@ -48,7 +47,7 @@ def made_of_stem(values: Sequence[tuple[str, str]]) -> Callable[[str], str] | No
 def number_of_stem(values: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
     """The same, where all of them are the numbers of these files."""
     numbers = [value for _, value in values]
-    if all(digits_of(stem) and value_of(value) == int(digits_of(stem)) for stem, value in values):
+    if all(number_of(stem) and value_of(value) == int(number_of(stem)) for stem, value in values):
         form = NumberForm.recognise(numbers, [stem for stem, _ in values])
         if all(map(form.fits, numbers)):
             return form.of

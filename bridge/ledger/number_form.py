@@ -11,6 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.files.stems import number_of
+
 _NUMBER: Final = re.compile(r"([vV]?)([0-9]+)", re.ASCII)
 
 
@@ -31,7 +33,7 @@ class NumberForm:
         written = [digits for each, digits in parts if each == letter]
         if not any(digits[0] == "0" and len(digits) > 1 for digits in written):
             return cls(letter)
-        as_named = {digits for digits in map(digits_of, stems) if digits}
+        as_named = {digits for digits in map(number_of, stems) if digits}
         of_files = {int(digits) for digits in as_named}
         widths = {len(digits) for digits in written}
         if len(widths) > 1 or all(d in as_named for d in written if int(d) in of_files):
@@ -40,7 +42,7 @@ class NumberForm:
 
     def of(self, stem: str) -> str:
         """The number of the file of this stem, which has one, in this form."""
-        digits = digits_of(stem)
+        digits = number_of(stem)
         return self.letter + (digits if self.width is None else str(int(digits)).zfill(self.width))
 
     def fits(self, key: str) -> bool:
@@ -51,12 +53,6 @@ class NumberForm:
 
 #: `4`.
 PLAIN: Final = NumberForm()
-
-
-def digits_of(stem: str) -> str:
-    """The digits that the name of a file begins with; a `v` before them is none."""
-    found = _NUMBER.match(stem)
-    return found[2] if found else ""
 
 
 def value_of(key: str) -> int | None:

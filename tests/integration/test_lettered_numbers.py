@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.adopted import Adopted
+from support.selection import few
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -51,6 +52,63 @@ def test_a_number_is_read_and_written_with_its_letter(books: Adopted, form: str)
     assert books.upgrade() == [B]
     assert books.holds("version") == sorted(names)
     assert books.ran == [C, f"-{C}", B]
+
+
+#: Files that have a letter too, and how their numbers are written.
+LETTERED = {
+    "V1__init V2__b V10__c": {
+        "1": ("1", "2", "10"),
+        "001": ("001", "002", "010"),
+        "V1": ("V1", "V2", "V10"),
+        "v01": ("v01", "v02", "v10"),
+        "stem": ("V1__init", "V2__b", "V10__c"),
+        "file": ("V1__init.py", "V2__b.py", "V10__c.py"),
+    },
+    "v001_init v002_b v010_c": {
+        "1": ("1", "2", "10"),
+        "001": ("001", "002", "010"),
+        "V1": ("V1", "V2", "V10"),
+        "v001": ("v001", "v002", "v010"),
+        "stem": ("v001_init", "v002_b", "v010_c"),
+    },
+}
+CASES = [(files, form) for files, forms in LETTERED.items() for form in forms]
+
+
+@pytest.mark.parametrize(("files", "form"), few(CASES, count=6))
+def test_a_number_is_that_of_a_file_with_a_letter(project: Project, files: str, form: str) -> None:
+    books = Adopted(project)
+    books.project.ini(extra="order = number\n")
+    first, second, third = files.split()
+    books.files(first, second, third)
+    names = LETTERED[files][form]
+    adopt(books, *names[:2])
+    assert books.status().pending == (third,)
+    assert books.status().current == second
+    assert books.upgrade() == [third]
+    assert books.holds("version") == sorted(names)
+    books.downgrade("-1")
+    assert books.holds("version") == sorted(names[:2])
+    books.mark(third, applied=True)
+    assert books.holds("version") == sorted(names)
+    file = books.project.migrations / f"{third}.py"
+    file.rename(file.with_name(f"{third.replace('10', '11')}.py"))
+    assert books.refusal().id == "renamed"
+    books.repair()
+    assert books.holds("version") == sorted([*names[:2], names[2].replace("10", "11")])
+    assert books.upgrade() == []
+    assert books.ran == [third, f"-{third}"]
+
+
+@pytest.mark.parametrize("names", [("1.0", "2.0"), ("V1.0", "V2.0")])
+def test_a_version_with_a_point_is_no_number_of_a_file_with_a_letter(
+    project: Project, names: tuple[str, str]
+) -> None:
+    books = Adopted(project)
+    books.project.ini(extra="order = number\n")
+    books.files("V1__init", "V2__b")
+    adopt(books, *names)
+    assert [each.id for each in books.refusals()] == ["foreign-ledger"]
 
 
 @pytest.mark.parametrize(

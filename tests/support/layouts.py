@@ -262,6 +262,28 @@ RUNNERS: Final[Mapping[str, Runner]] = {
         {"installed_on": STAMP},
         note="by their file in the column script",
     ),
+    "all that Flyway has, and files with a letter": Runner(
+        "installed_rank INT PRIMARY KEY, version VARCHAR(50), description VARCHAR(200) NOT NULL, "
+        "type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, checksum INTEGER, "
+        "installed_by VARCHAR(100) NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT now(), "
+        "execution_time INTEGER NOT NULL, success BOOLEAN NOT NULL",
+        {
+            "version": NUMBER,
+            "script": NAME,
+            "installed_rank": always(
+                "(SELECT coalesce(max(installed_rank), 0) + 1 FROM schema_migrations)"
+            ),
+            "description": of(lambda file: f"About {file.stem}"),
+            "type": always("'PYTHON'"),
+            "installed_by": always("current_user"),
+            "execution_time": always("3"),
+            "success": TRUE,
+        },
+        {"installed_rank": r"\d", "installed_on": STAMP, "execution_time": r"\d+"},
+        ini="order = number\n",
+        files=("V1__users", "V2__new_orders", "V9__a", "V10__b_c", "V11__last"),
+        note="by their file in the column script",
+    ),
     "only a letter and a number": Runner(
         "version TEXT PRIMARY KEY, applied_at DATE NOT NULL DEFAULT CURRENT_DATE",
         {"version": of(lambda file: f"v{file.number}")},

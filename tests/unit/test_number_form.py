@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.ledger.number_form import NumberForm, digits_of, value_of
+from bridge.files.stems import number_of
+from bridge.ledger.number_form import NumberForm, value_of
 
 STEMS = ("001_a", "002_b", "010_c")
 
@@ -42,7 +43,7 @@ def test_the_letter_of_a_file_is_none_of_its_number(stem: str) -> None:
     assert NumberForm().of(stem) == "4"
     assert NumberForm("V").of(stem) == "V4"
     assert NumberForm("", 3).of(stem) == "004"
-    assert int(digits_of(stem)) == 4
+    assert int(number_of(stem)) == 4
 
 
 @pytest.mark.parametrize("key", ["", "x", "1.0", "V1.0", "VV1", "V", "-1", "1 ", "1_a", "\u0661"])
