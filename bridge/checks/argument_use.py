@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from bridge.checks.argument_kinds import BIND_KEYWORDS, BINDS, FUNCTIONS, NAMES, owner_of
 from bridge.checks.syntax import EXECUTES, Constants, Function, arguments_for, with_aliases
+from bridge.files.argument import imported
 from bridge.files.conventions import Argument
 
 #: Methods that take SQL; the driver's own text is a plain string.
@@ -50,7 +51,8 @@ class ArgumentUse:
     def __init__(self, module: ast.Module, argument: Argument) -> None:
         self._argument = argument
         self._names = NAMES[argument]
-        if argument is Argument.SESSION and _imports(module, "sqlmodel"):
+        packages = {each.partition(".")[0] for each in imported(module).values()}
+        if argument is Argument.SESSION and "sqlmodel" in packages:
             self._names |= {"exec"}
         self.evidence: list[Evidence] = []
         #: Whether an attribute of the argument is used.
@@ -144,16 +146,6 @@ class ArgumentUse:
         self, node: ast.expr, kind: Argument | None, sign: Sign, name: str, given: str
     ) -> None:
         self.evidence.append(Evidence(node.lineno, kind, sign, name, given))
-
-
-def _imports(module: ast.Module, name: str) -> bool:
-    for node in ast.walk(module):
-        match node:
-            case ast.ImportFrom(module=str(found)) if found.split(".")[0] == name:
-                return True
-            case ast.Import(names=names) if any(a.name.split(".")[0] == name for a in names):
-                return True
-    return False
 
 
 def _nodes(node: ast.AST, parameter: str) -> Iterator[ast.AST]:

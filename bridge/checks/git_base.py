@@ -27,7 +27,7 @@ _TIMEOUT: Final = 60
 _OF_A_HOOK: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 )
-_MODULE: Final = re.compile(r"([0-9vV][^/]*)\.py")
+_MODULE: Final = re.compile(r"([^/]+)\.py")
 _LINK: Final = "120000"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.files.conventions import Order
+from bridge.files.discovery import NOT_A_PROJECTS, is_numbered
 
 #: What lists the files of a folder.
 _LISTS: Final = ("glob", "listdir", "iterdir", "scandir", "walk", "iter_modules")
@@ -26,9 +27,6 @@ _SESSIONS: Final = frozenset({"Session", "sessionmaker", "scoped_session"})
 #: How much of a project is looked at: files, and bytes of each.
 _MOST_FILES: Final = 5000
 _LONGEST: Final = 200_000
-_NOT_A_PROJECTS: Final = frozenset(
-    {"node_modules", "site-packages", "dist", "build", "venv", "env", "__pycache__"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +69,11 @@ def _modules(root: Path, folder: Path) -> Iterator[Path]:
     looked_at = 0
     for place, folders, names in os.walk(root):
         folders[:] = sorted(
-            name for name in folders if name[0] != "." and name not in _NOT_A_PROJECTS
+            name for name in folders if name[0] != "." and name not in NOT_A_PROJECTS
         )
         for name in sorted(names):
             path = Path(place, name)
-            is_migration = path.parent == folder and name.lstrip("vV")[:1].isdigit()
+            is_migration = path.parent == folder and is_numbered(name)
             if path.suffix != ".py" or is_migration:
                 continue
             looked_at += 1

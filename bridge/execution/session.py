@@ -46,7 +46,28 @@ class Transactions(Protocol):
         """Roll it back."""
 
 
-class FileSession(Session):
+class _EndsOthersToo:
+    """What a file ends a transaction with: it ends what came by way of ``alembic.op`` as well."""
+
+    _transactions: Transactions
+
+    def commit(self) -> None:
+        """Commit as SQLAlchemy's own does."""
+        super().commit()  # type: ignore[misc]
+        self._transactions.settle()
+
+    def rollback(self) -> None:
+        """Roll back as SQLAlchemy's own does."""
+        super().rollback()  # type: ignore[misc]
+        self._transactions.drop_others()
+
+    def close(self) -> None:
+        """Roll back what was not committed, as SQLAlchemy's own does."""
+        super().close()  # type: ignore[misc]
+        self._transactions.drop_others()
+
+
+class FileSession(_EndsOthersToo, Session):
     """An ordinary Session, whose owner gets another Engine from it than it uses itself."""
 
     def __init__(
@@ -79,21 +100,6 @@ class FileSession(Session):
         """Return the Connection of this transaction."""
         return super().connection({"bind": self._own, **(bind_arguments or {})}, execution_options)
 
-    def commit(self) -> None:
-        """Commit as every Session does, and what came by way of ``alembic.op`` as well."""
-        super().commit()
-        self._transactions.settle()
-
-    def rollback(self) -> None:
-        """Roll back as every Session does, and what came by way of ``alembic.op`` as well."""
-        super().rollback()
-        self._transactions.drop_others()
-
-    def close(self) -> None:
-        """Roll back what was not committed, as every Session does."""
-        super().close()
-        self._transactions.drop_others()
-
     def reset(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().reset()
@@ -110,27 +116,12 @@ def session_class() -> type[FileSession]:
     return type("FileSession", (FileSession, sqlmodels), ordinary)
 
 
-class FileConnection(Connection):
+class FileConnection(_EndsOthersToo, Connection):
     """A Connection that a migration gets in place of a Session."""
 
     def __init__(self, engine: OwnEngine, connection: Any) -> None:
         self._transactions = engine.work
         super().__init__(engine, connection)
-
-    def commit(self) -> None:
-        """Commit as every Connection does, and what came by way of ``alembic.op`` as well."""
-        super().commit()
-        self._transactions.settle()
-
-    def rollback(self) -> None:
-        """Roll back as every Connection does, and what came by way of ``alembic.op`` as well."""
-        super().rollback()
-        self._transactions.drop_others()
-
-    def close(self) -> None:
-        """Roll back what was not committed, as every Connection does."""
-        super().close()
-        self._transactions.drop_others()
 
 
 class _FileEngine(Beside):

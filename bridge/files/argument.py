@@ -60,8 +60,8 @@ def annotated(function: ast.AST | None, module: ast.Module) -> Annotated | None:
             return None
     if parameter is None or annotation is None:
         return None
-    imported = _imported(module)
-    found = list(filter(None, (_kind(_whole(name, imported)) for name in _names(annotation))))
+    known = imported(module)
+    found = list(filter(None, (_kind(_whole(name, known)) for name in _names(annotation))))
     # `Session | Connection` takes what it gets.
     if len({argument for argument, _ in found}) != 1:
         return None
@@ -69,10 +69,10 @@ def annotated(function: ast.AST | None, module: ast.Module) -> Annotated | None:
     return Annotated(argument, name, parameter.lineno, parameter.arg)
 
 
-def _whole(name: str, imported: Mapping[str, str]) -> str:
+def _whole(name: str, known: Mapping[str, str]) -> str:
     """Put what was imported in place of the name that the file has for it."""
     first, dot, rest = name.partition(".")
-    return f"{imported.get(first, first)}{dot}{rest}"
+    return f"{known.get(first, first)}{dot}{rest}"
 
 
 def _kind(dotted: str) -> tuple[Argument, str] | None:
@@ -83,7 +83,7 @@ def _kind(dotted: str) -> tuple[Argument, str] | None:
     return (found, name) if found else None
 
 
-def _imported(module: ast.Module) -> dict[str, str]:
+def imported(module: ast.Module) -> dict[str, str]:
     """Map the names that imports of this file give, to what they import."""
     found: dict[str, str] = {}
     for node in ast.walk(module):
@@ -91,7 +91,10 @@ def _imported(module: ast.Module) -> dict[str, str]:
             for alias in node.names:
                 found[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
         elif isinstance(node, ast.Import):
-            found.update({alias.asname: alias.name for alias in node.names if alias.asname})
+            for alias in node.names:
+                # `import a.b` gives the name `a`, and that is what it is.
+                first = alias.name.partition(".")[0]
+                found[alias.asname or first] = alias.name if alias.asname else first
     return found
 
 

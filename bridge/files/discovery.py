@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError
 from bridge.files.functions import takes_something
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _NAMES: Final = frozenset({"migrations", "migration", "migrate", "db_migrations"})
 #: How many folders deep a project is searched: src/app/db/migrations.
 _DEPTH: Final = 4
-_NOT_A_PROJECTS: Final = frozenset(
-    {"node_modules", "site-packages", "dist", "build", "venv", "env", "__pycache__", "tests"}
+#: Folders whose modules are not the project's own.
+NOT_A_PROJECTS: Final = frozenset(
+    {"node_modules", "site-packages", "dist", "build", "venv", "env", "__pycache__"}
 )
-_NUMBERED: Final = re.compile(r"[vV]?[0-9].*\.py", re.ASCII)
 #: Files that are read to see whether a folder is one: the first may be a broken one.
 _MOST_READ: Final = 20
 
@@ -39,10 +39,15 @@ def holds_plain_files(folder: Path) -> bool:
     Files of Alembic's own have an `upgrade` without a parameter, and so are none.
     """
     try:
-        names = sorted(p.name for p in folder.iterdir() if _NUMBERED.fullmatch(p.name))
+        names = sorted(p.name for p in folder.iterdir() if is_numbered(p.name))
     except OSError:
         return False
     return any(_is_plain(str(folder), name) for name in names[:_MOST_READ])
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether a file of this name would be a migration, by the name alone."""
+    return name.endswith(".py") and bool(number_of(name))
 
 
 def _is_plain(folder: str, name: str) -> bool:
@@ -65,7 +70,7 @@ def _candidates(folder: Path, depth: int) -> Iterator[Path]:
         return
     for path in inner:
         # A link may lead out of the project, or round in a circle.
-        if path.name[0] == "." or path.name in _NOT_A_PROJECTS or path.is_symlink():
+        if path.name[0] == "." or path.name in NOT_A_PROJECTS | {"tests"} or path.is_symlink():
             continue
         if path.name in _NAMES:
             yield path

@@ -16,7 +16,7 @@ from bridge.database.quoting import always_quote
 from bridge.ledger.history import Row
 from bridge.ledger.name_forms import WHOLE, made_of_stem, number_of_stem
 from bridge.ledger.outcomes import FAILURE, STATUS, SUCCESS, denies
-from bridge.ledger.table_facts import Column
+from bridge.ledger.table_facts import FRACTION_TYPE, TEXT_TYPE, TIME_TYPE, WHOLE_TYPE, Column
 from bridge.ledger.time_forms import epoch_form, iso_form, one_iso_form
 
 
@@ -73,10 +73,10 @@ class Told:
         return found or self.all
 
 
-_TEXT: Final = re.compile(r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?")
-_WHOLE: Final = re.compile("smallint|integer|bigint")
-_FRACTION: Final = re.compile(r"real|double precision|numeric(\(\d+,-?\d+\))?")
-_TIME: Final = re.compile(r"timestamp(\(\d\))? with(out)? time zone|date")
+_TEXT: Final = re.compile(TEXT_TYPE)
+_WHOLE: Final = re.compile(WHOLE_TYPE)
+_FRACTION: Final = re.compile(FRACTION_TYPE)
+_TIME: Final = re.compile(TIME_TYPE)
 
 _BY_FILE: Final = re.compile("(script|file)(_?(name|path))?|path")
 _BY_NAME: Final = re.compile("name|migration(_name)?|version|title")

@@ -16,6 +16,7 @@ from bridge.database.quoting import quote
 from bridge.errors import LedgerError
 from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.history import SELECTED, Row
+from bridge.ledger.table_facts import FRACTION_TYPE, TEXT_TYPE, TIME_TYPE, WHOLE_TYPE
 
 if TYPE_CHECKING:
     from bridge.ledger.filling import Filling
@@ -41,17 +42,12 @@ TIMES: Final = (
     *("created_at", "created_on", "migration_time", "timestamp"),
 )
 
-_TEXT: Final = r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?"
-_NUMBER: Final = "smallint|integer|bigint"
-_TIME: Final = r"timestamp(\(\d\))? with(out)? time zone|date"
 #: What can be read as text, and may say something about a migration.
-_READABLE: Final = (
-    rf"{_TEXT}|{_NUMBER}|{_TIME}|boolean|real|double precision|numeric(\(\d+,-?\d+\))?"
-)
+_READABLE: Final = f"{TEXT_TYPE}|{WHOLE_TYPE}|{TIME_TYPE}|boolean|{FRACTION_TYPE}"
 #: The types that bridge can write into, as PostgreSQL's format_type() names them.
 _FITTING: Final = {
-    "applied_at": _TIME,
-    "description": _TEXT,
+    "applied_at": TIME_TYPE,
+    "description": TEXT_TYPE,
     "checksum": r"text|character varying(\((6[4-9]|[7-9]\d|\d{3,})\))?",
     "execution_ms": "integer|bigint",
     "breaking": "boolean",
@@ -149,11 +145,11 @@ class Layout:
 
     def numeric(self, column: str | None) -> bool:
         """Return whether migrations are recorded by number, in a column that takes nothing else."""
-        return column is not None and self._fits(column, _NUMBER)
+        return column is not None and self._fits(column, WHOLE_TYPE)
 
     @cached_property
     def _keylike(self) -> tuple[str, ...]:
-        return tuple(name for name in self.names if self._fits(name, f"{_TEXT}|{_NUMBER}"))
+        return tuple(name for name in self.names if self._fits(name, f"{TEXT_TYPE}|{WHOLE_TYPE}"))
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
@@ -171,7 +167,7 @@ class Layout:
     @cached_property
     def time(self) -> str | None:
         """The column that says when a migration was applied, of those with a type for that."""
-        return next((name for name in TIMES if self._fits(name, _TIME)), None)
+        return next((name for name in TIMES if self._fits(name, TIME_TYPE)), None)
 
     @cached_property
     def checksum(self) -> str | None:

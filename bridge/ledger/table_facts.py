@@ -22,6 +22,12 @@ _OTHER_KINDS: Final = {
 _LONGEST_NAME: Final = 63
 _LARGEST: Final = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
+#: Patterns for types, as format_type() names them: texts, whole and other numbers, times.
+TEXT_TYPE: Final = r"text|name|(\w+\.)?citext|character( varying)?(\(\d+\))?"
+WHOLE_TYPE: Final = "smallint|integer|bigint"
+FRACTION_TYPE: Final = r"real|double precision|numeric(\(\d+,-?\d+\))?"
+TIME_TYPE: Final = r"timestamp(\(\d\))? with(out)? time zone|date"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:

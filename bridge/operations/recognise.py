@@ -36,9 +36,8 @@ class Recognised:
     where: str
     #: The ledger, in one sentence.
     ledger: str
-    #: Its rows, and how many of them are files.
+    #: How many rows it has.
     rows: int
-    applied: int
     status: Status
     #: What the first run adds to the ledger, in one sentence; None if nothing.
     adds: str | None
@@ -48,18 +47,27 @@ class Recognised:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def gone(self) -> list[str]:
+        """The rows whose file is not in the folder."""
+        return [m.version for m in self.status.migrations if m.state is MigrationState.MISSING]
+
+    @property
+    def applied(self) -> int:
+        """How many rows are files of the folder."""
+        return self.rows - len(self.gone)
+
+    @property
     def lines(self) -> list[str]:
         """Return all of it in sentences."""
         status = self.status
-        gone = [m.version for m in status.migrations if m.state is MigrationState.MISSING]
         lines = [self.ledger]
         if self.rows:
             are = "is a file" if self.applied == 1 else "are files"
             lines.append(f"{self.applied} of them {are} of the folder.")
         for column, form in self.checksums.items():
             lines.append(f"The column {column} holds {form}: new rows get theirs.")
-        if gone:
-            lines.append(f"Without a file: {listed(gone, _SHOWN)}.")
+        if self.gone:
+            lines.append(f"Without a file: {listed(self.gone, _SHOWN)}.")
         lines += [*status.problems, *status.warnings, *([self.adds] if self.adds else [])]
         if not status.problems:
             pending = status.pending
@@ -87,7 +95,7 @@ def recognise(request: Request) -> Recognised:
     A ledger under another name is looked into as well. Raises a BridgeError if the database cannot
     be read, or nothing can be made of its ledger.
     """
-    settings = request.settings()
+    settings = before = request.settings()
     files = scan(settings.folder, settings.conventions).files
     with named(request, settings) as here:
         where = here.database.describe() if isinstance(here.database, Database) else "database"
@@ -96,16 +104,13 @@ def recognise(request: Request) -> Recognised:
             named_so = {**state.other_table.settings, "ledger_is_named": True}
             settings = replace(settings, **named_so)  # type: ignore[arg-type]
             state = _read(here, settings, files)
-    status = status_of(files, state, settings)
-    gone = [m for m in status.migrations if m.state is MigrationState.MISSING]
     return Recognised(
         where=where,
         ledger=_ledger(state),
         rows=len(state.rows),
-        applied=len(state.rows) - len(gone),
-        status=status,
+        status=status_of(files, state, settings),
         adds=additions(state),
-        settings=_settings(state, settings, request.settings()),
+        settings=_settings(state, settings, before),
         checksums={column: str(form) for column, form in state.checksums.items()},
     )
 
