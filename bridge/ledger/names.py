@@ -17,7 +17,7 @@ from bridge.files.plain_file import name_keys
 
 #: A suffix, and a part of a dotted module: a number ("1.2", "v1.2") is neither.
 _SUFFIX = re.compile(r"(?:[^\W\d_]\w{0,15})?")
-_MODULE = re.compile(r"\W*(?![vV]\d+(?:\.\d+)+$)[^\W\d]")
+_MODULE = re.compile(r"\W*(?![vV]\d+(?:\.\d+)+(?:\.[^\W\d]\w*)?$)[^\W\d]")
 #: What some runners write before a number.
 _BEFORE_NUMBER = re.compile(r"^(?:migrations?|revisions?|versions?|rev|ver|v)_?(?=\d)")
 _ZEROS = re.compile(r"^0+(?=\d)")

@@ -198,6 +198,8 @@ def test_the_exact_name_is_meant_before_the_nearest_and_all_others(
         "001x",
         "1.0",
         "1.0.py",
+        "v1.1",
+        "V1.1.py",
         "2",
         "01/02_x",
         "043_naive οδοσ",
