@@ -23,11 +23,18 @@ def named(files: Sequence[PlainFile], state: State) -> State:
     state, keys = _recognised(files, state)
     if shared := keys.shared():
         words = "" if keys.form is Form.NUMBER else " and the same words"
+        texts = any(not state.layout.numeric(name) for name in state.layout.others)
+        settled = (
+            " If another column has their names, take ledger_key and ledger_key_form out of "
+            "alembic.ini."
+            if state.form is not None and texts
+            else ""
+        )
         same = ", ".join(f"{' and '.join(stems)} have the same number{words}" for stems in shared)
         raise LedgerError(
             f"{state.ledger} records numbers, not names, and {same}: nobody can tell which of "
             "them is applied. Nothing was changed. Give all but one of them another number, or "
-            f"put whole names into {state.ledger}."
+            f"put whole names into {state.ledger}.{settled}"
         )
     rows = tuple(_by_stem(row, keys) for row in state.rows)
     # A name in the form of the others goes before one that a person has written beside it.

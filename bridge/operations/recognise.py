@@ -128,12 +128,14 @@ def _settings(state: State, settings: Settings, before: Settings) -> dict[str, s
     if settings.ledger_table != "schema_migrations":
         found["ledger_table"] = settings.ledger_table
     if state.rows and state.keys is not None:
+        form = state.keys.form
+        if form is Form.PARTS:
+            if any(len(same) > 1 for same in state.keys.by_number.values()):
+                return found  # no setting says it of two columns
+            form = Form.NUMBER  # the words say nothing more
         if state.key_column not in {None, "version"}:
             found["ledger_key"] = str(state.key_column)
-        form = state.keys.form
-        if form is Form.PARTS and all(len(same) == 1 for same in state.keys.by_number.values()):
-            form = Form.NUMBER  # the words say nothing more
-        if form not in {Form.STEM, Form.PARTS}:
+        if form is not Form.STEM:
             found["ledger_key_form"] = str(form)
     return found
 

@@ -12,7 +12,6 @@ import pytest
 from bridge.errors import LedgerError
 from bridge.operations.sql_script import write_sql
 from support.adopted import Adopted
-from support.books import LOGGED
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -178,6 +177,38 @@ def test_what_was_recognised_is_said_by_init_too(books: Adopted) -> None:
     ) in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_what_init_writes_is_what_the_runs_then_go_by(books: Adopted, kind: str) -> None:
+    held = adopt(books, kind, A, B)
+    (books.project.path / "alembic.ini").unlink()
+    books.project.eai("migrate", "init", check=True)
+    assert "ledger_key" not in (books.project.path / "alembic.ini").read_text()
+    books.project.eai("migrate", check=True)
+    assert books.holds(held) == shown(kind, A, B, C)
+    assert books.ran == [C]
+
+
+def test_a_form_that_is_set_too_early_is_taken_out_again(books: Adopted) -> None:
+    """As `init` sets it as long as no two files share a number."""
+    books.project.remove(A)
+    held = adopt(books, "integers", B)
+    (books.project.path / "alembic.ini").unlink()
+    books.project.eai("migrate", "init", check=True)
+    settings = books.project.path / "alembic.ini"
+    assert "ledger_key_form = number" in settings.read_text()
+    assert books.upgrade() == [C]
+    assert books.holds(held) == shown("integers", B, C)
+    books.files(A)
+    with pytest.raises(LedgerError) as caught:
+        books.upgrade()
+    assert str(caught.value).endswith(
+        "If another column has their names, take ledger_key and ledger_key_form out of alembic.ini."
+    )
+    settings.write_text(settings.read_text().replace("ledger_key_form = number", ""))
+    assert books.upgrade() == [A]
+    assert books.holds(held) == shown("integers", A, B, C)
+
+
 def test_changed_names_of_most_files_leave_the_numbers(books: Adopted) -> None:
     """Files that share a number cannot be told apart then."""
     adopt(books, "integers", "001_a", "001_b")
@@ -187,5 +218,3 @@ def test_changed_names_of_most_files_leave_the_numbers(books: Adopted) -> None:
     books.raw("DELETE FROM schema_migrations WHERE name = 'b'")
     finding = books.refusal()
     assert finding.id == "required-column"
-    books.project.write(A, LOGGED.format(stem=A))
-    assert books.ran == []
