@@ -28,7 +28,8 @@ from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.write import write
-from bridge.config.settings import unknown_arguments
+from bridge.config.settings import SETTABLE
+from bridge.config.x_arguments import unknown_arguments, x_arguments
 from bridge.database.driver_errors import first_line
 from bridge.database.interrupt import Interrupter, interruptible
 from bridge.database.sqlstate import sqlstate
@@ -56,9 +57,9 @@ def run_environment(context: EnvironmentContext | Any, **options: Any) -> None:
         script.unserved = False
         script.settings = with_schema(script.settings, options.pop("version_table_schema", None))
         reporter = reporter_for(context.config)
-        arguments = getattr(context.config.cmd_opts, "x", None) or ()
-        for sentence in unknown_arguments(arguments, script.settings):
-            reporter.tell(events.Warned(sentence))
+        own = script.settings.own_environment
+        for each in unknown_arguments(x_arguments(context.config), SETTABLE, own_environment=own):
+            reporter.tell(events.Warned(each))
         if context.is_offline_mode():
             from bridge.alembic.offline.environment import run_offline
 

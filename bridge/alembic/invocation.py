@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from bridge.alembic.errors import under_command_line
 from bridge.config.sources import find_config
+from bridge.config.x_arguments import x_arguments
 from bridge.database.handed_in import usable
 from bridge.database.request import Request
 from bridge.errors import UsageError
@@ -92,11 +93,10 @@ def _typed(config: Config) -> Invocation:
 
 def _url_of(config: Config) -> str | None:
     """Return the URL of ``alembic -x database_url=URL``."""
-    arguments: Any = getattr(config.cmd_opts, "x", None) or ()
-    for argument in arguments:
+    for argument in x_arguments(config):
         name, _, value = argument.partition("=")
         if name == "database_url":
             if not value:
                 raise UsageError("-x database_url needs a value: write -x database_url=URL.")
-            return str(value)
+            return value
     return None

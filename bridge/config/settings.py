@@ -22,7 +22,7 @@ from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from alembic.config import Config
 
@@ -153,8 +153,10 @@ class Settings:
 
         Raises UsageError if a value is wrong.
         """
+        from bridge.config.x_arguments import read_arguments, x_arguments  # only Alembic has them
+
         options = Options.of_alembic(config)
-        x = _x_arguments(getattr(config.cmd_opts, "x", None) or ())
+        x = read_arguments(x_arguments(config), SETTABLE)
         return _settings(
             options, overrides=overrides or {}, defaults=defaults, x=x, environ=environ
         )
@@ -193,7 +195,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
 _PATHS = frozenset({"folder", "template"})
 
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
-_SETTABLE = frozenset({"folder", *_PARSERS})
+SETTABLE = frozenset({"folder", *_PARSERS})
 
 #: What may stand in a configuration file.
 _OPTIONS = frozenset({*_PARSERS, "version_locations", "prepend_sys_path", "sqlalchemy.url"})
@@ -208,7 +210,7 @@ def _settings(
     environ: Mapping[str, str],
 ) -> Settings:
     """Decide every setting: overrides, then -x, BRIDGE_*, the configuration, the default."""
-    unknown = overrides.keys() - _SETTABLE
+    unknown = overrides.keys() - SETTABLE
     if unknown:
         raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
     _check_spelling(options, x=x, environ=environ)
@@ -288,46 +290,14 @@ def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> st
     return str(absolute(resource or folder, found.base))
 
 
-def _x_arguments(arguments: Iterable[str]) -> dict[str, str]:
-    """Read Alembic's ``-x name=value``; those that are not ours belong to the team's env.py."""
-    x: dict[str, str] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if name in _SETTABLE and not equals:
-            raise UsageError(f"-x {name} needs a value: write -x {name}=VALUE.")
-        x[name] = value
-    return x
-
-
-def unknown_arguments(arguments: Iterable[str], settings: Settings) -> Iterator[str]:
-    """Yield a sentence on each ``-x name=value`` of which bridge makes nothing.
-
-    An env.py of the team's may read any of them: there only what looks like a setting is told.
-    """
-    known = {*_SETTABLE, "database_url"}
-    for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
-        if name in known:
-            continue
-        if settings.own_environment:
-            yield (
-                f"-x {name} is not a setting, and bridge does nothing with it. A migration can "
-                "read it with context.get_x_argument()."
-            )
-        elif meant := values.meant(name, known):
-            yield (
-                f"-x {name} is not a setting of bridge. If {meant} is meant, write -x {meant}; as "
-                "it is, only env.py can read it."
-            )
-
-
 def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
     for name, where in options.names():
         values.check_name(name, _OPTIONS, where=f"{name} in {where}")
     location = _tidy(options.get("script_location"))
     if location is None or _is_ours(location):
         for name in x:
-            values.check_name(name, _SETTABLE, where=f"-x {name}")
-    variables = {f"BRIDGE_{name.upper()}" for name in _SETTABLE}
+            values.check_name(name, SETTABLE, where=f"-x {name}")
+    variables = {f"BRIDGE_{name.upper()}" for name in SETTABLE}
     for variable in environ:
         if variable.startswith("BRIDGE_"):
             values.check_name(variable, variables, where=variable)

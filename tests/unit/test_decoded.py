@@ -30,7 +30,7 @@ BYTES = os.fsdecode(b"caf\xe9")
 URL = f"postgresql://app:{BYTES}@db/app"
 
 #: The settings that are texts; a file's path may be made of any bytes.
-TEXTS = sorted(module._SETTABLE - {"folder", "template"})
+TEXTS = sorted(module.SETTABLE - {"folder", "template"})
 
 
 def refused(call: Callable[[], object], where: str) -> None:

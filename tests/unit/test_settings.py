@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import MetaData
 
 from bridge.config.resources import load_metadata, load_object
-from bridge.config.settings import _SETTABLE, AT_START, Settings
+from bridge.config.settings import AT_START, SETTABLE, Settings
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ VALUES: list[tuple[str, list[str], list[Any]]] = [
 
 
 def test_no_setting_is_left_out_below() -> None:
-    assert {name for name, *_ in VALUES} == _SETTABLE
+    assert {name for name, *_ in VALUES} == SETTABLE
 
 
 @pytest.mark.parametrize(("name", "values", "meant"), VALUES, ids=[row[0] for row in VALUES])
