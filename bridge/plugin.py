@@ -26,9 +26,7 @@ def setup(_plugin: object) -> None:
 
     def from_config(cls: type[ScriptDirectory], config: Config) -> ScriptDirectory:
         if opted_in(config):
-            from bridge.alembic.script_directory import PlainScriptDirectory
-
-            return PlainScriptDirectory.from_plain_config(config)
+            return _plain_files(config)
         # A subclass goes on being told that it is one, unless somebody else has wrapped this too.
         function = getattr(original, "__func__", None)
         directory: ScriptDirectory = function(cls, config) if function else original(config)
@@ -36,6 +34,20 @@ def setup(_plugin: object) -> None:
 
     from_config.__doc__ = original.__doc__
     ScriptDirectory.from_config = classmethod(from_config)  # type: ignore[method-assign, assignment]
+
+
+def _plain_files(config: Config) -> ScriptDirectory:
+    from bridge.alembic.script_directory import PlainScriptDirectory
+
+    directory = PlainScriptDirectory.from_plain_config(config)
+
+    def outside(file: Any, direction: Any) -> bool:
+        from bridge.alembic.offline.one_file import write_for_others
+
+        return write_for_others(file, direction, directory.settings)
+
+    directory.outside = outside
+    return directory
 
 
 def opted_in(config: Config) -> bool:

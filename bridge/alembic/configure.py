@@ -36,6 +36,9 @@ def configure(run: CommandRun, context: Any, options: Mapping[str, Any]) -> Migr
     settings = run.settings
     given = {**_autogenerate_switches(context.config), **options}
     metadata = given.pop("target_metadata", None)
+    if metadata is None:
+        # Where programs hand in what an env.py would import.
+        metadata = context.config.attributes.get("target_metadata")
     if metadata is None and settings.target_metadata:
         metadata = load_metadata(settings.target_metadata, sys_path=settings.prepend_sys_path)
     callbacks = given.pop("on_version_apply", None) or ()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
+from alembic.script import ScriptDirectory
+from alembic.util import load_python_file
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from bridge import ENVIRONMENT
@@ -34,8 +36,39 @@ def environment_folder(config: Config, settings: Settings) -> str:
     return str(beside if (beside / "env.py").exists() else folder)
 
 
+class RunsEnvPy(ScriptDirectory):
+    """A script directory whose env.py need not lie in it, and leaves the work to bridge."""
+
+    def __init__(self, *, folder_of_env_py: str, **options: Any) -> None:
+        super().__init__(folder_of_env_py, **options)
+        self._folder_of_env_py = folder_of_env_py
+        #: Whether an env.py was run that has not called `bridge.run_environment` so far.
+        self.unserved = False
+
+    def errors_for_alembic(self) -> AbstractContextManager[None]:
+        """Turn bridge's errors into what Alembic's caller expects, inside this block."""
+        raise NotImplementedError
+
+    @property
+    def env_py_location(self) -> str:
+        """As Alembic's: the path of env.py."""
+        return str(Path(self._folder_of_env_py, "env.py"))
+
+    def run_env(self) -> None:
+        """As Alembic's; refuses an env.py that does not leave the work to `run_environment`."""
+        self.unserved = True
+        with _before_migrations(self._refuse_unserved):
+            load_python_file(self._folder_of_env_py, "env.py")
+        self._refuse_unserved()
+
+    def _refuse_unserved(self) -> None:
+        if self.unserved:
+            with self.errors_for_alembic():
+                raise _never_called(self.env_py_location)
+
+
 @contextmanager
-def before_migrations(check: Callable[[], None]) -> Iterator[None]:
+def _before_migrations(check: Callable[[], None]) -> Iterator[None]:
     """Call `check` in this block whenever an env.py has Alembic begin its work.
 
     Earlier than with the first of the steps: Alembic creates its table before it asks for them.
@@ -53,7 +86,7 @@ def before_migrations(check: Callable[[], None]) -> Iterator[None]:
         context.run_migrations = original
 
 
-def never_called(env_py: str) -> UsageError:
+def _never_called(env_py: str) -> UsageError:
     """Return the error for an env.py that goes to Alembic by itself."""
     return UsageError(
         f"{env_py} does not call bridge.run_environment(context), so that Alembic would work "

@@ -11,10 +11,12 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
 from bridge.alembic.errors import under_command_line
-from bridge.config.sources import find_config
+from bridge.config.sources import Options, find_config
 from bridge.config.x_arguments import x_arguments
-from bridge.database.handed_in import usable
+from bridge.database.database import Database
+from bridge.database.handed_in import Lender, usable
 from bridge.database.request import Request
+from bridge.database.url import normalise
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,13 +51,16 @@ class Invocation:
         """Return the invocation in this configuration; for an ``alembic`` command, what was typed.
 
         ``config.attributes["connection"]`` may be an Engine or a Connection, as Alembic's own
-        cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. Raises
-        UsageError for what no migration can run on.
+        cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. A URL
+        that a program or an env.py has set is an argument as well. Raises UsageError for what no
+        migration can run on.
         """
         invocation = cls.in_(config) or _typed(config)
         given = usable(config.attributes.get("connection"))
         if given is None and (url := _url_of(config)) is not None:
             given = url
+        if given is None and invocation.request.database is None:
+            given = _set_by_program(config)
         if given is None:
             return invocation
         return replace(
@@ -75,7 +80,7 @@ class Invocation:
         files = find_config(request.config, environ=os.environ)
         config = Config(files.ini, toml_file=files.toml)
         config.attributes[KEY] = self
-        if isinstance(request.database, Engine | Connection):
+        if isinstance(request.database, Engine | Connection | Lender):
             config.attributes["connection"] = request.database
         return config
 
@@ -100,3 +105,26 @@ def _url_of(config: Config) -> str | None:
                 raise UsageError("-x database_url needs a value: write -x database_url=URL.")
             return value
     return None
+
+
+def _set_by_program(config: Config) -> Database | None:
+    """Return the database whose URL a program has set in the configuration, if one has.
+
+    No variable of the environment goes before it: else a test that names its database would
+    migrate the one of whoever runs it.
+    """
+    name = "sqlalchemy.url"
+    found = Options.of_alembic(config).get(name)
+    if found is None or not found.value:
+        return None
+    as_written = Config(
+        config.config_file_name,
+        toml_file=config.toml_file_name,
+        ini_section=config.config_ini_section,
+        config_args=config.config_args,
+    )
+    written = Options.of_alembic(as_written).get(name)
+    if written is not None and written.value == found.value:
+        return None
+    source = "sqlalchemy.url, as the program has set it"
+    return Database(normalise(str(found.value), source=source), source)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from bridge.config.settings import Settings
+from bridge.database.handed_in import is_lent
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
@@ -57,7 +58,7 @@ class CommandRun:
             reporter=request.reporter,
             command=request.command,
             external=connection.in_transaction(),
-            lent=request.database is connection,
+            lent=is_lent(request.database),
         )
 
     def read(self) -> State:

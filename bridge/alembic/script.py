@@ -28,6 +28,9 @@ class Runs(Protocol):
     #: Runs a file; None outside of bridge's environment.
     execute: Callable[[PlainFile, Direction], None] | None
 
+    def outside(self, file: PlainFile, direction: Direction) -> bool:
+        """Do what a program wants that calls a revision's functions itself; False for nothing."""
+
     def errors_for_alembic(self) -> AbstractContextManager[None]:
         """Turn bridge's errors into what Alembic's caller expects, inside this block."""
 
@@ -108,9 +111,10 @@ class PlainModule(ModuleType):
         with self._directory.errors_for_alembic():
             if self._entry.file is None:
                 raise LedgerError(_cannot_revert_missing(self._entry))
-            if self._directory.execute is None:
+            if self._directory.execute is not None:
+                self._directory.execute(self._entry.file, direction)
+            elif not self._directory.outside(self._entry.file, direction):
                 raise outside_environment()
-            self._directory.execute(self._entry.file, direction)
 
 
 def outside_environment() -> UsageError:

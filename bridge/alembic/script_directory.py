@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationStep, RevisionStep, StampStep
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
 from alembic.script.revision import ResolutionError, RevisionMap
 from alembic.util import CommandError, to_tuple
 
-from bridge.alembic.env_py import before_migrations, environment_folder, never_called
+from bridge.alembic.env_py import RunsEnvPy, environment_folder
 from bridge.alembic.errors import errors_for_alembic
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
@@ -49,7 +49,7 @@ _UNNAMED: Final = object()
 Execute = Callable[[PlainFile, Direction], None]
 
 
-class PlainScriptDirectory(ScriptDirectory):
+class PlainScriptDirectory(RunsEnvPy):
     """A folder of plain files as a history of Alembic revisions."""
 
     def __init__(
@@ -58,10 +58,9 @@ class PlainScriptDirectory(ScriptDirectory):
         self.config = config
         self.invocation = invocation
         self.settings = settings
-        #: Whether an env.py was run that has not called `bridge.run_environment` so far.
-        self.unserved = False
         #: Runs a file; set by the environment for as long as it is connected.
         self.execute: Execute | None = None
+        self.outside: Callable[[PlainFile, Direction], bool] = lambda *_: False
         #: Told which migrations are about to run, or to be reverted, and may refuse. Last, why
         #: they cannot be reverted, to be raised unless more is wrong.
         self.announce: Callable[[Direction, Sequence[Entry], BridgeError | None], object] | None
@@ -72,6 +71,9 @@ class PlainScriptDirectory(ScriptDirectory):
         #: makes the code of one, or None if there is nothing to do.
         self.compared: dict[str, Callable[[], Generated | None]] = {}
         super().__init__(version_locations=[settings.folder], **options)
+        if settings.own_environment:
+            # What a tool writes there does not belong into the installed package.
+            self.dir = settings.folder
         self.revision_map = RevisionMap(self._scripts)
         self.files = scan(
             settings.folder, settings.conventions, beginning=self._writes_a_file()
@@ -98,7 +100,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 config,
                 settings,
                 invocation,
-                dir=environment_folder(config, settings),
+                folder_of_env_py=environment_folder(config, settings),
                 timezone=config.get_alembic_option("timezone"),
                 hooks=config.get_hooks_list(),
                 messaging_opts=config.messaging_opts,
@@ -109,21 +111,19 @@ class PlainScriptDirectory(ScriptDirectory):
         self.history = history
         self.revision_map = RevisionMap(self._scripts)
 
-    def run_env(self) -> None:
-        """As Alembic's; refuses an env.py that does not leave the work to `run_environment`."""
-        self.unserved = True
-        with before_migrations(self._refuse_unserved):
-            super().run_env()
-        self._refuse_unserved()
-
-    def _refuse_unserved(self) -> None:
-        if self.unserved:
-            with self.errors_for_alembic():
-                raise never_called(self.env_py_location)
-
     def errors_for_alembic(self) -> AbstractContextManager[None]:
         """Turn bridge's errors into what Alembic's caller expects, inside this block."""
         return errors_for_alembic(self.config)
+
+    def _load_revisions(self) -> Iterator[Script]:
+        # For tools that make a new map of it when a file was written.
+        self._follow_files(scan(self.settings.folder, self.settings.conventions).files)
+        return self._scripts()
+
+    def _follow_files(self, files: tuple[PlainFile, ...]) -> None:
+        self.files = files
+        rows = [entry.row for entry in self.history.entries if entry.row is not None]
+        self.follow(build_history(files, rows))
 
     def _scripts(self) -> Iterator[Script]:
         down: str | None = None
@@ -276,9 +276,7 @@ class PlainScriptDirectory(ScriptDirectory):
                 depends_on=depends_on,
             )
             files, file = write_revision(self, asked, generated)
-            self.files = files
-            rows = [entry.row for entry in self.history.entries if entry.row is not None]
-            self.follow(build_history(self.files, rows))
+            self._follow_files(files)
             return self.get_revision(file.revision)
 
     @property

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, event
 from bridge.config.settings import Settings
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
+from bridge.database.handed_in import Lender
 from bridge.database.interrupt import Interrupter
 from bridge.database.own_connection import beside, made_guardable
 from bridge.database.request import Request
@@ -45,7 +46,7 @@ def named(
 ) -> Iterator[Request]:
     """Do as `opened` does, without a report."""
     given = request.database
-    if isinstance(given, Engine | Connection) or (
+    if isinstance(given, Engine | Connection | Lender) or (
         isinstance(given, Database) and not request.embedded
     ):
         yield request
@@ -88,6 +89,8 @@ def connected(
     """
     with ExitStack() as stack:
         given = request.database
+        if isinstance(given, Lender):
+            given = stack.enter_context(given.lent())
         if isinstance(given, Connection):
             connection = given
         else:

@@ -152,8 +152,8 @@ class _Guarded:
                 guard.name_cursor()
             factory = self._cursor_class(factory, Fetches)
         if name is None:
-            return self._given(real.cursor(cursor_factory=factory, **options))
-        return self._given(real.cursor(name, cursor_factory=factory, **options))
+            return real.cursor(cursor_factory=factory, **options)
+        return real.cursor(name, cursor_factory=factory, **options)
 
     def lobject(self, *which: Any, **options: Any) -> Any:
         """Open a large object; one of a class of the caller's own is not watched."""
@@ -169,11 +169,8 @@ class _Guarded:
         """What makes its cursors where nobody asks for another class."""
         return self.plain.cursor_factory or extensions.cursor
 
-    def _cursor_class(self, factory: type, mixin: type) -> type:
+    def _cursor_class(self, factory: type, mixin: type) -> Callable[..., Any]:
         return mixed(factory, mixin)
-
-    def _given(self, cursor: Any) -> Any:
-        return cursor
 
 
 class DriverConnection(_Guarded, extensions.connection):  # type: ignore[misc]
@@ -224,15 +221,19 @@ class StandIn(_Guarded):
     def _ordinary(self) -> Any:
         # A class of the caller's may have its own.
         with self.plain.cursor() as cursor:
-            return type(cursor)
+            ordinary = cursor.__class__  # what a tracer that stands before it says, too
+        return ordinary if issubclass(ordinary, extensions.cursor) else super()._ordinary
 
-    def _cursor_class(self, factory: type, mixin: type) -> type:
-        return mixed(factory, OfStandIn, mixin)
+    def _cursor_class(self, factory: type, mixin: type) -> Callable[..., Any]:
+        kind = mixed(factory, OfStandIn, mixin)
 
-    def _given(self, cursor: Any) -> Any:
-        if isinstance(cursor, OfStandIn):
+        def make(*arguments: Any, **options: Any) -> Any:
+            cursor = kind(*arguments, **options)
+            # Here, and not when it is given out: a tracer may put something before it.
             cursor.stand_in = self
-        return cursor
+            return cursor
+
+        return make
 
 
 def _prepare(connection: Any, name: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bridge.database.address import connect_defaults, described, named
 from bridge.database.driver import DriverConnection
+from bridge.database.handed_in import is_lent
 from bridge.database.plain_url import plain_parameters
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
 from bridge.reporting import events
@@ -51,7 +52,7 @@ def answering(request: Request, stack: ExitStack) -> Answering | None:
     """
     given = request.database
     handed_in = given is not None and not isinstance(given, str)
-    if handed_in and _is_a_connection(given):
+    if handed_in and is_lent(given):
         return None
     settings = request.settings()
     if not settings.own_environment:
@@ -62,12 +63,6 @@ def answering(request: Request, stack: ExitStack) -> Answering | None:
     from bridge.database.connected import opened
 
     return _OverAnEngine(stack.enter_context(opened(request, settings)), settings)
-
-
-def _is_a_connection(given: object) -> bool:
-    from sqlalchemy import Connection
-
-    return isinstance(given, Connection)
 
 
 def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering | None:

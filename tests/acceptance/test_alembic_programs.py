@@ -1,19 +1,15 @@
-"""Programs that call Alembic: with connections of their own, and pytest-alembic."""
+"""Programs that call Alembic, with connections of their own."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.alembic_books import creates, execute, write_three
+from support.alembic_books import execute, write_three
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Engine
 
     from support.project import Project
@@ -201,45 +197,3 @@ def test_logging_sections_are_followed_and_disable_no_logger(three: Project) -> 
         check=True,
     )
     assert program.stdout == "False []\n"
-
-
-# pytest-alembic.
-
-
-@pytest.mark.parametrize("reversible", [True, False])
-def test_the_built_in_tests_of_pytest_alembic_pass(
-    project: Project, engine: Engine, reversible: bool
-) -> None:
-    assert project.url is not None
-    stems: Sequence[tuple[str, str]] = (("001_one", "one"), ("002_add-two", "two"), ("002_b", "b"))
-    for stem, table in stems:
-        project.write(stem, creates(table, downgrade=reversible or stem != "002_add-two"))
-    declared = "".join(f'Table("{table}", metadata, Column("id", Integer))\n' for _, table in stems)
-    (project.path / "models.py").write_text(
-        "from sqlalchemy import Column, Integer, MetaData, Table\n"
-        f"metadata = MetaData()\n{declared}"
-    )
-    project.ini(extra="prepend_sys_path = %(here)s\ntarget_metadata = models:metadata\n")
-    (project.path / "tests").mkdir()
-    (project.path / "tests" / "conftest.py").write_text(
-        dedent("""\
-        import os
-        import pytest
-        from sqlalchemy import create_engine
-        from sqlalchemy.pool import NullPool
-
-        @pytest.fixture
-        def alembic_engine():
-            return create_engine(os.environ["DATABASE_URL"], poolclass=NullPool)
-        """)
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--test-alembic", "-q", "-p", "no:cacheprovider"],
-        cwd=project.path,
-        env=project.environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import psycopg2
+import wrapt
 from psycopg2.extras import DictConnection
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
@@ -149,3 +150,66 @@ def detached(place: Place) -> Connection:
 @connection(json='"written by ours"')
 def json_serializer(place: Place) -> Connection:
     return prepared(place, json_serializer=lambda _value: '"written by ours"')
+
+
+class Traced(wrapt.ObjectProxy[Any]):
+    """As a tracer puts it before the driver's connection: it says that it is one."""
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        return TracedCursor(self.__wrapped__.cursor(*arguments, **options))
+
+
+class TracedCursor(wrapt.ObjectProxy[Any]):
+    """And so is each of its cursors."""
+
+    def __enter__(self) -> Self:
+        self.__wrapped__.__enter__()
+        return self
+
+
+class Proxy:
+    """Stands before the driver's connection, or a cursor, and says that it is something else."""
+
+    def __init__(self, real: Any) -> None:
+        vars(self)["real"] = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.real, name, value)
+
+    def __enter__(self) -> Self:
+        self.real.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.real.__exit__(*error)
+
+    def __iter__(self) -> Any:
+        return iter(self.real)
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        return Proxy(self.real.cursor(*arguments, **options))
+
+
+def behind(opened: Connection, proxy: Callable[[Any], Any]) -> Connection:
+    fairy: Any = opened.connection
+    fairy.dbapi_connection = proxy(fairy.dbapi_connection)
+    return opened
+
+
+@connection(**TEN)
+def traced(place: Place) -> Connection:
+    return behind(prepared(place, "SET search_path = ten"), Traced)
+
+
+@connection(kind="DictRow")
+def traced_with_a_class_of_its_own(place: Place) -> Connection:
+    opened = prepared(place, connect_args={"connection_factory": DictConnection})
+    return behind(opened, Traced)
+
+
+@connection(**TEN)
+def behind_a_proxy(place: Place) -> Connection:
+    return behind(prepared(place, "SET search_path = ten"), Proxy)

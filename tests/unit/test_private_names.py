@@ -100,6 +100,15 @@ PRIVATE = (
     ),
     Private(
         package="alembic",
+        name="_load_revisions",
+        owner=lambda: ScriptDirectory,
+        parameters=("self",),
+        module="alembic/script_directory.py",
+        why="Tools that have written a file make a new map of what it gives; Alembic's own would "
+        "import each file.",
+    ),
+    Private(
+        package="alembic",
         name="_run_hooks",
         owner=lambda: write_hooks,
         parameters=("path", "hooks"),

@@ -15,9 +15,11 @@ from typing import Any, cast
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionMap
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
+import bridge
 from bridge.alembic.environment import _refused_by_database
 from bridge.alembic.left_out import without_records
 from bridge.alembic.revision_names import as_revision, unknown_revision
@@ -89,7 +91,11 @@ def directory(tmp_path: Path, *stems: str, **options: str) -> PlainScriptDirecto
     for stem in stems:
         (folder / f"{stem}.py").write_text(creates("t"))
     ini = tmp_path / "alembic.ini"
-    ini.write_text(DEFAULT_INI + "".join(f"{name} = {value}\n" for name, value in options.items()))
+    given = "".join(f"{name} = {value}\n" for name, value in options.items())
+    text = DEFAULT_INI
+    if "script_location" in options:
+        text = text.replace("script_location = bridge:environment\n", "")
+    ini.write_text(text + given)
     script = ScriptDirectory.from_config(Config(str(ini)))
     assert isinstance(script, PlainScriptDirectory)
     return script
@@ -192,6 +198,29 @@ def test_the_module_of_a_missing_file_has_no_file(tmp_path: Path) -> None:
     module = script.get_revision("001_gone").module
     assert (module.__name__, module.__file__) == ("001_gone_py", None)
     assert (module.revision, module.down_revision) == ("001_gone", None)
+
+
+def test_what_a_tool_writes_beside_the_migrations_is_not_in_the_package(tmp_path: Path) -> None:
+    script = directory(tmp_path, "001_one")
+    assert script.dir == script.versions == str(tmp_path / "migrations")
+    assert Path(script.env_py_location).parent == Path(bridge.__file__).parent / "environment"
+
+
+def test_the_folder_of_a_teams_own_env_py_stays_its_own(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "env.py").touch()
+    script = directory(tmp_path, "001_one", script_location="%(here)s/db", plain_files="true")
+    assert script.dir == str(tmp_path / "db")
+    assert script.env_py_location == str(tmp_path / "db" / "env.py")
+
+
+def test_a_map_that_a_tool_makes_anew_knows_a_new_file(tmp_path: Path) -> None:
+    script = directory(tmp_path, "001_one")
+    assert script.get_current_head() == "001_one"
+    (tmp_path / "migrations" / "002_two.py").write_text(creates("two"))
+    script.revision_map = RevisionMap(script._load_revisions)
+    assert script.get_current_head() == "002_two"
+    assert script.get_revision("002").down_revision == "001_one"
 
 
 def test_a_downgrade_that_cannot_be_done_is_also_a_not_implemented_error(tmp_path: Path) -> None:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
-import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO, cast
@@ -18,22 +15,18 @@ from typing import Any, TextIO, cast
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import CommandError
-from sqlalchemy.orm import Session
 
 from bridge.alembic.announce import announce
 from bridge.alembic.configure import configure
 from bridge.alembic.offline.bookkeeping import Bookkeeping
 from bridge.alembic.offline.driver import ScriptConnection
 from bridge.alembic.offline.found import Found
-from bridge.alembic.offline.session import OfflineConnection, open_script_session, script_connection
+from bridge.alembic.offline.one_file import write_file, written_through
+from bridge.alembic.offline.session import OfflineConnection, script_connection
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.version_table import Pointer, widened_version_table
-from bridge.errors import BridgeError, Interrupted, MigrationError
-from bridge.execution.loading import loaded, refuse_unfinished
-from bridge.files.conventions import Argument
-from bridge.files.functions import CALLED_WITH
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
@@ -58,24 +51,15 @@ def run_offline(
         run = CommandRun.of(script, connection, request)
         ctx = configure(run, context, options)
         out: TextIO = ctx.output_buffer
-        _take_over(ctx, connection, buffer)
-        _Writing(run, ctx, driver, script.invocation.found).run(buffer)
+        try:
+            with written_through(ctx, connection, buffer):
+                _Writing(run, ctx, driver, script.invocation.found).run(buffer)
+        finally:
+            ctx.as_sql = False  # after an error, `alembic.op` goes on to stand for it
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(encoding="utf-8")  # which the script says it is in
     out.write(buffer.getvalue())
     out.flush()
-
-
-def _take_over(ctx: Any, connection: OfflineConnection, buffer: TextIO) -> None:
-    """Let Alembic and `alembic.op` write through our connection, BEGIN and COMMIT included.
-
-    Alembic's own offline mode drops parameters, changes tabs inside constants, and puts a second
-    semicolon after the first, or its only one behind a comment.
-    """
-    ctx.connection = ctx.impl.connection = connection
-    ctx.output_buffer = ctx.impl.output_buffer = buffer
-    ctx.impl.as_sql = False
-    ctx.impl.transactional_ddl = False
 
 
 class _Writing:
@@ -124,7 +108,6 @@ class _Writing:
             script.execute = script.announce = run.on_step = None
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
-        mode = file.header.transaction or self._run.settings.transaction
         self._row = row_of(file)
         before: Entry | None = None
         forgetting: tuple[str, ...] = ()
@@ -132,42 +115,9 @@ class _Writing:
             *earlier, entry = self._run.script.history.up_to(file.revision)
             before = earlier[-1] if earlier else None
             forgetting = self._books.forgetting(entry, before)
-        self._driver.begin_file(file.path, mode, forgetting)
-        try:
-            # What a file prints is for the person, not for the script.
-            with contextlib.redirect_stdout(sys.stderr), loaded(file, direction.value) as function:
-                self._call(file, function, direction)
-        except BridgeError as error:
-            raise self._driver.refused or error from error.__cause__
-        except Interrupted:
-            raise
-        except (Exception, SystemExit) as error:
-            raise self._driver.refused or _failed(file, direction, error) from error
-        self._driver.end_file()
+        write_file(self._driver, file, direction, self._run.settings, forgetting)
         if self._driver.forgotten:
             self._pointer.now = before.revision if before else None
-
-    def _call(
-        self, file: PlainFile, function: Callable[[Any], object], direction: Direction
-    ) -> None:
-        argument, _ = file.takes(direction.value)
-        if argument is Argument.CONNECTION:
-            connection = script_connection(self._driver)
-            refuse_unfinished(function(connection), direction)
-            connection.commit()
-            return
-        if argument is not Argument.SESSION:
-            self._driver.refuse(
-                f"`{file.conventions.function(direction.value)}` takes {CALLED_WITH[argument][0]}, "
-                "which nothing can stand for while a script is written. Nothing was written. Let "
-                "the file run instead: eai migrate rehearse, on a copy of the database, runs what "
-                "is pending, prints its SQL and rolls everything back."
-            )
-        autoflush = self._run.settings.session_autoflush
-        session = open_script_session(self._driver, autoflush=autoflush)
-        refuse_unfinished(function(session), direction)
-        session.commit()  # as the runner does, after the file returns
-        Session.close(session)  # and not the file's close(), which rolls back
 
     def _on_step(self, *, step: MigrationInfo, heads: set[str], **_arguments: Any) -> None:
         """Write the record of a step into the transaction of the step."""
@@ -186,15 +136,3 @@ class _Writing:
         self._connection.commit()
         self._driver.commit()  # also of what did not go through SQLAlchemy
         self._driver.pay_commit()
-
-
-def _failed(file: PlainFile, direction: Direction, error: BaseException) -> MigrationError:
-    frames = traceback.extract_tb(error.__traceback__)
-    line = next((frame.lineno for frame in reversed(frames) if frame.filename == file.path), None)
-    where = f"{file.path}:{line}" if line else file.path
-    cause = getattr(error, "orig", None) or error
-    reason = str(cause).strip().split("\n", 1)[0]
-    return MigrationError(
-        f"{where}: {direction} failed while its SQL was written: "
-        f"{type(cause).__name__}{': ' if reason else ''}{reason}. Nothing was written."
-    )
