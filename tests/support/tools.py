@@ -10,6 +10,8 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from support.project import Project
 
 #: Seconds until a run that hangs fails its test.
@@ -31,13 +33,17 @@ def recipe(heading: str) -> str:
 
 def run_pytest(
     project: Project,
+    server: URL,
     conftest: str,
     tests: str,
     *arguments: str,
     plugin: str = "pytest_alembic",
     check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest in the project, with one of the plugins for Alembic."""
+    """Run pytest in the project, with one of the plugins for Alembic.
+
+    `server` is the same for all: that is how runs know of each other.
+    """
     folder = project.path / "tests"
     folder.mkdir(exist_ok=True)
     (folder / "conftest.py").write_text(dedent(conftest))
@@ -47,7 +53,7 @@ def run_pytest(
     done = subprocess.run(
         command,
         cwd=project.path,
-        env=project.environ(_server(project)),
+        env=project.environ(_variables(server)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -58,10 +64,9 @@ def run_pytest(
     return done
 
 
-def _server(project: Project) -> dict[str, str]:
-    """Return the variables that name the server; no tool need cope with a % in a URL."""
-    assert project.url is not None
-    host = project.url.query.get("host")
-    url = project.url.difference_update_query(["host"])
+def _variables(server: URL) -> dict[str, str]:
+    """Return what names the server; no tool need cope with a % in a URL."""
+    host = server.query.get("host")
+    url = server.difference_update_query(["host"])
     named = {"TEST_DATABASE_URL": url.render_as_string(hide_password=False)}
     return named | ({"PGHOST": host} if isinstance(host, str) else {})

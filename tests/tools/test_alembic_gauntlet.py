@@ -8,6 +8,8 @@ from support.alembic_books import write_three
 from support.tools import recipe, run_pytest
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from support.project import Project
 
 CONFTEST = """\
@@ -43,7 +45,7 @@ class TestMigrations(MigrationTestBase):
 """
 
 
-def test_all_its_tests_pass(project: Project) -> None:
+def test_all_its_tests_pass(project: Project, server_url: URL) -> None:
     write_three(project)
     (project.path / "db").mkdir()
     (project.path / "db" / "env.py").write_text(recipe("alembic-gauntlet"))
@@ -51,5 +53,5 @@ def test_all_its_tests_pass(project: Project) -> None:
         "[alembic]\nscript_location = %(here)s/db\nplain_files = true\n"
         "version_locations = %(here)s/migrations\npath_separator = os\n"
     )
-    done = run_pytest(project, CONFTEST, TESTS, plugin="alembic-gauntlet", check=True)
+    done = run_pytest(project, server_url, CONFTEST, TESTS, plugin="alembic-gauntlet", check=True)
     assert "7 passed" in done.stdout

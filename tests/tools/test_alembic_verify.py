@@ -8,6 +8,8 @@ from support.alembic_books import write_three
 from support.tools import run_pytest
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from support.project import Project
 
 CONFTEST = """\
@@ -47,7 +49,9 @@ def test_up_and_down(alembic_config, alembic_db_uri):
 """
 
 
-def test_its_fixtures_work(project: Project) -> None:
+def test_its_fixtures_work(project: Project, server_url: URL) -> None:
     write_three(project)
-    done = run_pytest(project, CONFTEST, TESTS, plugin="pytest_alembic_verify", check=True)
+    done = run_pytest(
+        project, server_url, CONFTEST, TESTS, plugin="pytest_alembic_verify", check=True
+    )
     assert "1 passed" in done.stdout

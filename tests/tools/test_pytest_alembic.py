@@ -11,6 +11,8 @@ from support.selection import few
 from support.tools import recipe, run_pytest
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from support.project import Project
 
 TABLES = {"001_one": "one", "002_add-two": "two", "002_b": "b"}
@@ -47,10 +49,12 @@ def write(project: Project, *, reversible: bool = True, models: str = "models") 
 
 
 @pytest.mark.parametrize("reversible", few([True, False]))
-def test_all_built_in_tests_pass(project: Project, *, reversible: bool) -> None:
+def test_all_built_in_tests_pass(project: Project, server_url: URL, *, reversible: bool) -> None:
     write(project, reversible=reversible)
     (project.path / "pytest.ini").write_text(EXPERIMENTAL)
-    done = run_pytest(project, recipe("pytest-alembic"), "", "--test-alembic", "-rA", check=True)
+    done = run_pytest(
+        project, server_url, recipe("pytest-alembic"), "", "--test-alembic", "-rA", check=True
+    )
     assert [
         name
         for name in ALL
@@ -103,8 +107,8 @@ def test_a_new_file(alembic_runner):
 """
 
 
-def test_what_it_gives_to_ones_own_tests(project: Project) -> None:
+def test_what_it_gives_to_ones_own_tests(project: Project, server_url: URL) -> None:
     write(project)
-    run_pytest(project, recipe("pytest-alembic"), OWN, check=True)
+    run_pytest(project, server_url, recipe("pytest-alembic"), OWN, check=True)
     # The models of the fixture were compared, and what was skipped is what differs.
     assert "CREATE TABLE b" in (project.migrations / "003_compare.py").read_text()
