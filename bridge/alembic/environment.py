@@ -73,7 +73,7 @@ def _run_online(
 ) -> None:
     config = context.config
     typed = under_command_line(config)
-    invocation = Invocation.of(config)
+    invocation = Invocation.of(config, before=script.invocation)
     with _signals(invocation.request.interrupter, typed=typed) as interrupter:
         request = replace(invocation.request, reporter=reporter, interrupter=interrupter)
         invocation = replace(invocation, request=request)

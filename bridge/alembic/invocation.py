@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from bridge.alembic.errors import under_command_line
 from bridge.config.sources import Options, find_config
 from bridge.config.x_arguments import x_arguments
+from bridge.database.address import URL_VARIABLES
 from bridge.database.database import Database
 from bridge.database.handed_in import Lender, usable
 from bridge.database.request import Request
@@ -47,26 +48,36 @@ class Invocation:
     downgrade_command: str = "alembic downgrade"
 
     @classmethod
-    def of(cls, config: Config) -> Invocation:
-        """Return the invocation in this configuration; for an ``alembic`` command, what was typed.
+    def of(cls, config: Config, *, before: Invocation) -> Invocation:
+        """Return the invocation in this configuration, once env.py has run; `before` is from then.
 
         ``config.attributes["connection"]`` may be an Engine or a Connection, as Alembic's own
         cookbook has it, or whatever else `bridge.upgrade` takes; it goes before all else. A URL
-        that a program or an env.py has set is an argument as well. Raises UsageError for what no
-        migration can run on.
+        that a program has set before is an argument as well. One that an env.py has set stands in
+        place of that in the file: many copy DATABASE_URL there, and not all commands run env.py.
+        Raises UsageError for what no migration can run on.
         """
         invocation = cls.in_(config) or _typed(config)
         given = usable(config.attributes.get("connection"))
         if given is None and (url := _url_of(config)) is not None:
             given = url
         if given is None and invocation.request.database is None:
-            given = _set_by_program(config)
+            given = before.request.database or _set_by_env_py(config)
         if given is None:
             return invocation
         return replace(
             invocation,
             request=replace(invocation.request, database=given, embedded=False, opened=False),
         )
+
+    @classmethod
+    def by_program(cls, config: Config) -> Invocation:
+        """Return the invocation of others who call Alembic, before env.py has run.
+
+        No variable of the environment goes before a URL that they have set: else a test that names
+        its database would migrate the one of whoever runs it.
+        """
+        return cls(request=Request(database=_as_set(config, "the program")))
 
     @classmethod
     def in_(cls, config: Config) -> Invocation | None:
@@ -107,12 +118,13 @@ def _url_of(config: Config) -> str | None:
     return None
 
 
-def _set_by_program(config: Config) -> Database | None:
-    """Return the database whose URL a program has set in the configuration, if one has.
+def _set_by_env_py(config: Config) -> Database | None:
+    if any(os.environ.get(variable, "").strip() for variable in URL_VARIABLES):
+        return None
+    return _as_set(config, "env.py")
 
-    No variable of the environment goes before it: else a test that names its database would
-    migrate the one of whoever runs it.
-    """
+
+def _as_set(config: Config, who: str) -> Database | None:
     name = "sqlalchemy.url"
     found = Options.of_alembic(config).get(name)
     if found is None or not found.value:
@@ -126,5 +138,5 @@ def _set_by_program(config: Config) -> Database | None:
     written = Options.of_alembic(as_written).get(name)
     if written is not None and written.value == found.value:
         return None
-    source = "sqlalchemy.url, as the program has set it"
+    source = f"{name}, as {who} has set it"
     return Database(normalise(str(found.value), source=source), source)

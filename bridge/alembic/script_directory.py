@@ -88,7 +88,7 @@ class PlainScriptDirectory(RunsEnvPy):
     def from_plain_config(cls, config: Config) -> PlainScriptDirectory:
         """Read the settings and the folder; called in place of ``from_config``."""
         with errors_for_alembic(config):
-            invocation = Invocation.in_(config) or Invocation()
+            invocation = Invocation.in_(config) or Invocation.by_program(config)
             request = invocation.request
             settings = Settings.from_alembic(
                 config, overrides=request.overrides, defaults=request.defaults

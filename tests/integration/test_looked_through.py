@@ -171,16 +171,27 @@ def test_a_url_that_a_program_has_set_goes_before_the_environment(
     assert "(from sqlalchemy.url, as the program has set it)" in caplog.text
 
 
-@pytest.mark.usefixtures("elsewhere")
-def test_a_url_that_an_env_py_has_set_goes_before_the_environment(
-    project: Project, engine: Engine
+@pytest.mark.parametrize("variable", ["MIGRATION_DATABASE_URL", "DATABASE_URL", None])
+def test_a_url_that_an_env_py_has_set_stands_in_place_of_that_in_the_file(
+    project: Project,
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str | None,
 ) -> None:
+    """An env.py copies DATABASE_URL there; MIGRATION_DATABASE_URL still goes first."""
+    caplog.set_level("INFO", "bridge")
+    set_there = address(project)
+    if variable:
+        assert project.url is not None
+        monkeypatch.setenv(variable, project.url.render_as_string(hide_password=False))
+        set_there = "postgresql://nowhere.invalid/y"
     project.write("001_a", A)
     folder = project.path / "db"
     folder.mkdir()
     (folder / "env.py").write_text(
         "from alembic import context\nimport bridge\n"
-        f"context.config.set_main_option('sqlalchemy.url', {address(project)!r})\n"
+        f"context.config.set_main_option('sqlalchemy.url', {set_there!r})\n"
         "bridge.run_environment(context)\n"
     )
     project.ini(
@@ -189,6 +200,7 @@ def test_a_url_that_an_env_py_has_set_goes_before_the_environment(
     )
     command.upgrade(Config(str(project.path / "alembic.ini")), "head")
     assert recorded(engine) == ["001_a"]
+    assert f"(from {variable or 'sqlalchemy.url, as env.py has set it'})" in caplog.text
 
 
 @pytest.mark.usefixtures("elsewhere")
