@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FileConnection", "FileSession", "OwnEngine", "engines", "session_class"]
 
-#: Execution options that say how a connection makes its transactions.
-_ABOUT_TRANSACTIONS = frozenset({"isolation_level", "postgresql_readonly", "postgresql_deferrable"})
-
 
 class Transactions(Protocol):
     """What came to the connection by another way than the Session's own."""
@@ -134,15 +131,6 @@ class _FileEngine(Beside):
         """Return a Connection on the migration's own."""
         return Connection(self, self.pool.connect())
 
-    def execution_options(self, **options: Any) -> Any:
-        """Return the same Engine with these options; a level of its own is refused at once.
-
-        SQLAlchemy before 2.0.37 cannot set one on an Engine that was made with options itself.
-        """
-        if not _ABOUT_TRANSACTIONS.isdisjoint(options):
-            raise MigrationError(_no_change("an isolation level"))
-        return super().execution_options(**options)
-
     def raw_connection(self) -> NoReturn:
         """Refuse: what the driver would do there has no place in the transaction."""
         raise MigrationError(
@@ -219,7 +207,11 @@ class _Nested:
 
     def change(self, what: str) -> None:
         """Refuse it."""
-        raise MigrationError(_no_change(what))
+        raise MigrationError(
+            f"A connection of db.get_bind() is in the transaction of this migration, and {what} "
+            "would end that. Set it with db.connection(execution_options=...) before the first "
+            'statement, or write transaction = "autocommit" at the top of the file.'
+        )
 
     def reset(self) -> None:
         """Refuse it."""
@@ -273,14 +265,6 @@ def engines(work: Work) -> tuple[OwnEngine, Engine]:
     own = OwnEngine(engine, pool, files, work)
     own.update_execution_options(**options)
     return own, files
-
-
-def _no_change(what: str) -> str:
-    return (
-        f"A connection of db.get_bind() is in the transaction of this migration, and {what} "
-        "would end that. Set it with db.connection(execution_options=...) before the first "
-        'statement, or write transaction = "autocommit" at the top of the file.'
-    )
 
 
 def _only(work: Work) -> Callable[[], Any]:

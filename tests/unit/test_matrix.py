@@ -55,8 +55,8 @@ def test_the_lock_has_what_pyproject_allows_and_nothing_else() -> None:
 
 
 def test_a_floor_is_the_one_of_its_python() -> None:
-    assert floors("3.12")["sqlalchemy"] == "2.0.30"
-    assert floors("3.13")["sqlalchemy"] == "2.0.31"
+    assert floors("3.13")["sqlalchemy"] == "2.0.38"
+    assert floors("3.14")["sqlalchemy"] == "2.0.41"
     assert floors("3.14")["psycopg2-binary"] == "2.9.11"
 
 
