@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 import bridge
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_every_public_name_can_be_had() -> None:
@@ -56,3 +60,11 @@ def test_importing_alembic_loads_two_modules_more_where_bridge_is_installed() ->
         return set(done.stdout.split())
 
     assert loaded("with") - loaded("without") == {"bridge", "bridge.plugin"}
+
+
+def test_the_readme_has_the_line_of_pip_check_about_psycopg2_from_source() -> None:
+    found = metadata.metadata("eai-bridge")
+    needed = [each for each in metadata.requires("eai-bridge") or () if each.startswith("psycopg2")]
+    assert {re.split(r"[<>=]", each)[0] for each in needed} == {"psycopg2-binary"}
+    told = f"{found['Name']} {found['Version']} requires psycopg2-binary, which is not installed."
+    assert f"`{told}`" in README.read_text()
