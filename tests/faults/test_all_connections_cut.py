@@ -9,11 +9,10 @@ import psycopg2.extensions
 import pytest
 from sqlalchemy import Engine, event
 
-import bridge
-from bridge.errors import BridgeError
 from support.eye import Eye, looking
 from support.faults import ALL_CUT
 from support.twenty import EMPTY
+from support.two_files import STEMS, look, upgrade, write_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
     from support.project import Project
 
 pytestmark = pytest.mark.long
-
-STEMS = ["001_a", "002_b"]
-FILE = """\
-from sqlalchemy import text
-
-def upgrade(db):
-    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'a')"))
-    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'b')"))
-    db.commit()
-"""
 
 
 class Cutter:
@@ -90,32 +79,10 @@ class Cutter:
         self._server.rows(f'ALTER DATABASE "{self._database}" ALLOW_CONNECTIONS {whether}')
 
 
-def upgrade(project: Project) -> BridgeError | None:
-    """Whatever else it raises would be a traceback for a person."""
-    assert project.url is not None
-    url = project.url.render_as_string(hide_password=False)
-    try:
-        bridge.upgrade(url, config=project.path / "alembic.ini", wait_for_server=0)
-    except BridgeError as error:
-        return error
-    return None
-
-
-def look(url: URL) -> list[str]:
-    """What is recorded, once it is certain that this, and only this, was done, and once."""
-    with looking(url) as eye:
-        eye.settle()
-        left = eye.look()
-    assert left.pointer == left.recorded[-1:]
-    assert left.marks == {(stem, mark): 1 for stem in left.recorded for mark in "ab"}
-    return left.recorded
-
-
 def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_completes_the_work(
     project: Project, server_url: URL, database_url: URL
 ) -> None:
-    for stem in STEMS:
-        project.write(stem, FILE.format(stem=stem))
+    write_both(project)
     with looking(server_url) as server:
         cutter = Cutter(server, str(database_url.database))
         number, uses = 0, []
@@ -124,7 +91,7 @@ def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_comple
             with looking(database_url) as eye:
                 eye.rows(EMPTY)
             with cutter.cutting(number):
-                error = upgrade(project)
+                error = upgrade(project, database_url)
             if cutter.cut_at is None:
                 break
             uses.append(cutter.cut_at.split()[0:2])
@@ -133,7 +100,7 @@ def test_cut_at_each_use_of_a_connection_nothing_is_lost_and_the_next_run_comple
             # An error unless all was done; then the server's end is no longer of interest.
             assert error is not None or recorded == STEMS, cutter.cut_at
             assert error is None or error.exit_code in {1, 75}, (cutter.cut_at, error)
-            assert upgrade(project) is None
+            assert upgrade(project, database_url) is None
             assert look(database_url) == STEMS
         assert error is None
         assert number > ALL_CUT.times, number

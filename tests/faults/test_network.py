@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine
 
-import bridge
-from bridge.errors import BridgeError
 from support.eye import looking
 from support.faults import ANSWER_LOST, NETWORK_CUT
 from support.tcp_proxy import Proxy
 from support.twenty import EMPTY
+from support.two_files import STEMS, look, upgrade, write_both
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
     from support.tcp_proxy import _Link
 
 pytestmark = pytest.mark.long
-
-STEMS = ["001_a", "002_b"]
-FILE = """\
-from sqlalchemy import text
-
-def upgrade(db):
-    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'a')"))
-    db.execute(text("INSERT INTO log (stem, mark) VALUES ('{stem}', 'b')"))
-    db.commit()
-"""
 
 
 class AtMessage(Proxy):
@@ -57,26 +46,6 @@ class AtMessage(Proxy):
                 link.cut()
 
 
-def upgrade(project: Project, url: URL) -> BridgeError | None:
-    """Whatever else it raises would be a traceback for a person."""
-    address = url.render_as_string(hide_password=False)
-    try:
-        bridge.upgrade(address, config=project.path / "alembic.ini", wait_for_server=0)
-    except BridgeError as error:
-        return error
-    return None
-
-
-def look(url: URL) -> list[str]:
-    """What is recorded, once it is certain that this, and only this, was done, and once."""
-    with looking(url) as eye:
-        eye.settle()
-        left = eye.look()
-    assert left.pointer == left.recorded[-1:]
-    assert left.marks == {(stem, mark): 1 for stem in left.recorded for mark in "ab"}
-    return left.recorded
-
-
 @pytest.mark.parametrize(
     ("times", "answered"),
     [(NETWORK_CUT.times, False), (ANSWER_LOST.times, True)],
@@ -85,8 +54,7 @@ def look(url: URL) -> list[str]:
 def test_broken_at_each_message_nothing_is_lost_and_the_next_run_completes_the_work(
     project: Project, engine: Engine, times: int, answered: bool
 ) -> None:
-    for stem in STEMS:
-        project.write(stem, FILE.format(stem=stem))
+    write_both(project)
     number, unknown = 0, 0
     while True:
         number += 1

@@ -225,6 +225,16 @@ def test_a_role_that_cannot_create_the_tables_is_told(books: Books, role: Role) 
     )
 
 
+def test_a_schema_that_is_not_there_is_told(books: Books, role: Role) -> None:
+    books.project.ini(extra="version_table_schema = Tenant 1\n")
+    assert str(role.refused()) == (
+        "There is no schema Tenant 1, which version_table_schema names, so the tables "
+        '"Tenant 1".schema_migrations and "Tenant 1".alembic_version have no place. '
+        "Nothing was run. Type this once: "
+        'CREATE SCHEMA "Tenant 1"; or correct version_table_schema in alembic.ini.'
+    )
+
+
 def test_a_role_that_cannot_read_the_tables_is_told(books: Books, role: Role) -> None:
     books.upgrade()
     assert str(role.refused()) == (

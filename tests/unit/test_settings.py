@@ -407,6 +407,8 @@ WRONG = [
         "audit.migrations",
         "it must be a bare name; name a schema with version_table_schema.",
     ),
+    ("upgrade_function", "run me", "it must be the name of a function, such as up."),
+    ("downgrade_function", "class", "it must be the name of a function, such as up."),
     (
         "target_metadata",
         "app.models.Base",
@@ -443,6 +445,13 @@ def test_the_two_tables_must_differ(home: Path) -> None:
     assert text_of(load) == (
         "ledger_table and version_table are both 'alembic_version'; they must be two tables: one "
         "has a row for each migration, the other has Alembic's pointer."
+    )
+
+
+def test_the_two_functions_must_differ(home: Path) -> None:
+    ini(home, "upgrade_function = run\ndowngrade_function = run")
+    assert text_of(load) == (
+        "upgrade_function and downgrade_function are both 'run'; they must be two functions."
     )
 
 
