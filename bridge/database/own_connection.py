@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,17 @@ _is_asked: ContextVar[bool] = ContextVar("bridge_asks_for_guardable", default=Fa
 
 
 class Beside(OptionEngine):
-    """An Engine with the listeners, the options and the dialect of another, and its own pool."""
+    """An Engine with the listeners, the options and the dialect of another, and its own pool.
+
+    `options` are execution options beyond those.
+    """
 
     pool: Any = None
 
-    def __init__(self, engine: Engine, pool: Pool) -> None:
-        super().__init__(engine, {})
+    def __init__(
+        self, engine: Engine, pool: Pool, options: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(engine, {**(options or {})})
         self.pool = pool
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import extras
 
-from bridge.execution.session import FileConnection, engines, session_class
+from bridge.execution.session import FileConnection, OwnEngine, session_class
 from bridge.files.conventions import Argument
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def open_argument(
         factory = getattr(extras, named or "", None)
         cursor = work.dbapi.cursor(**({"cursor_factory": factory} if factory else {}))
         return Given(cursor, work.dbapi.commit, cursor.close)
-    own, files = engines(work)
+    own = OwnEngine(work)
     if argument is Argument.ENGINE:
         return Given(own, lambda: _end(work), lambda: None)
     if argument is Argument.CONNECTION:
         connection = own.connect(FileConnection)
         return Given(connection, lambda: _commit(connection), connection.close)
-    session = session_class()(work, own, files, autoflush=autoflush)
+    session = session_class()(work, own, lambda: own.files, autoflush=autoflush)
     return Given(session, session.commit, session.close)
 
 

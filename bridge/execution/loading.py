@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,8 +41,13 @@ def loaded(file: PlainFile, direction: str) -> Iterator[Callable[[Any], object]]
 
 def package_of(folder: str) -> str | None:
     """Return the package that a folder is for what stands on `sys.path`; None if it is in none."""
-    for entry in sys.path:
-        root = os.path.abspath(entry)  # noqa: PTH100 - "" is the working directory
+    return _package_of(folder, tuple(sys.path), os.getcwd())  # noqa: PTH109 - a text
+
+
+@lru_cache(maxsize=1)  # the same for each file of a run
+def _package_of(folder: str, sys_path: tuple[str, ...], here: str) -> str | None:
+    for entry in sys_path:
+        root = os.path.normpath(os.path.join(here, entry))  # noqa: PTH118 - "" is `here`
         parts = Path(folder).parts[len(Path(root).parts) :] if _is_below(folder, root) else ()
         if parts and all(map(str.isidentifier, parts)):
             return ".".join(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sqlalchemy import Connection, Engine, event
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
-    from sqlalchemy.pool import Pool
 
     from bridge.database.driver import Call
     from bridge.execution.work import Work
 
-__all__ = ["FileConnection", "FileSession", "OwnEngine", "engines", "session_class"]
+__all__ = ["FileConnection", "FileSession", "OwnEngine", "session_class"]
 
 
 class Transactions(Protocol):
@@ -65,10 +65,18 @@ class _EndsOthersToo:
 
 
 class FileSession(_EndsOthersToo, Session):
-    """An ordinary Session, whose owner gets another Engine from it than it uses itself."""
+    """An ordinary Session, whose owner gets another Engine from it than it uses itself.
+
+    `files` returns that.
+    """
 
     def __init__(
-        self, transactions: Transactions, own: Engine, files: Engine, *, autoflush: bool
+        self,
+        transactions: Transactions,
+        own: Engine,
+        files: Callable[[], Engine],
+        *,
+        autoflush: bool,
     ) -> None:
         self._own, self._files, self._transactions = own, files, transactions
         super().__init__(bind=own, autoflush=autoflush)
@@ -76,7 +84,7 @@ class FileSession(_EndsOthersToo, Session):
     @property
     def bind(self) -> Any:
         """The Engine for whoever asks for one."""
-        return self._files
+        return self._files()
 
     @bind.setter
     def bind(self, _bind: Any) -> None:
@@ -87,7 +95,7 @@ class FileSession(_EndsOthersToo, Session):
         if (bind := arguments.get("bind")) is not None:
             return bind
         asked = mapper is not None or any(value is not None for value in arguments.values())
-        return self._own if asked else self._files
+        return self._own if asked else self._files()
 
     def connection(
         self,
@@ -154,11 +162,28 @@ class OwnEngine(Beside):
     a part of its transaction.
     """
 
-    def __init__(self, engine: Engine, pool: Pool, files: Engine, work: Work) -> None:
-        super().__init__(engine, pool)
-        self._files = files
+    def __init__(self, work: Work) -> None:
+        engine = work.connection.engine
+        self._options = {**work.connection.get_execution_options()}
+        self._options.pop("isolation_level", None)  # the driver has been told
+        pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
+        # What a cursor of the driver's has left is nobody's, as at each return to a pool.
+        event.listen(pool, "reset", lambda *_: work.drop())
+        super().__init__(engine, pool, self._options)
         self.work = work
         self._lent: Connection | None = None
+
+    @cached_property
+    def files(self) -> Engine:
+        """What `get_bind` gives; few files ask."""
+        work, engine = self.work, self.work.connection.engine
+        numbers = itertools.count(1)
+
+        def lend() -> Lent:
+            return Lent(work.dbapi, _Nested(work, next(numbers)))
+
+        pool = NullPool(lend, reset_on_return=None, dialect=engine.dialect)
+        return _FileEngine(engine, pool, self._options)
 
     def connect(self, cls: type[Connection] = Connection) -> Connection:
         """Return a Connection on the migration's own, for one transaction.
@@ -166,7 +191,7 @@ class OwnEngine(Beside):
         While there is one, the file asks for another.
         """
         if self._lent is not None and not self._lent.closed:
-            return self._files.connect()
+            return self.files.connect()
         self._lent = connection = cls(self, self.pool.connect())
         outside = self.work.mode is Mode.AUTOCOMMIT
         if outside and not self.work.real.autocommit:
@@ -242,29 +267,6 @@ class _Nested:
                 return call()
 
         return self._work.send(send_within, statement, parameters)
-
-
-def engines(work: Work) -> tuple[OwnEngine, Engine]:
-    """Return the Engines on the connection that `work` guards: its own, and what `get_bind` gives.
-
-    What is done with the second is a part of the migration's transaction.
-    """
-    engine = work.connection.engine
-    options = {**work.connection.get_execution_options()}
-    options.pop("isolation_level", None)  # the driver has been told
-    numbers = itertools.count(1)
-
-    def lend() -> Lent:
-        return Lent(work.dbapi, _Nested(work, next(numbers)))
-
-    files = _FileEngine(engine, NullPool(lend, reset_on_return=None, dialect=engine.dialect))
-    files.update_execution_options(**options)
-    pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
-    # What a cursor of the driver's has left is nobody's, as at each return to a pool.
-    event.listen(pool, "reset", lambda *_: work.drop())
-    own = OwnEngine(engine, pool, files, work)
-    own.update_execution_options(**options)
-    return own, files
 
 
 def _only(work: Work) -> Callable[[], Any]:

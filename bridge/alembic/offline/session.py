@@ -184,7 +184,7 @@ def open_script_session(script: ScriptConnection, *, autoflush: bool) -> Session
     files = _ScriptEngine(
         script, NullPool(lambda: _Part(script, next(numbers)), reset_on_return=None)
     )
-    session = session_class()(_Transactions(script), own, files, autoflush=autoflush)
+    session = session_class()(_Transactions(script), own, lambda: files, autoflush=autoflush)
 
     def refuse_object(_session: Session, instance: object) -> None:
         script.refuse(
