@@ -25,6 +25,7 @@ from benchmark.bench import Bench
 from benchmark.checking import WrongResultError
 from benchmark.importing import importing
 from benchmark.peers import FLOOR, PEERS, Peer
+from benchmark.results import Results
 from benchmark.server import Database, Databases, own_server
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ HERE: Final = Path(__file__).parent
 EXAMPLES: Final = """\
 examples:
   scripts/bench --save                            all of it, into the files of the repository
-  scripts/bench --only noop --sizes 1000          one of its parts
+  scripts/bench --save --only apply --sizes 1000  a part of it, in place of what is there of that
   scripts/bench --only apply --peers bridge,alembic --rounds 3 --json /tmp/apply.json
 
 There are 25 rounds where nothing is pending, and nine of a fresh apply, two of 5000; each has
@@ -130,7 +131,7 @@ def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.N
     add("--peers", type=names, help=f"of {','.join(p.name for p in peers)}; floor is always there")
     add("--json", type=Path, metavar="FILE", help="write all samples there")
     add("--chart", type=Path, metavar="FILE", help="draw the growth over N there, as SVG")
-    add("--save", action="store_true", help="write both into tests/benchmark, for the pages")
+    add("--save", action="store_true", help="put both into tests/benchmark, for the pages")
     add("--database-url", help="a server on which to create databases, in place of one of its own")
     given = parser.parse_args(arguments)
     if unknown := set(given.only) - set(PARTS):
@@ -157,18 +158,22 @@ def _choose(names: Sequence[str] | None, peers: Sequence[Peer]) -> list[Peer]:
 
 
 def _write(bench: Bench, about: str, given: argparse.Namespace) -> None:
+    results = bench.results
+    if given.save:
+        saved = json.loads(given.json.read_text())
+        results = results.over(Results.from_json(saved["measurements"]))
     if given.json:
         everything: dict[str, Any] = {
             "machine": about,
-            "measurements": bench.results.as_json(),
-            "goals": goals.as_json(bench.results),
+            "measurements": results.as_json(),
+            "goals": goals.as_json(results),
         }
         given.json.write_text(json.dumps(everything, indent=1) + "\n")
     if given.chart:
         from benchmark.chart import draw
 
         try:
-            draw(bench.results, bench.peers, given.chart)
+            draw(results, bench.peers, given.chart)
         except ImportError:
             _say("No picture was drawn: matplotlib is not installed.")
 

@@ -64,6 +64,10 @@ class Results:
             found.samples[key] = [ms / 1000 for ms in each["samples_ms"]]
         return found
 
+    def over(self, earlier: Results) -> Results:
+        """These, and of the earlier ones what was not measured again."""
+        return Results(defaultdict(list, {**earlier.samples, **self.samples}))
+
     def as_json(self) -> list[dict[str, Any]]:
         """Medians, quartiles and samples in milliseconds, and the ratio to the floor."""
         return [self._one_as_json(key) for key in self.samples]

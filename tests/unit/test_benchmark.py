@@ -52,6 +52,13 @@ def test_a_ratio_is_that_of_medians() -> None:
     assert not GOALS[0].is_met(1.36)
 
 
+def test_what_is_measured_again_stands_in_place_of_the_earlier_figure_of_the_same() -> None:
+    earlier = results(bridge_1000=[9.0], bridge_10=[1.0])
+    found = results(bridge_1000=[3.0, 4.0]).over(earlier)
+    assert found.samples[Key("noop", 1000, "bridge")] == [3.0, 4.0]
+    assert found.samples[Key("noop", 10, "bridge")] == [1.0]
+
+
 def test_growth_is_compared_with_the_floors() -> None:
     (growth,) = [goal for goal in GOALS if "growth" in goal.claim]
     found = results(bridge_1000=[3.0], floor_1000=[2.0], bridge_5000=[12.0], floor_5000=[4.0])
@@ -156,14 +163,12 @@ def test_what_the_page_says_of_the_figures_is_true_of_those_that_were_saved() ->
         return figure
 
     messages, bridge = median("pending-messages", "floor"), median("pending", "bridge")
-    assert messages > 2 * median("pending", "floor")
-    left = median("pending", "alembic") * 0.3 - messages
-    assert left < median("noop", "alembic", 10)
-    assert 0.33 < (bridge - messages) / bridge < 0.47  # "about two fifths"
+    assert 2.7 < messages / median("pending", "floor") < 3.3  # "about three times"
+    assert 0.45 < (bridge - messages) / bridge < 0.55  # "about half"
     assert median("apply", "old-runner") < 2 * median("apply", "floor")
     for size in (10, 100, 1000, 5000):
         more = median("noop-warm", "bridge", size) - median("noop-warm", "floor", size)
-        assert more < 0.0025
+        assert more < 0.0035
 
 
 def test_no_peer_always_runs_after_the_same_one() -> None:
