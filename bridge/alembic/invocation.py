@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Invocation:
     writes_file: bool = False
     #: What is done in the environment, in place of Alembic's command; is given the CommandRun.
     instead: Callable[[Any], None] | None = None
+    #: The stems of the files that count; None for all of the folder.
+    only: Collection[str] | None = None
     #: Whether files run although nothing of them is to stay.
     rehearses: bool = False
     #: What the database of a script has applied.

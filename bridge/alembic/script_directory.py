@@ -75,9 +75,9 @@ class PlainScriptDirectory(RunsEnvPy):
             # What a tool writes there does not belong into the installed package.
             self.dir = settings.folder
         self.revision_map = RevisionMap(self._scripts)
-        self.files = scan(
-            settings.folder, settings.conventions, beginning=self._writes_a_file()
-        ).files
+        files = scan(settings.folder, settings.conventions, beginning=self._writes_a_file()).files
+        only = invocation.only
+        self.files = tuple(file for file in files if only is None or file.stem in only)
 
     @cached_property
     def history(self) -> History:

@@ -15,7 +15,7 @@ from bridge.checks.git_base import read_base
 from bridge.checks.git_changes import base_problems
 from bridge.checks.ignore_comments import Ignored
 from bridge.checks.names import name_problems
-from bridge.checks.rules import RULES, Problem, Severity, problem_of_error
+from bridge.checks.rules import RULES, Problem, Severity, problem, problem_of_error
 from bridge.checks.source import CheckedSource, check_source
 from bridge.errors import FilesError, PlainFileError, UsageError
 from bridge.files.folder import listed
@@ -24,10 +24,11 @@ from bridge.files.plain_file import PlainFile, text_checksum
 from bridge.spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from bridge.config.settings import Settings
     from bridge.database.request import Request
+    from bridge.operations.schema.check import Outdated
 
 #: Exit codes of `check`.
 FINE: Final = 0
@@ -47,6 +48,9 @@ class Checked:
     problems: tuple[Problem, ...]
     #: Why the database was not asked although it should have been; None if it was, or was not to.
     not_asked: str | None = None
+    #: How the schema file differs from what the files make, as a diff; "" if it does not, and
+    #: None if nobody has looked.
+    schema_diff: str | None = None
 
     @property
     def errors(self) -> int:
@@ -80,6 +84,7 @@ class Checked:
             "warnings": self.warnings,
             "pending": list(self.pending),
             "problems": [each.to_json() for each in self.problems],
+            "schema_diff": self.schema_diff,
         }
 
     def _count(self, severity: Severity) -> int:
@@ -93,12 +98,14 @@ def run_check(
     strict: bool = False,
     ignore: Collection[str] = (),
     request: Request | None = None,
+    schema: Callable[[], Outdated | None] | None = None,
 ) -> Checked:
     """Check the folder; against a branch of git if `base` names one, a database if one is given.
 
     With a base, nothing is said about how its own files are written. `strict` turns warnings into
-    errors; `ignore` are ids of rules to leave out. Raises UsageError for an unknown id or a base
-    that cannot be read, FilesError if there is no folder.
+    errors; `ignore` are ids of rules to leave out. `schema` runs the files, and returns how the
+    schema file differs from what they make; it is not called where a file would be refused. Raises
+    UsageError for an unknown id or a base that cannot be read, FilesError if there is no folder.
     """
     _refuse_unknown(ignore)
     folder = shown(settings.folder)
@@ -125,9 +132,23 @@ def run_check(
             problems += database_problems(request, folder, settings)
         except FilesError:  # it is among the problems, and stops a run before it connects
             not_asked = "The database was not asked: correct the names of the files first."
+    schema_diff = None
+    if schema is not None and any(RULES[each.id].refused for each in problems):
+        not_asked = "The files were not run for the schema file: correct them first."
+    elif schema is not None:
+        found = schema()
+        schema_diff = (found.diff or "") if found else ""
+        problems += [_of_schema_file(found)] if found else []
     left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
     left = [_as_error(each) for each in left] if strict else left
-    return Checked(folder, len(files), tuple(_in_order(left)), not_asked)
+    return Checked(folder, len(files), tuple(_in_order(left)), not_asked, schema_diff)
+
+
+def _of_schema_file(found: Outdated) -> Problem:
+    there = found.diff is not None
+    what = "This is not what the migrations make." if there else "There is no schema file."
+    advice = "Write it: eai migrate dump"
+    return problem("schema-file", shown(found.path), None, what, advice)
 
 
 def shown(folder: str) -> str:

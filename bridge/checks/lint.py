@@ -19,7 +19,7 @@ from bridge.checks.rules import Problem, Severity
 from bridge.checks.squawk import SYNTAX_ERROR, Finding, Squawk, find_squawk
 from bridge.checks.squawk_script import Script, look
 from bridge.checks.statement_places import StatementPlaces
-from bridge.database.embedded.scratch import database_of_its_own
+from bridge.database.scratch import scratch_database
 from bridge.errors import MigrationError, UsageError
 from bridge.files.folder import scan
 from bridge.files.mode import Mode
@@ -149,7 +149,7 @@ def _run_from_nothing(request: Request, catcher: Catcher, wanted: Sequence[Plain
         return _Captured()
     from bridge.operations.upgrade import run_upgrade
 
-    with database_of_its_own() as database:
+    with scratch_database() as database:
         own = replace(request, database=database, embedded=False, reporter=catcher)
         try:
             run_upgrade(own, to=wanted[-1].revision)

@@ -78,6 +78,8 @@ RULES: Final = {
         Rule("changed-since-applied", _W),
         Rule("file-missing", _W),
         Rule("ledger", _E, refused=True),
+        # compared with the schema file
+        Rule("schema-file", _E),
     )
 }
 

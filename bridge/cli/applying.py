@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from bridge.reporting import events
@@ -9,6 +10,7 @@ from bridge.reporting.numbers import counted
 
 if TYPE_CHECKING:
     from bridge.cli.options import Options
+    from bridge.database.request import Request
     from bridge.operations.upgrade import Report
 
 
@@ -17,8 +19,20 @@ def apply(options: Options, *, to: str = "head") -> None:
     with options.run() as request:
         from bridge.operations.upgrade import run_upgrade
 
-        sentence = _applied(run_upgrade(request, to=to), to)
-        request.reporter.tell(events.Result(sentence))
+        report = run_upgrade(request, to=to)
+        request.reporter.tell(events.Result(_applied(report, to)))
+        if report.applied:
+            _keep_schema_file(request)
+
+
+def _keep_schema_file(request: Request) -> None:
+    """Write the schema file anew, if there is one, where a person develops."""
+    settings = request.settings()
+    at_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if settings.schema_file and (at_terminal or settings.writes_schema_file):
+        from bridge.operations.schema.keep import keep_schema_file
+
+        keep_schema_file(request, settings.schema_file)
 
 
 def _applied(report: Report, to: str) -> str:

@@ -5,20 +5,25 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bridge.cli.exit import ending
-from bridge.cli.options import Options, options_of
+from bridge.cli.options import SCRATCH_URL, Options, options_of
 from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.checks.check import Checked
     from bridge.checks.rules import Problem
+    from bridge.database.request import Request
+    from bridge.operations.schema.check import Outdated
 
 
 def check(
@@ -46,6 +51,17 @@ def check(
             metavar="URL", help="As --database, for this database; as migrate --database-url."
         ),
     ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            help="Also run all files in a scratch database, and compare what they make with the "
+            "schema file (schema_file in alembic.ini).",
+        ),
+    ] = False,
+    scratch_url: Annotated[
+        str | None, typer.Option(metavar="URL", help=f"For --schema: {SCRATCH_URL}")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Let each warning count as an error.")
     ] = False,
@@ -60,9 +76,9 @@ def check(
     """Look for what is wrong with the files, without running any of them.
 
     For CI and for pre-commit. No database is asked, unless --database, --database-url or (of
-    migrate) --embedded is given. Each problem has an id; a comment `# bridge: ignore the-id`
-    silences it, on its line or above the first statement of the file, except where a run would
-    refuse the file.
+    migrate) --embedded is given. With --schema the files do run, in a scratch database. Each
+    problem has an id; a comment `# bridge: ignore the-id` silences it, on its line or above the
+    first statement of the file, except where a run would refuse the file.
 
     \b
     Examples:
@@ -70,10 +86,12 @@ def check(
       eai migrate check --base origin/main --strict
       eai migrate check --database --json
       eai migrate check --ignore shared-number
+      eai migrate check --schema
 
     \b
     Exit codes:
         0  nothing is wrong, or only warnings were found
+        1  --schema: a migration failed
         2  wrong usage or configuration, or git cannot tell about --base
         3  nothing is wrong, but something is pending in the database
         4  errors were found, or there is no folder to look at
@@ -88,6 +106,7 @@ def check(
         strict=strict,
         ignore=ignore or [],
         asks=database or options.embedded or options.database_url is not None,
+        scratch=(scratch_url,) if schema else None,
     )
     if as_json:
         result(json_text(found.to_json(), indent=2))
@@ -99,14 +118,26 @@ def check(
 
 
 def _checked(
-    options: Options, *, base: str | None, strict: bool, ignore: list[str], asks: bool
+    options: Options,
+    *,
+    base: str | None,
+    strict: bool,
+    ignore: list[str],
+    asks: bool,
+    scratch: tuple[str | None] | None,
 ) -> Checked:
-    if asks:
+    if asks or scratch is not None:
         with options.run() as request:
             from bridge.checks.check import run_check
 
-            settings = request.settings()
-            return run_check(settings, base=base, strict=strict, ignore=ignore, request=request)
+            return run_check(
+                request.settings(),
+                base=base,
+                strict=strict,
+                ignore=ignore,
+                request=request if asks else None,
+                schema=None if scratch is None else _schema(request, *scratch),
+            )
     # Without a database nothing of it is loaded: a hook that is slow gets switched off.
     with ending(Screen()):
         from bridge.checks.check import run_check
@@ -116,8 +147,16 @@ def _checked(
         return run_check(settings, base=base, strict=strict, ignore=ignore)
 
 
+def _schema(request: Request, scratch_url: str | None) -> Callable[[], Outdated | None]:
+    from bridge.operations.schema.build import Scratch
+    from bridge.operations.schema.check import outdated
+
+    return partial(outdated, request, Scratch(url=scratch_url))
+
+
 def _lines(found: Checked) -> list[str]:
-    return [*(line for each in found.problems for line in _shown(each)), _summary(found)]
+    diff = (found.schema_diff or "").splitlines()
+    return [*(line for each in found.problems for line in _shown(each)), *diff, _summary(found)]
 
 
 def _shown(problem: Problem) -> list[str]:

@@ -18,11 +18,14 @@ import typer
 
 from bridge.cli.applying import apply, nothing_to_do, up_to
 from bridge.cli.check import check
+from bridge.cli.compare import compare
 from bridge.cli.completion import revisions
 from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
+from bridge.cli.dump import dump
 from bridge.cli.init import init
 from bridge.cli.lint import lint
+from bridge.cli.load import load
 from bridge.cli.lock import lock
 from bridge.cli.mark import mark
 from bridge.cli.mounting import MountableGroup
@@ -68,6 +71,9 @@ migrate.command()(check)
 migrate.command()(lint)
 migrate.command()(init)
 migrate.command()(rehearse)
+migrate.command()(dump)
+migrate.command()(load)
+migrate.command()(compare)
 
 
 @migrate.callback()

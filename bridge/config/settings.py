@@ -78,6 +78,13 @@ class Settings:
     target_metadata: str | None = None
     #: Absolute path of the template of new migrations; None for bridge's own.
     template: str | None = None
+    #: Absolute path of the file with the schema that the migrations make; None for none.
+    schema_file: str | None = None
+    #: Whether a run that applies something writes that file without a terminal too: the variable
+    #: BRIDGE_SCHEMA_FILE says "write" in place of a path. Default: False.
+    writes_schema_file: bool = False
+    #: The URL of a server for scratch databases; None for the embedded one. It may hold a password.
+    scratch_url: str | None = field(default=None, repr=False)
     #: Whether the Session of a migration flushes before each query. Default: False.
     session_autoflush: bool = False
     #: Whether the embedded PostgreSQL is used where no URL is given. Default: False.
@@ -178,6 +185,8 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "version_table_schema": values.name,
     "target_metadata": values.object_name,
     "template": values.path,
+    "schema_file": values.path,
+    "scratch_url": values.text,
     "session_autoflush": values.yes_or_no,
     "embedded": values.yes_or_no,
     "wait_for_lock": values.seconds,
@@ -191,8 +200,11 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "show_parameters": values.yes_or_no,
 }
 
+#: What this variable says in place of a path where the file is to be kept without a terminal too.
+_SCHEMA_FILE, WRITE = "BRIDGE_SCHEMA_FILE", "write"
+
 #: What names a file, which may be made of any bytes.
-_PATHS = frozenset({"folder", "template"})
+_PATHS = frozenset({"folder", "template", "schema_file"})
 
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
 SETTABLE = frozenset({"folder", *_PARSERS})
@@ -215,6 +227,9 @@ def _settings(
         raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
     _check_spelling(options, x=x, environ=environ)
     here = Path.cwd()
+    writes_schema_file = environ.get(_SCHEMA_FILE, "").strip() == WRITE
+    if writes_schema_file:  # it names no file then
+        environ = {name: value for name, value in environ.items() if name != _SCHEMA_FILE}
 
     def find(name: str, option: str) -> Found | None:
         cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
@@ -244,6 +259,7 @@ def _settings(
     settings = Settings(
         **given,
         ledger_is_named="ledger_table" in given,
+        writes_schema_file=writes_schema_file,
         own_environment=_is_ours(_tidy(options.get("script_location"))),
         folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,

@@ -55,6 +55,8 @@ class ConsoleReporter(Reporter):
                 self._wait(event.message, "waiting", every=self.screen.tell_every)
             case events.Note():
                 self._say(event.message)
+            case events.Working():
+                self._work(event.message)
             case events.Warned():
                 self._insist((Styled("Warning:", Style.YELLOW), f" {event.message}"))
             case events.MigrationStarted():
@@ -93,6 +95,11 @@ class ConsoleReporter(Reporter):
             self.screen.watch(
                 stem, lambda seconds: f"  {stem}  still running ({duration(seconds)})"
             )
+
+    def _work(self, sentence: str) -> None:
+        if not self._quiet:
+            label = in_one_line(sentence)
+            self.screen.watch(label, lambda seconds: f"{label}  ({duration(seconds)})")
 
     def _show(self, event: events.Statement) -> None:
         if not self._verbose:

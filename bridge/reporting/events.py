@@ -54,6 +54,10 @@ class Note(Sentence):
     """Something was found out, and is in order."""
 
 
+class Working(Sentence):
+    """Something that takes long goes on. There may be many, each in place of the one before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Sentence):
     """A person should know something, although the run goes on."""

@@ -30,6 +30,7 @@ NAMES: dict[type[events.Event], tuple[str, str]] = {
     events.WaitingForServer: ("server.unreachable", "warning"),
     events.WaitingForLock: ("lock.waiting", "info"),
     events.Note: ("note", "info"),
+    events.Working: ("working", "info"),
     events.Warned: ("warning", "warning"),
     events.MigrationStarted: ("migration.started", "info"),
     events.Statement: ("statement", "debug"),

@@ -65,7 +65,9 @@ class LogReporter(Reporter):
         match event:
             case events.WaitingForServer(message=sentence, seconds=seconds):
                 log.warning("%s. Trying again (%.0f s so far).", sentence.rstrip("."), seconds)
-            case events.DatabaseChosen() | events.WaitingForLock() | events.Note():
+            case (
+                events.DatabaseChosen() | events.WaitingForLock() | events.Note() | events.Working()
+            ):
                 log.info("%s", event.message)
             case events.MigrationBlocked() | events.Warned():
                 log.warning("%s", event.message)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.errors import BridgeError, UsageError
+from bridge.operations.schema.difference import unified
 from bridge.operations.status import status_for
 from bridge.testing.orders import folders, read_orders
-from bridge.testing.schema import difference, schema_of
+from bridge.testing.schema import schema_of
 
 if TYPE_CHECKING:
     from bridge.database.request import Request
@@ -129,7 +130,7 @@ def _compare_orders(found: Orders, schemas: list[str]) -> None:
     lines = [
         f"{_title(order)}: another schema.\n{diff}"
         for order, schema in zip(found.orders[1:], schemas[1:], strict=True)
-        if (diff := difference(schemas[0], schema, named=("in order of names", "in this order")))
+        if (diff := unified(schemas[0], schema, named=("in order of names", "in this order")))
     ]
     if lines:
         new = ", ".join(f"{stem}.py" for stem in found.new)

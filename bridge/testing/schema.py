@@ -7,80 +7,42 @@ so that no downgrade can bring back one that was in the middle.
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.database.embedded.server import EmbeddedServer
-from bridge.database.url import rendered
-from bridge.errors import UsageError
+from bridge.database.database import Database
+from bridge.database.embedded.programs import client_program
+from bridge.database.engine import make_engine
+from bridge.errors import BridgeError, UsageError
+from bridge.operations.schema.entries import text_of, with_sorted_columns
+from bridge.operations.schema.pg_dump import Server, dump_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import URL
 
     from bridge.config.settings import Settings
 
-#: Seconds; a server that hangs must not hold up the tests for ever.
-_TIMEOUT = 120
-#: What pg_dump says of itself, and marks that differ each time.
-_NOISE = re.compile(r"--|-- (Name: |Dumped |PostgreSQL ).*|\\(un)?restrict .*|\s*")
-_TABLE = re.compile(r"CREATE (UNLOGGED |FOREIGN )?TABLE .* \(")
+#: Seconds; a table that somebody keeps locked must not hold up the tests for ever.
+_WAIT = 120
 
 
 def schema_of(url: URL, settings: Settings) -> str:
     """What is in a database, without rows; skips the test where there is no pg_dump for it."""
+    engine = make_engine(url, application_name="bridge tests")
     try:
-        program = EmbeddedServer.program("pg_dump")
+        with engine.connect() as connection:
+            server = Server.of(connection)
+    finally:
+        engine.dispose()
+    try:
+        client_program("pg_dump", server.major)
     except UsageError as error:
         pytest.skip(str(error))
-    address = url.set(drivername="postgresql", password=None)
-    done = subprocess.run(
-        [
-            program,
-            *("--schema-only", "--no-owner"),
-            # In whichever schema they are.
-            f'--exclude-table=*."{settings.ledger_table}"',
-            f'--exclude-table=*."{settings.version_table}"',
-            rendered(address),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_TIMEOUT,
-        # Not among the arguments, which every user of the machine can read.
-        env={**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})},
-    )
-    if "server version mismatch" in done.stderr:
-        pytest.skip(
-            f"{program} is older than the server, and cannot write its schema: "
-            f"{' '.join(done.stderr.split())} Install the client programs of the server's version."
-        )
-    if done.returncode:
-        pytest.fail(f"pg_dump failed: {done.stderr.strip()}", pytrace=False)
-    return "\n".join(_sorted_columns(done.stdout)) + "\n"
-
-
-def difference(one: str, other: str, *, named: tuple[str, str]) -> str:
-    """A unified diff; empty for two schemas that are the same."""
-    lines = difflib.unified_diff(one.splitlines(), other.splitlines(), *named, lineterm="")
-    return "\n".join(lines)
-
-
-def _sorted_columns(dump: str) -> Iterator[str]:
-    columns: list[str] | None = None
-    for line in dump.splitlines():
-        if columns is not None and line.startswith(")"):
-            yield from sorted(columns)
-            columns = None
-        if columns is not None:
-            columns.append(line.removesuffix(","))
-        elif not _NOISE.fullmatch(line):
-            yield line
-            if _TABLE.fullmatch(line):
-                columns = []
+    tables = (settings.ledger_table, settings.version_table)
+    database = Database(url, "the tests")
+    try:
+        entries = dump_schema(database, server, without_tables=tables, wait=_WAIT)
+    except BridgeError as error:
+        pytest.fail(str(error), pytrace=False)
+    return text_of(map(with_sorted_columns, entries))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.errors import BridgeError
-from bridge.testing.schema import difference, schema_of
+from bridge.operations.schema.difference import unified
+from bridge.testing.schema import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ class Steps:
 
 
 def _compare(sentence: str, one: tuple[str, str], other: tuple[str, str]) -> None:
-    if diff := difference(one[0], other[0], named=(one[1], other[1])):
+    if diff := unified(one[0], other[0], named=(one[1], other[1])):
         pytest.fail(f"{sentence}\n{diff}", pytrace=False)
 
 

@@ -627,6 +627,9 @@ COMMANDS = [
     "migrate lint",
     "migrate init",
     "migrate rehearse",
+    "migrate dump",
+    "migrate load",
+    "migrate compare",
 ]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 

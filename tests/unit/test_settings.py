@@ -97,6 +97,9 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "version_table_schema": None,
         "target_metadata": None,
         "template": None,
+        "schema_file": None,
+        "writes_schema_file": False,
+        "scratch_url": None,
         "session_autoflush": False,
         "embedded": False,
         "sqlalchemy_url": None,
@@ -121,6 +124,23 @@ def test_a_template_is_found_beside_the_file_that_names_it(
     monkeypatch.chdir(home / "else")
     assert load().template == str(home / "templates" / "new.mako")
     assert load(environ={"BRIDGE_TEMPLATE": "x"}).template == str(home / "else" / "x")
+
+
+def test_the_schema_file_is_found_beside_the_file_that_names_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ini(home, "schema_file = db/schema.sql")
+    (home / "else").mkdir()
+    monkeypatch.chdir(home / "else")
+    assert load().schema_file == str(home / "db" / "schema.sql")
+    assert not load(environ={"BRIDGE_SCHEMA_FILE": "x.sql"}).writes_schema_file
+
+
+def test_the_variable_of_the_schema_file_may_say_that_it_is_written_everywhere(home: Path) -> None:
+    ini(home, "schema_file = schema.sql")
+    settings = load(environ={"BRIDGE_SCHEMA_FILE": " write "})
+    assert settings.schema_file == str(home / "schema.sql")
+    assert settings.writes_schema_file
 
 
 @pytest.mark.parametrize(
@@ -322,6 +342,8 @@ VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("lint_exclude", ["a", "b,c", "none"], [("a",), ("b", "c"), ()]),
     ("log_format", ["json", "text", "json"], ["json", "text", "json"]),
     ("template", ["/a.mako", "/b.mako", "/c.mako"], ["/a.mako", "/b.mako", "/c.mako"]),
+    ("schema_file", ["/a.sql", "/b.sql", "/c.sql"], ["/a.sql", "/b.sql", "/c.sql"]),
+    ("scratch_url", ["a://b", "c://d", "e://f"], ["a://b", "c://d", "e://f"]),
     ("folder", ["/a", "/b", "/c"], ["/a", "/b", "/c"]),
 ]
 

@@ -47,6 +47,40 @@ def find_program(name: str) -> Path:
     )
 
 
+def client_program(name: str, major: int) -> Path:
+    """Find `pg_dump` or the like for a server of this major version of PostgreSQL.
+
+    One of the same version; else the next newer one, which can do it too. Raises UsageError if
+    there is none: an older one cannot.
+    """
+    found: dict[int, Path] = {}
+    on_path = [Path(each) for each in (shutil.which(name),) if each]
+    for program in [*(folder / name for folder in _candidates()), *on_path]:
+        version = _version(program) if program.exists() else None
+        if version is not None:
+            found.setdefault(version, program)
+    if not found:
+        return find_program(name)
+    fitting = [version for version in found if version >= major]
+    if not fitting:
+        raise UsageError(
+            f"The server is PostgreSQL {major}, and the newest {name} on this machine is "
+            f"{max(found)}, which cannot read it. Install the client programs of PostgreSQL "
+            f"{major} (on Debian: postgresql-client-{major})."
+        )
+    return found[min(fitting)]
+
+
+def _version(program: Path) -> int | None:
+    """Return the 18 of `pg_dump (PostgreSQL) 18.4`; None if it does not run."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    numbers = re.findall(r"\d+", done.stdout)
+    return int(numbers[0]) if done.returncode == 0 and numbers else None
+
+
 def major_version(programs: Path) -> int:
     """Return the 18 of `postgres (PostgreSQL) 18.4`."""
     done = subprocess.run(

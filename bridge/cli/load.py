@@ -1,0 +1,62 @@
+"""`eai migrate load`."""
+
+# ruff: noqa: D301 - Typer wants the character \b itself, before a paragraph not to be filled
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.options import options_of
+from bridge.reporting import events
+from bridge.reporting.numbers import counted
+
+if TYPE_CHECKING:
+    from bridge.operations.schema.load import Loaded
+
+
+def load(
+    ctx: typer.Context,
+    *,
+    without_rows: Annotated[
+        bool,
+        typer.Option(
+            "--without-rows",
+            help="Also where the migrations have put rows into tables, which are not in the file.",
+        ),
+    ] = False,
+) -> None:
+    """Make an empty database from the schema file, and run no migration.
+
+    Everything in one transaction, under the migration lock: the tables and all else, and the
+    record that the migrations are applied. A database that has anything in it is refused.
+
+    \b
+    Examples:
+      eai migrate load
+      eai migrate --embedded load
+      eai migrate load --without-rows
+
+    \b
+    Exit codes:
+        0  done
+        2  wrong usage or configuration, or there is no schema file
+        4  the database is not empty, or the schema file cannot be loaded or does not fit the
+           folder; nothing was changed
+       75  try again later: another process migrates, or the server does not answer
+    """
+    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    with options.run() as request:
+        from bridge.operations.schema.load import run_load
+
+        loaded = run_load(request, without_rows=without_rows)
+        request.reporter.tell(events.Result(_sentence(loaded)))
+
+
+def _sentence(loaded: Loaded) -> str:
+    done = f"Loaded {loaded.path}: {counted(len(loaded.applied), 'migration')} recorded as applied"
+    if not loaded.pending:
+        return f"{done}, and nothing is pending."
+    return f"{done}. {counted(len(loaded.pending), 'migration')} pending; type: eai migrate"
