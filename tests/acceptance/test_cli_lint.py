@@ -84,7 +84,7 @@ def databases(server: EmbeddedServer) -> list[str]:
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT datname FROM pg_database ORDER BY 1").all()
     engine.dispose()
-    return [name for (name,) in rows if name.startswith("bridge_lint")]
+    return [name for (name,) in rows if name.startswith(("bridge_lint", "bridge_scratch"))]
 
 
 def git(folder: Path, *arguments: str) -> None:

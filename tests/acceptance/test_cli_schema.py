@@ -230,6 +230,43 @@ def test_a_file_that_a_link_names_stays_where_it_is(team: Team) -> None:
     assert sorted(each.name for each in team.project.path.glob("*.sql*")) == ["real.sql"]
 
 
+def test_the_ledger_of_another_runner_is_written_and_loaded_as_it_is(
+    team: Team, engine: Engine, create_database: Callable[[], URL]
+) -> None:
+    run_sql(
+        engine,
+        "CREATE TABLE schema_migrations (id serial PRIMARY KEY, filename text UNIQUE NOT NULL,"
+        " installed_by text NOT NULL, success boolean NOT NULL, applied_at timestamp)",
+        "INSERT INTO schema_migrations (filename, installed_by, success, applied_at) VALUES"
+        " ('002_index.py', 'app', true, '2024-01-01'), ('001_widgets.py', 'app', true,"
+        " '2024-01-02')",
+        "CREATE TABLE widgets (id serial PRIMARY KEY, name text NOT NULL)",
+    )
+    assert team.eai("dump", "--from-database").returncode == 0
+    assert "2024" not in team.path.read_text()
+    team.use(create_database())
+    done = team.eai("load", "--without-rows")
+    assert done.returncode == 0, done.stderr
+    assert team.eai("status", "--check").returncode == 0
+    other = create_engine(team.project.url, poolclass=NullPool)  # type: ignore[arg-type]
+    assert rows(other, "SELECT filename, success FROM schema_migrations ORDER BY applied_at") == [
+        ("002_index.py", True),
+        ("001_widgets.py", True),
+    ]
+    assert team.eai().stdout == "Nothing to do: the database is up to date.\n"
+
+
+def test_what_records_nothing_is_not_written(team: Team) -> None:
+    done = team.eai("dump", "--from-database")
+    assert done.returncode == 4
+    assert error_of(done).startswith("Nothing is recorded as applied in database ")
+    assert error_of(done).endswith(
+        "so there is no schema of migrations to write down. Nothing was written. To run the files "
+        "in a scratch database, leave --from-database out."
+    )
+    assert not team.path.exists()
+
+
 # The files fail
 
 

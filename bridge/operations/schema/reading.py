@@ -76,7 +76,9 @@ class Contents:
             if entry.row is not None
         ]
         pointer = self.history.pointer
-        return (*inserts, *([sql.insert_pointer(ledger, pointer)] if pointer else []))
+        if pointer is None or self.state.pointer_table is None:  # the next run makes it
+            return tuple(inserts)
+        return (*inserts, sql.insert_pointer(ledger, pointer))
 
     def same_record(self, other: Contents) -> bool:
         """Return whether both record the same migrations, in the same order."""
