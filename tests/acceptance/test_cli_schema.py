@@ -20,6 +20,8 @@ from bridge.database import scratch
 from bridge.database.embedded import programs
 from bridge.database.embedded.programs import client_program
 from bridge.database.embedded.server import EmbeddedServer
+from bridge.errors import FilesError
+from bridge.operations.schema import compare, pg_dump
 from bridge.operations.schema.file import Found, SchemaFile
 from support.locked import holding
 from support.running import PATIENCE, poll
@@ -219,6 +221,15 @@ def test_without_the_setting_it_goes_to_standard_output_or_a_file(team: Team) ->
     assert done.stdout == f"Wrote {team.project.path}/other.sql: what 2 migrations make.\n"
 
 
+def test_what_a_file_prints_is_not_taken_for_the_schema(team: Team) -> None:
+    team.project.ini()
+    quiet = team.eai("dump", *team.scratch).stdout
+    team.project.write("002_index", f"{INDEX}    print('hello')\n")
+    done = team.eai("dump", *team.scratch)
+    assert done.stdout.partition("-- What is rec")[0] == quiet.partition("-- What is rec")[0]
+    assert "hello\n" in done.stderr
+
+
 def test_a_file_that_a_link_names_stays_where_it_is(team: Team) -> None:
     real = team.project.path / "real.sql"
     real.write_text("old")
@@ -329,6 +340,16 @@ def test_the_server_of_scratch_databases_may_be_a_setting(team: Team) -> None:
     assert error_of(done) == (
         "The setting scratch_url is a URL for mysql, but bridge works with PostgreSQL only. The "
         "form is postgresql://role:password@host:5432/database"
+    )
+
+
+def test_without_an_embedded_server_it_says_how_to_name_another(team: Team) -> None:
+    done = team.eai("dump", env={"BRIDGE_EMBEDDED_DATA": "/proc/none"})
+    assert done.returncode == 2
+    assert error_of(done).startswith("The embedded PostgreSQL cannot use its folder /proc/none: ")
+    assert error_of(done).endswith(
+        "That was for a scratch database. Another server for it, on which a database may be "
+        "created, is named with --scratch-url URL"
     )
 
 
@@ -640,11 +661,8 @@ def test_an_adopted_ledger_is_no_difference(team: Team, engine: Engine) -> None:
 def test_a_database_of_another_major_version_is_not_compared(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bridge.operations.schema import compare
-    from bridge.operations.schema.pg_dump import Server
-
     team.eai()
-    monkeypatch.setattr(compare, "server_of", lambda *_: Server(90624, "me"))
+    monkeypatch.setattr(compare, "server_of", lambda *_: pg_dump.Server(90624, "me"))
     done = team.eai("compare", *team.scratch)
     assert done.returncode == 2
     assert "and the scratch database would be on PostgreSQL 9: they write" in error_of(done)
@@ -777,8 +795,6 @@ NOT_LOADED = [
 
 @pytest.mark.parametrize(("file", "said"), NOT_LOADED, ids=range(len(NOT_LOADED)))
 def test_what_dump_has_not_written_is_not_loaded(file: str, said: str) -> None:
-    from bridge.errors import FilesError
-
     with pytest.raises(FilesError) as caught:
         loadable(file)
     assert str(caught.value).startswith(said)
@@ -820,15 +836,16 @@ def test_no_password_is_among_the_arguments_of_pg_dump(
     noted = tmp_path / "noted"
     then = f'printf "%s\\n" "$@" > {noted}; echo "password: $PGPASSWORD" >> {noted}; exit 1'
     program = fake(tmp_path / "bin", "99.1", then)
-    monkeypatch.setattr(programs, "_candidates", lambda: [program.parent])
+    monkeypatch.setattr(pg_dump, "client_program", lambda *_: program)
     team.eai()
     url = team.project.url
     assert url is not None
     # A server that trusts whoever comes asks for none.
-    team.use(url.set(password="gehe!m"))
+    secret = url.password or "gehe!m"
+    team.use(url.set(password=secret))
     done = team.eai("dump", "--from-database")
     assert done.returncode == 2
     arguments, _, password = noted.read_text().partition("password: ")
     assert "--schema-only" in arguments
-    assert "gehe!m" not in arguments + done.stderr
-    assert password == "gehe!m\n"
+    assert secret not in arguments + done.stderr
+    assert password == f"{secret}\n"

@@ -221,6 +221,7 @@ COMMANDS: Final[dict[str, Callable[[Place], Told]]] = {
     "mark --pending": lambda p: eai(p, "mark", p.pending, "--pending", "--yes"),
     "downgrade --dry-run": lambda p: eai(p, "downgrade", "--steps", "1", "--dry-run"),
     "downgrade": lambda p: eai(p, "downgrade", "--steps", "1", "--yes"),
+    "dump --from-database": lambda p: eai(p, "dump", "--from-database", "--output", "-"),
     "bridge.start": _start,
     "bridge.start, check": _start_check,
     "bridge.status": _bridge_status,

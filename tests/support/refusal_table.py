@@ -47,6 +47,8 @@ class Row:
     stamp: str = "refuses"
     current: str = "refuses"
     script: str = "goes on"
+    #: What a dump of the database does; None for what `alembic current` does.
+    dumped: str | None = None
     #: What else is different, command by command.
     but: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class Row:
             **_with_dry_run("mark --applied", self.applied),
             **_with_dry_run("mark --pending", self.pending),
             **_with_dry_run("downgrade", self.downgrade),
+            "dump --from-database": self.dumped or self.current,
             "alembic upgrade --sql": self.script,
             "alembic stamp": self.stamp,
             "alembic current": self.current,

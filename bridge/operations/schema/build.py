@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.alembic import commands
 from bridge.alembic.invocation import Invocation
+from bridge.database.quoting import always_quote
 from bridge.database.scratch import ASKED_WITH, scratch_database
-from bridge.errors import BridgeError, MigrationError
+from bridge.errors import BridgeError, MigrationError, UsageError
 from bridge.files.folder import scan
 from bridge.reporting import events
 from bridge.reporting.numbers import counted
@@ -28,9 +30,8 @@ class Scratch:
 
     #: The URL of a server on which a database may be created; None for what the settings say.
     url: str | None = None
-    #: The search_path of its sessions, as SQL; None for the server's.
-    search_path: str | None = None
-    #: Schemas that are there before the first migration.
+    #: The search_path of its sessions, whose schemas are there before the first migration; none
+    #: for the search_path of the server.
     schemas: Sequence[str] = ()
 
 
@@ -38,13 +39,24 @@ class Scratch:
 def empty(settings: Settings, scratch: Scratch) -> Iterator[Database]:
     """Create an empty database for the block, in which the ledger's schema is there."""
     own = [settings.version_table_schema] if settings.version_table_schema else []
-    with scratch_database(
-        scratch.url or settings.scratch_url,
+    url = scratch.url or settings.scratch_url
+    made = scratch_database(
+        url,
         source=ASKED_WITH if scratch.url else "The setting scratch_url",
         schemas=[*dict.fromkeys([*own, *scratch.schemas])],
-        search_path=scratch.search_path,
-    ) as made:
-        yield made
+        search_path=", ".join(map(always_quote, scratch.schemas)) or None,
+    )
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(made)
+        except UsageError as error:
+            if url is not None:
+                raise
+            raise UsageError(
+                f"{error} That was for a scratch database. Another server for it, on which a "
+                f"database may be created, is named with {ASKED_WITH} URL"
+            ) from error
+        yield database
 
 
 def run_all(request: Request, database: Database) -> None:
@@ -88,7 +100,9 @@ def _on(request: Request, database: Database, number: int) -> Request:
 
 def _run(request: Request, only: Collection[str] | None) -> None:
     try:
-        commands.upgrade(Invocation(request=request, only=only), "head")
+        # What a file prints is no part of the result.
+        with redirect_stdout(sys.stderr):
+            commands.upgrade(Invocation(request=request, only=only), "head")
     except MigrationError as error:
         raise MigrationError(f"{error}\n{_WHERE}") from error.__cause__
     except BridgeError as error:

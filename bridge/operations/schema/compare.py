@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 DIFFERENT = 4
 #: Rights are the matter of whoever runs the database.
 _NOT_COMPARED = frozenset({"ACL", "DEFAULT ACL"})
-#: What a session has unless somebody says otherwise.
-_USUAL_PATH = '"$user", public'
+#: The schemas on the search_path of a session unless somebody says otherwise.
+_USUAL = ("public",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,7 @@ def _refuse_missing(found: Contents) -> None:
 
 def _like(found: Contents, scratch: Scratch) -> Scratch:
     """Let files make their tables in the schema in which they have made them here."""
-    if found.search_path == _USUAL_PATH:
-        return scratch
-    return replace(scratch, search_path=found.search_path, schemas=found.schemas)
+    return scratch if found.schemas == _USUAL else replace(scratch, schemas=found.schemas)
 
 
 def server_of(request: Request, settings: Settings) -> Server:

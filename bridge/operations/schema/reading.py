@@ -57,8 +57,7 @@ class Contents:
     populated: frozenset[tuple[str, str]]
     #: The sequences of the two tables, by name.
     sequences: tuple[str, ...]
-    #: The search_path of a session, and the schemas that are on it.
-    search_path: str
+    #: The schemas that are on the search_path of a session, in that order.
     schemas: tuple[str, ...]
 
     @property
@@ -101,10 +100,7 @@ def read_contents(
         state = read_state(connection, ledger, files)
         found = preflight(Command.LOOK, files, state, settings, looking=True)
         found.refuse()
-        path, schemas = send(
-            connection,
-            "SELECT current_setting('search_path'), current_schemas(false)::text[]",
-        ).one()
+        schemas = send(connection, "SELECT current_schemas(false)::text[]").scalar()
         tables = (ledger.name, ledger.version_name)
         return Contents(
             server=Server.of(connection),
@@ -114,7 +110,6 @@ def read_contents(
             filled=_filled(connection, ledger) if rows else None,
             populated=frozenset((row[0], row[1]) for row in send(connection, _POPULATED)),
             sequences=tuple(each for table in tables for each in _sequences(connection, table)),
-            search_path=path,
             schemas=tuple(schemas),
         )
 
