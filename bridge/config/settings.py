@@ -7,16 +7,12 @@ the same rules. It opens no database, executes no file, and imports no Alembic.
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bridge import ENVIRONMENT
 from bridge.config import values
-from bridge.config.decoded import decoded
-from bridge.config.resources import package_folder
-from bridge.config.sources import Found, Options, absolute, find_config
+from bridge.config.places import Places, folder_of, tidy
+from bridge.config.sources import Found, Options, find_config
 from bridge.errors import UsageError
 from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
@@ -203,9 +199,6 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
 #: What this variable says in place of a path where the file is to be kept without a terminal too.
 _SCHEMA_FILE, WRITE = "BRIDGE_SCHEMA_FILE", "write"
 
-#: What names a file, which may be made of any bytes.
-_PATHS = frozenset({"folder", "template", "schema_file"})
-
 #: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
 SETTABLE = frozenset({"folder", *_PARSERS})
 
@@ -225,47 +218,37 @@ def _settings(
     unknown = overrides.keys() - SETTABLE
     if unknown:
         raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
-    _check_spelling(options, x=x, environ=environ)
-    here = Path.cwd()
+    places = Places(overrides, x, environ, options)
+    places.check_spelling(SETTABLE, _OPTIONS)
     writes_schema_file = environ.get(_SCHEMA_FILE, "").strip() == WRITE
     if writes_schema_file:  # it names no file then
-        environ = {name: value for name, value in environ.items() if name != _SCHEMA_FILE}
-
-    def find(name: str, option: str) -> Found | None:
-        cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
-        written = options.get(option)  # whatever wins, a fault in the file is told
-        candidates = (
-            (overrides.get(name), f"{name} ({cli})"),
-            (x.get(name), f"-x {name}"),
-            (environ.get(variable), variable),
-        )
-        for value, where in candidates:
-            found = None if value is None else _tidy(Found(value, where, here))
-            if found is not None:
-                if isinstance(found.value, str) and name not in _PATHS:
-                    decoded(found.value, where)
-                return found
-        return _tidy(written)
+        rest = {name: value for name, value in environ.items() if name != _SCHEMA_FILE}
+        places = replace(places, environ=rest)
 
     given: dict[str, Any] = dict(defaults or {})
     for name, parse in _PARSERS.items():
-        found = find(name, name)
+        found = places.find(name, name)
         if found is not None:
             given[name] = parse(found)
-    url = _tidy(options.get("sqlalchemy.url"))
+    url = tidy(options.get("sqlalchemy.url"))
     config_file = options.config_file
-    base = config_file.parent if config_file else here
+    base = config_file.parent if config_file else places.here
     sys_path = options.paths("prepend_sys_path")
     settings = Settings(
         **given,
         ledger_is_named="ledger_table" in given,
         writes_schema_file=writes_schema_file,
-        own_environment=_is_ours(_tidy(options.get("script_location"))),
-        folder=_folder(find("folder", "version_locations"), base=base, sys_path=sys_path),
+        own_environment=places.own_environment,
+        folder=folder_of(places.find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
         sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
+    _refuse_same(settings)
+    return settings
+
+
+def _refuse_same(settings: Settings) -> None:
     if settings.upgrade_function == settings.downgrade_function:
         raise UsageError(
             f"upgrade_function and downgrade_function are both {settings.upgrade_function!r}; "
@@ -276,44 +259,3 @@ def _settings(
             f"ledger_table and version_table are both {settings.ledger_table!r}; they must be two "
             "tables: one has a row for each migration, the other has Alembic's pointer."
         )
-    return settings
-
-
-def _is_ours(script_location: Found | None) -> bool:
-    return script_location is not None and script_location.value == ENVIRONMENT
-
-
-def _tidy(found: Found | None) -> Found | None:
-    """Drop empty values: an empty option or variable counts as unset."""
-    if found is None:
-        return None
-    value = found.value.strip() if isinstance(found.value, str) else found.value
-    return None if value in (None, "") else Found(value, found.where, found.base)
-
-
-def _folder(found: Found | None, *, base: Path, sys_path: tuple[str, ...]) -> str:
-    if found is None:
-        return str(absolute("migrations", base))
-    parts = found.value if isinstance(found.value, list) else re.split(r"\n+", values.text(found))
-    if len(parts) == 1 and isinstance(parts[0], str):
-        places = parts[0].split(os.pathsep)
-        if len(places) > 1 and all(Path(place).is_absolute() for place in places if place):
-            parts = [place for place in places if place]
-    if len(parts) != 1:
-        raise values.wrong(found, "plain files form one history, in one folder: name one")
-    folder = values.text(Found(parts[0], found.where, found.base)).strip()
-    resource = package_folder(folder, where=found.where, sys_path=sys_path)
-    return str(absolute(resource or folder, found.base))
-
-
-def _check_spelling(options: Options, *, x: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    for name, where in options.names():
-        values.check_name(name, _OPTIONS, where=f"{name} in {where}")
-    location = _tidy(options.get("script_location"))
-    if location is None or _is_ours(location):
-        for name in x:
-            values.check_name(name, SETTABLE, where=f"-x {name}")
-    variables = {f"BRIDGE_{name.upper()}" for name in SETTABLE}
-    for variable in environ:
-        if variable.startswith("BRIDGE_"):
-            values.check_name(variable, variables, where=variable)

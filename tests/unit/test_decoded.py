@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 BYTES = os.fsdecode(b"caf\xe9")
 URL = f"postgresql://app:{BYTES}@db/app"
 
-#: The settings that are texts; a file's path may be made of any bytes.
-TEXTS = sorted(module.SETTABLE - {"folder", "template"})
+#: The settings that are texts; a path of a file may be made of any bytes.
+TEXTS = sorted(module.SETTABLE - {"folder", "template", "schema_file"})
 
 
 def refused(call: Callable[[], object], where: str) -> None:
