@@ -128,7 +128,7 @@ def quick_description(path: str, stem: str, source: str) -> str | None:
 
 
 def _docstring(module: ast.Module) -> str | None:
-    return _storable(ast.get_docstring(module) or "") or None
+    return storable(ast.get_docstring(module) or "") or None
 
 
 def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) -> str:
@@ -137,7 +137,7 @@ def _description(bindings: Sequence[Binding], docstring: str | None, stem: str) 
     if not isinstance(written, str) or not written.strip():
         slug = behind_number(stem).replace("_", " ").strip() or stem
         written = _first_line(docstring or "") or slug
-    return _storable(written)
+    return storable(written)
 
 
 def _first_line(docstring: str) -> str | None:
@@ -146,8 +146,8 @@ def _first_line(docstring: str) -> str | None:
     return next((line for line in lines if line), None)
 
 
-def _storable(text: str) -> str:
-    """Replace what PostgreSQL cannot hold."""
+def storable(text: str) -> str:
+    """Replace what PostgreSQL cannot hold, nor, since Python 3.13, a docstring."""
     if text.isascii() and "\0" not in text:
         return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -14,7 +14,7 @@ from bridge.errors import FilesError, PlainFileError, UsageError
 from bridge.files.conventions import OURS as CONVENTIONS
 from bridge.files.conventions import Argument, Conventions
 from bridge.files.functions import CALLED_WITH, PLACEHOLDER
-from bridge.files.header import read_header
+from bridge.files.header import read_header, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def template_arguments(
     head = "db: Session" if asks else CALLED_WITH[conventions.argument][1]
     argument = Argument.SESSION if asks else conventions.argument
     bodies = (generated.upgrades, generated.downgrades) if generated else ("", "")
-    text = (message or "").strip() or NO_MESSAGE
+    text = storable((message or "").strip()) or NO_MESSAGE
     return {
         "docstring": _in_docstring(text),
         # A listing has one line for each migration.

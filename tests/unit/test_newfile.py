@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import FilesError, UsageError
-from bridge.files.header import read_header
+from bridge.files.header import read_header, storable
 from bridge.files.new_file import (
     NO_MESSAGE,
     Generated,
@@ -58,7 +58,7 @@ def test_any_message_becomes_a_file_that_says_it(message: str | None, descriptio
     assert header.description == description
     assert header.unwritten
     assert "`downgrade` is not written yet" in str(header.downgrade_fault)
-    told = (message or "").strip() or NO_MESSAGE
+    told = storable((message or "").strip()) or NO_MESSAGE
     assert (ast.get_docstring(ast.parse(source), clean=False) or "").split() == [
         "Migration:",
         *told.split(),

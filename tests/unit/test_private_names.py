@@ -55,6 +55,14 @@ def _pool() -> Any:
     return create_engine("postgresql+psycopg2://nowhere.invalid/x").pool
 
 
+def _connection() -> Any:
+    engine = create_engine("sqlite://")
+    connection = Connection(engine)
+    connection.close()
+    engine.dispose()
+    return connection
+
+
 PRIVATE = (
     Private(
         package="alembic",
@@ -148,7 +156,7 @@ PRIVATE = (
     Private(
         package="sqlalchemy",
         name="_dbapi_connection",
-        owner=lambda: Connection(create_engine("sqlite://")),
+        owner=_connection,
         module="database/cancel.py",
         why="The public property connects anew, and this is asked by another thread.",
     ),
