@@ -110,18 +110,26 @@ _make() {
   # The lock has the build backend, so that this downloads nothing.
   _install "$venv" --no-deps --no-build-isolation -e "$root" || return
   if [ -n "$releases" ]; then
-    _check "$venv" || return # the lock's own were chosen to go together
+    _take_away_unfit "$venv" || return # the lock's own were chosen to go together
   fi
   _stamp "$lock" "$releases" >"$stamp"
   rm "$venv/.unfinished"
 }
 
-# Ask whether what is installed in environment $1 goes together, as its packages say.
-_check() {
+# Take what needs other releases than those of environment $1 out of it; bridge itself must fit.
+_take_away_unfit() {
+  local unfit
+  unfit=$("$1/bin/python" "$root/tests/support/unfit.py") || return
+  [ -n "$unfit" ] || return 0
+  _say "taken away, for it needs other releases:"$'\n'"$unfit"
+  if printf '%s\n' "$unfit" | grep -q '^eai-bridge '; then
+    return 1
+  fi
+  set -- "$1" $(printf '%s\n' "$unfit" | cut -d ' ' -f 1)
   if command -v uv >/dev/null; then
-    uv pip check --quiet --python "$1/bin/python" >&2
+    uv pip uninstall --quiet --python "$1/bin/python" "${@:2}" >&2
   else
-    "$1/bin/python" -m pip check --disable-pip-version-check >&2
+    "$1/bin/python" -m pip uninstall --quiet --yes --disable-pip-version-check "${@:2}" >&2
   fi
 }
 
