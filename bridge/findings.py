@@ -39,6 +39,7 @@ MEANINGS: Final = {
     "changed": "a file was changed after it was applied",
     "file-missing": "the file of an applied migration is gone from the middle of the folder",
     "newer": "a migration was applied that comes after the last file of this folder",
+    "partly-replaced": "a part of what a squash replaces is applied, and a file of the rest gone",
     "unreadable-file": "a pending file cannot be run as it stands",
     "no-checksum": "drift = refuse is set, and an applied row has no checksum to compare with",
     # what can be recorded

@@ -12,6 +12,7 @@ from alembic.script import Script
 from bridge.alembic.errors import IrreversibleError
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.ledger.history import Entry
+from bridge.ledger.messages.squashes import replaces
 from bridge.reporting.escaping import escaped
 from bridge.reporting.events import Direction
 
@@ -147,6 +148,12 @@ def refuse_irreversible(entry: Entry, *, command: str = "alembic downgrade") -> 
     """
     if entry.file is None:
         raise LedgerError(_cannot_revert_missing(entry, command))
+    if entry.replaces:
+        raise IrreversibleError(
+            f"{entry.file.path} {replaces(entry)}, which cannot be taken back one by one. Nothing "
+            "was run. You can go back as far as this migration, and no further: "
+            f"{command} {entry.revision}"
+        )
     header = entry.file.header
     if header.has_downgrade:
         return

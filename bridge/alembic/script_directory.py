@@ -33,6 +33,7 @@ from bridge.config.settings import Settings
 from bridge.errors import BridgeError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
+from bridge.files.replaces import replaced_by
 from bridge.ledger.history import Entry, History, build_history
 from bridge.reporting.escaping import escaped
 from bridge.reporting.events import Direction
@@ -78,6 +79,7 @@ class PlainScriptDirectory(RunsEnvPy):
         files = scan(settings.folder, settings.conventions, beginning=self._writes_a_file()).files
         only = invocation.only
         self.files = tuple(file for file in files if only is None or file.stem in only)
+        replaced_by(self.files)  # what is wrong there is told before anything else
 
     @cached_property
     def history(self) -> History:

@@ -29,6 +29,7 @@ from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
 from bridge.execution.watcher import Watcher
 from bridge.files.plain_file import PlainFile
+from bridge.files.replaces import replaced_by
 from bridge.ledger import sql
 from bridge.ledger.access import creating
 from bridge.ledger.definition import ensure_ledger, widen_version_table
@@ -36,6 +37,7 @@ from bridge.ledger.drift import has_text_of, row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.layout import Layout
 from bridge.ledger.messages import records as record_messages
+from bridge.ledger.messages.squashes import recorded_unrun
 from bridge.ledger.preflight import BOOKKEEPING, Command, Preflight, preflight
 from bridge.ledger.records import (
     confirm_pointer,
@@ -129,6 +131,10 @@ class _Writing:
         self._command = Command.LOOK
         if self._stamping:
             self._command = Command.PURGE if self._purging else Command.STAMP
+        #: A squash whose step is to record it, and not to run it.
+        self._unrun: PlainFile | None = None
+        #: What is told as soon as it is committed.
+        self._notes: list[str] = []
         #: What Alembic has stamped; a trigger of the table may have made something else of it.
         self._stamped: Any = _NOTHING_YET
 
@@ -203,7 +209,8 @@ class _Writing:
             return refused(lacking)
         self._layout = state.layout
         checksums = self._checksums(found)
-        if state.complete and not (found.moves_pointer or checksums):
+        squashes = self._squashes_to_record(found)
+        if state.complete and not (found.moves_pointer or checksums or squashes):
             return None
         try:
             with run.connection.begin_nested():
@@ -227,7 +234,10 @@ class _Writing:
                         for row in self._state.rows
                     )
                     self._state = replace(self._state, rows=rows)
+                for entry, row in squashes:
+                    self._record_unrun(entry, row)
         except LedgerError as error:
+            self._notes.clear()
             return error
         return None
 
@@ -261,6 +271,28 @@ class _Writing:
                     if row.form is None or has_text_of(row, file):
                         checksums[row.name] = file.checksum()
         return checksums
+
+    def _squashes_to_record(self, found: Preflight) -> list[tuple[Entry, Row]]:
+        """Return the squashes that count as applied, and are to be recorded as well."""
+        table = self._state.table
+        if self._stamping or (table is not None and "INSERT" not in table.rights):
+            return []
+        squashes = []
+        for entry in found.history.applied:
+            if entry.row is not None and entry.row.unrecorded and entry.file is not None:
+                with suppress(FilesError):  # it counts as applied without a row as well
+                    if not self._state.shares_row(entry.stem, entry.replaces):
+                        squashes.append((entry, row_of(entry.file)))
+        return squashes
+
+    def _record_unrun(self, entry: Entry, row: Row) -> None:
+        """Record a squash that does not run here, behind what it replaces."""
+        state = self._state
+        if not state.shares_row(entry.stem, entry.replaces):
+            # What older releases cannot work after has been applied already.
+            after = [state.key(name) for name in entry.replaces]
+            self._record(replace(row, breaking=False), after=after)
+        self._notes.append(recorded_unrun(entry))
 
     def _announce(
         self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
@@ -303,8 +335,12 @@ class _Writing:
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._commit()
         self._recorded_at_once = False
+        self._unrun = None
         if direction is Direction.DOWNGRADE:
             self._take_back(file)
+            return
+        if file.stem in self._history.replaced.only_recorded:
+            self._unrun = file
             return
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
@@ -330,7 +366,7 @@ class _Writing:
         old, runner = self._pointer.now, self._runner
         upgrades = attempt.direction is Direction.UPGRADE
         lock = self._right.session
-        if not (upgrades and old) or lock is None:
+        if not (upgrades and old) or lock is None or self._entry(attempt.file).replaces:
             return False
         if self._record_at_once is None:
             self._record_at_once = RecordAtOnce(
@@ -361,7 +397,9 @@ class _Writing:
             # Recorded when it is done: Alembic calls for each of its steps, or for none.
             self._stamped = next(iter(arguments["heads"]), None)
             return
-        if step.is_upgrade:
+        if self._unrun is not None:
+            self._record_unrun(self._entry(self._unrun), row_of(self._unrun))
+        elif step.is_upgrade:
             self._runner.finish(self._record_attempt)
         else:
             self._runner.finish(_finish_forgetting)
@@ -369,16 +407,28 @@ class _Writing:
     def _record_attempt(self, attempt: Attempt) -> None:
         if not self._recorded_at_once:
             row = row_of(attempt.file, attempt.milliseconds())
+            self._record_replaced(self._entry(attempt.file))
             self._record(row, pointer=attempt.file.revision)
+
+    def _record_replaced(self, entry: Entry) -> None:
+        """Record what a squash replaces, for older releases that still have it."""
+        if entry.replaces:
+            run, rows = self._run, self._state.replaced_rows(entry.stem, entry.replaces)
+            send(run.connection, *sql.insert_replaced(run.ledger, self._layout, rows))
+
+    def _entry(self, file: PlainFile) -> Entry:
+        return self._history.by_revision[file.revision]
 
     def _recorded(self, row: Row) -> Row:
         """Return the row as the ledger has it."""
         return replace(row, key=self._state.key(row.version))
 
-    def _record(self, row: Row, *, pointer: str | None = None) -> None:
+    def _record(self, row: Row, *, pointer: str | None = None, after: Collection[str] = ()) -> None:
         run, recorded = self._run, self._recorded(row)
         try:
-            record_applied(run.connection, run.ledger, self._layout, recorded, pointer=pointer)
+            record_applied(
+                run.connection, run.ledger, self._layout, recorded, pointer=pointer, after=after
+            )
         except IntegrityError as error:
             if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
                 raise
@@ -401,22 +451,32 @@ class _Writing:
         wanted = self._history.up_to(heads[0] if heads else None)
         state = run.read()
         recorded = {row.version for row in state.rows}
-        superfluous = recorded - {entry.stem for entry in wanted}
+        replaced = {name for entry in wanted for name in entry.replaces}
+        superfluous = recorded - replaced - {entry.stem for entry in wanted}
         if not self._purging:
             self._refuse_forgetting(superfluous)
         self._forget(superfluous)
+        taken = {row.name for row in state.rows}
         for entry in wanted:
-            if entry.stem not in recorded:
-                self._record(row_of(entry.file) if entry.file else Row(version=entry.stem))
+            if entry.stem in recorded:
+                continue
+            self._record_replaced(entry)
+            if (key := self._state.key(entry.stem)) not in taken:
+                row = row_of(entry.file) if entry.file else Row(version=entry.stem)
+                self._record(row, after=[self._state.key(name) for name in entry.replaces])
+                taken.add(key)
 
     def _refuse_forgetting(self, stems: set[str]) -> None:
-        gone = sorted(stems - {file.stem for file in self._run.script.files})
+        files = self._run.script.files
+        gone = sorted(stems.difference((file.stem for file in files), *replaced_by(files).values()))
         if gone:
             raise record_messages.forgetting(self._state, gone)
 
     def _commit(self) -> None:
         if not self._run.external:
             self._run.connection.commit()
+        while self._notes:
+            self._run.reporter.tell(events.Note(self._notes.pop(0)))
 
     def _roll_back(self) -> None:
         if not self._run.external and self._run.connection.in_transaction():

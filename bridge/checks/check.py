@@ -7,6 +7,7 @@ file is read and parsed once.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +22,11 @@ from bridge.errors import FilesError, PlainFileError, UsageError
 from bridge.files.folder import listed
 from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile, text_checksum
+from bridge.files.replaces import replaced_by
 from bridge.spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from bridge.config.settings import Settings
     from bridge.database.request import Request
@@ -115,7 +117,10 @@ def run_check(
     checksums = {file.stem: checksum for file, (_, checksum) in checked.items()}
     problems = [each for found, _ in checked.values() for each in found.problems]
     ordered = settings.order is not None
-    problems += name_problems(folder, files, others, no_files, ordered=ordered)
+    squashes, disagreeing = _squashes(files)
+    problems += disagreeing
+    replaced = {name for names in squashes.values() for name in names}
+    problems += name_problems(folder, files, others, no_files, ordered=ordered, replaced=replaced)
     ignored = {file.path: found.ignored for file, (found, _) in checked.items()}
     ignored |= _ignored_by_helpers(problems)
     if base is not None:
@@ -123,7 +128,7 @@ def run_check(
         merged = {f.path for f in files if git.fork.get(f.stem) == checksums[f.stem]}
         # A merged file may have been applied, and nobody should change it any more.
         problems = [p for p in problems if not (p.path in merged and RULES[p.id].style)]
-        problems += base_problems(folder, checksums, git, settings.conventions)
+        problems += base_problems(folder, checksums, git, settings.conventions, squashes)
     not_asked = None
     if request is not None:
         from bridge.checks.database import database_problems  # it needs SQLAlchemy
@@ -165,6 +170,22 @@ def _refuse_unknown(ignore: Iterable[str]) -> None:
             near = nearest(each, RULES)
             hint = f" Did you mean {near}?" if near else f" There are: {', '.join(RULES)}."
             raise UsageError(f"--ignore {each}: there is no such problem.{hint}")
+
+
+def _squashes(files: Sequence[PlainFile]) -> tuple[Mapping[str, Sequence[str]], list[Problem]]:
+    """Return what each squash replaces, or that two of them disagree.
+
+    What is wrong with the list of one file, the check of that file says.
+    """
+    sound = []
+    for file in files:
+        with suppress(PlainFileError):
+            _ = file.replaces
+            sound.append(file)
+    try:
+        return replaced_by(sound), []
+    except PlainFileError as error:
+        return {}, [problem_of_error("wrong-setting", error.path, error)]
 
 
 def _check_file(file: PlainFile, mode: Mode) -> tuple[CheckedSource, str]:

@@ -15,7 +15,7 @@ from bridge.files.plain_file import PlainFile
 from bridge.files.stems import behind_number, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from bridge.checks.git_base import GitBase
 
@@ -24,18 +24,27 @@ if TYPE_CHECKING:
 
 
 def base_problems(
-    folder: str, now: Mapping[str, str], base: GitBase, conventions: Conventions = OURS
+    folder: str,
+    now: Mapping[str, str],
+    base: GitBase,
+    conventions: Conventions = OURS,
+    squashes: Mapping[str, Collection[str]] | None = None,
 ) -> list[Problem]:
     """Find what was changed, renamed or deleted, and new files that sort before the branch's.
 
-    `now` has the checksum of each migration by its stem.
+    `now` has the checksum of each migration by its stem; `squashes` the names that a file replaces,
+    which may go, and beside which it sorts.
     """
+    squashes = squashes or {}
+    replaced = {name for names in squashes.values() for name in names}
     place = conventions.order.place
     new = {s: text for s, text in now.items() if s not in base.fork and s not in base.tip}
     gone = [s for s in base.fork if s not in now and s in base.tip]
     renamed = {old: name for old in gone for name, text in new.items() if text == base.fork[old]}
-    deleted = [s for s in gone if s not in renamed and not _is_squashed(s, now, base, place)]
-    added = sorted((stem for stem in new if stem not in renamed.values()), key=place)
+    left = [s for s in gone if s not in renamed and s not in replaced]
+    deleted = [s for s in left if not _is_squashed(s, now, base, place)]
+    others = {*renamed.values(), *squashes}
+    added = sorted((stem for stem in new if stem not in others), key=place)
     return [
         *_changed(folder, now, base),
         *(_renamed(folder, old, name, base) for old, name in renamed.items()),

@@ -16,7 +16,7 @@ from bridge.files.stems import behind_number
 from bridge.files.unnumbered import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from bridge.files.name_faults import NameFault
 
@@ -38,11 +38,12 @@ def name_problems(
     no_files: Sequence[NameFault] = (),
     *,
     ordered: bool = False,
+    replaced: Collection[str] = (),
 ) -> Iterator[Problem]:
     """Find what is wrong with the names; `others` are the stems of files without a number.
 
     `no_files` is what is wrong with what has such a name and is no file. `ordered` is whether the
-    settings say in which order files run.
+    settings say in which order files run. `replaced` are the stems of what a squash stands for.
     """
     found = look_at(folder, others, files)
     for fault in (*no_files, *name_faults(folder, files), *found.faults, *found.doubts):
@@ -50,7 +51,7 @@ def name_problems(
         path = PlainFile(folder, fault.stem).path
         yield problem_in_words(rule, path, fault.line, fault.sentence)
     yield from () if ordered else _order_problems(folder, files)
-    yield from _shared_numbers(files)
+    yield from _shared_numbers([file for file in files if file.stem not in replaced])
 
 
 def _order_problems(folder: str, files: Sequence[PlainFile]) -> Iterator[Problem]:

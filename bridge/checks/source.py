@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from bridge.checks.argument import argument_problems
@@ -18,6 +20,7 @@ from bridge.files.conventions import OURS, Conventions
 from bridge.files.functions import function_fault, unwritten
 from bridge.files.header import breaking_of, refuse_misspellings, transaction_of
 from bridge.files.mode import Mode
+from bridge.files.replaces import replaces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,7 +108,8 @@ def _header_problems(file: _Parsed) -> Iterator[Problem]:
         yield problem_of_error("not-written", path, draft)
     if fault := file.fault("downgrade") or file.unwritten("downgrade"):
         yield problem_of_error("wrong-downgrade", path, fault)
-    for read in (transaction_of, breaking_of):
+    stem = PurePath(path).stem
+    for read in (transaction_of, breaking_of, partial(replaces_of, stem=stem)):
         if error := file.error_of(read):
             yield problem_of_error("wrong-setting", path, error)
     yield from _description_problems(file)

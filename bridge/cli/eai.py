@@ -247,11 +247,16 @@ def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
 def _planned(planned: Sequence[Planned], to: str) -> list[str]:
     if not planned:
         return [nothing_to_do(to)]
-    late = "  (late: its name sorts before one that is applied)"
     return [
         f"Would apply {counted(len(planned), 'migration')}{up_to(to)}:",
-        *(
-            f"  {each.stem}  {' '.join(each.description.split())}{late if each.late else ''}"
-            for each in planned
-        ),
+        *(f"  {each.stem}  {' '.join(each.description.split())}{_about(each)}" for each in planned),
     ]
+
+
+def _about(each: Planned) -> str:
+    if each.late:
+        return "  (late: its name sorts before one that is applied)"
+    if each.replaces:
+        how = "recorded, not run: it " if each.only_recorded else ""
+        return f"  ({how}replaces {counted(each.replaces, 'migration')})"
+    return ""

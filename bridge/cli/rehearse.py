@@ -65,7 +65,7 @@ def rehearse(
 
         reporter = request.reporter
         with opened(request, request.settings()) as here:
-            planned = plan(here, to=to)
+            planned = [each for each in plan(here, to=to) if not each.only_recorded]
             if planned:
                 if not (yes or _is_embedded(request)):
                     _ask(planned, here, reporter)

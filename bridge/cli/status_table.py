@@ -125,8 +125,12 @@ def _cells(each: Migration, encoding: str, *, at: str) -> tuple[str, str, str, s
         str(each.state),
         at,
         _took(each.execution_ms),
-        harmless(each.description, encoding),
+        harmless(each.description, encoding) + _replacing(each),
     )
+
+
+def _replacing(each: Migration) -> str:
+    return f" (replaces {counted(each.replaces, 'migration')})" if each.replaces else ""
 
 
 def _table(migrations: Sequence[Migration], width: int, encoding: str) -> tuple[Table, int]:

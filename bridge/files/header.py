@@ -26,6 +26,7 @@ from bridge.files.bindings import (
 from bridge.files.conventions import OURS, Conventions
 from bridge.files.functions import defines, function_fault, live, unwritten
 from bridge.files.mode import Mode
+from bridge.files.replaces import lists_names, replaces_of
 from bridge.files.stems import behind_number
 from bridge.spelling import nearest
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The names that a plain file may give a meaning to, beside its two functions.
-_SETTINGS: Final = ("description", "transaction", "breaking")
+_SETTINGS: Final = ("description", "transaction", "breaking", "replaces")
 #: Shorter names are near to many others.
 _SHORTEST: Final = 5
 
@@ -85,6 +86,7 @@ def read_header(path: str, stem: str, source: str, conventions: Conventions = OU
         fault = function_fault(path, "upgrade", *about)
         if fault is not None:
             raise fault
+        replaces_of(path, bindings, stem=stem)
         docstring = _docstring(module)
         never_undone = unwritten(path, "downgrade", *about)
         upgrade, downgrade = (
@@ -235,5 +237,7 @@ def _would_fit(name: str, binding: Binding) -> bool:
     """
     if name not in _SETTINGS:
         return binding.kind == "function" or (binding.kind == "assigned" and binding.may_be_called)
-    wanted = bool if name == "breaking" else str
-    return binding.kind == "assigned" and isinstance(binding.literal(), wanted)
+    value = binding.literal() if binding.kind == "assigned" else UNREADABLE
+    if name == "replaces":
+        return isinstance(value, (list, tuple)) and lists_names(value)
+    return isinstance(value, bool if name == "breaking" else str)

@@ -13,7 +13,7 @@ import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.errors import PlainFileError
 from bridge.files.conventions import OURS, Argument, Conventions
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from bridge.files.header import Header
+    from bridge.files.replaces import Replaces
     from bridge.files.shapes import Shape
 
 #: How a file is opened: what is none, a named pipe say, is not waited for.
 _AS_BYTES: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 #: How many bytes of it are read at once; few have more.
 _AT_ONCE: Final = 1 << 16
+
+#: The name in a header that is looked for in every file.
+_REPLACES: Final = b"replaces"
 
 #: White space that does not count at the end of a line, and how it stands there.
 _BLANKS: Final = " \t\f\v"
@@ -82,6 +86,10 @@ class PlainFile:
     #: The text that everything goes by since `hold`, and the bytes that it was read from.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
     _held_data: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    #: What it stands for, once that was asked; False until then.
+    _replaces: Replaces | Literal[False] | None = field(
+        default=False, init=False, repr=False, compare=False
+    )
 
     @property
     def path(self) -> str:
@@ -110,6 +118,29 @@ class PlainFile:
         Raises PlainFileError if the file cannot be a migration as it stands.
         """
         return self._header or self._parse(self.source())
+
+    @property
+    def replaces(self) -> Replaces | None:
+        """What it stands for; None for nearly every file. The text is read the first time only.
+
+        A file that cannot be read stands for nothing: that is told where it is to run. Raises
+        PlainFileError for a list that does not name migrations.
+        """
+        if self._replaces is False:
+            object.__setattr__(self, "_replaces", self._read_replaces())
+        return self._replaces or None
+
+    def _read_replaces(self) -> Replaces | None:
+        try:
+            # Few files have the word, and what is not parsed costs little.
+            if _REPLACES not in _contents(self.path):
+                return None
+            source = self.source()
+        except (OSError, PlainFileError):
+            return None
+        from bridge.files.replaces import replaces_in
+
+        return replaces_in(self.path, self.stem, source)
 
     @property
     def runnable(self) -> Header:

@@ -63,7 +63,7 @@ def renamed(
             of_form = recorded.setdefault(entry.row.form, {})
             of_form.setdefault(entry.row.checksum or "", []).append(entry)
     found: dict[Entry, list[Entry]] = {}
-    for new in history.pending if recorded else ():
+    for new in (*history.pending, *history.hidden) if recorded else ():
         for form, entries in recorded.items():
             text = _now(new.file, form, checksum) if new.file else None
             for old in entries.get(text or "", ()):
@@ -104,6 +104,8 @@ def respelled(history: History) -> tuple[Renamed, ...]:
     themselves.
     """
     files = {entry.stem: entry for entry in history.entries if entry.file is not None}
+    # What a squash would do in its place may have been done under such a name.
+    files |= {entry.stem: entry for entry in history.hidden}
     names = Names.of(files)
     found = []
     for old in history.missing if history.pending else ():
@@ -137,6 +139,12 @@ def has_checksum(row: Row | None) -> bool:
     if row is None:
         return False
     return row.form is not None or _OURS.fullmatch(row.checksum or "") is not None
+
+
+def lacks_checksum(entry: Entry) -> bool:
+    """Return whether an applied file has a row, and nothing tells what was applied."""
+    row = entry.row
+    return entry.file is not None and not has_checksum(row) and not (row and row.unrecorded)
 
 
 def has_text_of(row: Row | None, file: PlainFile) -> bool:

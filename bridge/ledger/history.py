@@ -7,7 +7,7 @@ files in another order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.files.conventions import Order
 from bridge.files.plain_file import PlainFile
+from bridge.files.replaces import replaced_by
 from bridge.files.stems import revision_id
+from bridge.ledger.replaced import NOTHING, Replaced, resolve
 
 if TYPE_CHECKING:
     from bridge.ledger.checksum_forms import ChecksumForm
@@ -49,6 +51,8 @@ class Row:
     form: ChecksumForm | None = None
     #: The file that the row is to be written of.
     file: PlainFile | None = field(default=None, repr=False, compare=False)
+    #: Whether the ledger has no such row: all that this migration replaces is recorded.
+    unrecorded: bool = False
 
     @property
     def name(self) -> str:
@@ -63,6 +67,8 @@ class Row:
     @property
     def lacks_checksum(self) -> bool:
         """Whether no checksum of bridge's is recorded, and nothing else in its place."""
+        if self.unrecorded:
+            return False  # what is not there is not to be given one
         return self.form is not None or (self.checksum or "") in UNKNOWN_CHECKSUMS
 
 
@@ -78,6 +84,8 @@ class Entry:
     stem: str
     file: PlainFile | None
     row: Row | None
+    #: The names of the migrations that it stands for, if it is a squash.
+    replaces: tuple[str, ...] = ()
 
     @property
     def path(self) -> str | None:
@@ -92,6 +100,10 @@ class History:
     entries: tuple[Entry, ...]
     #: The order of the folder's files.
     order: Order = Order.NAME
+    #: What the squashes of the folder mean here.
+    replaced: Replaced = NOTHING
+    #: What squashes stand for that are to run, with the files that are still there.
+    hidden: tuple[Entry, ...] = ()
 
     @cached_property
     def applied(self) -> tuple[Entry, ...]:
@@ -105,8 +117,11 @@ class History:
 
     @cached_property
     def missing(self) -> tuple[Entry, ...]:
-        """Applied migrations whose file is gone."""
-        return tuple(entry for entry in self.applied if entry.file is None)
+        """Applied migrations whose file is gone, and that no squash of the folder replaces."""
+        explained = self.replaced.explained
+        return tuple(
+            entry for entry in self.applied if entry.file is None and entry.stem not in explained
+        )
 
     @property
     def pointer(self) -> str | None:
@@ -130,7 +145,18 @@ class History:
         """Pending files whose place is before one that was applied already."""
         if (last := self.furthest) is None:
             return ()
-        return tuple(entry for entry in self.pending if self.place(entry) < self.place(last))
+        ran = [entry for entry in self.pending if entry.stem not in self.replaced.only_recorded]
+        return tuple(entry for entry in ran if self.place(entry) < self.place(last))
+
+    def stands_for(self, revision: str) -> str:
+        """Return the revision of the squash that stands for this one here, or else itself."""
+        return self._standing.get(revision, revision)
+
+    @cached_property
+    def _standing(self) -> dict[str, str]:
+        applied = {entry.stem for entry in self.applied}
+        hidden = self.replaced.hidden.items()
+        return {revision_id(name): revision_id(by) for name, by in hidden if by in applied}
 
     @property
     def furthest(self) -> Entry | None:
@@ -207,13 +233,39 @@ def order_of(files: Sequence[PlainFile]) -> Order:
 
 
 def build_history(files: Sequence[PlainFile], rows: Sequence[Row]) -> History:
-    """The history of a database that has applied `rows`, in this order."""
+    """The history of a database that has applied `rows`, in this order.
+
+    Asks the files what they replace; raises FilesError where that cannot be told.
+    """
     order = order_of(files)
     by_stem = {file.stem: file for file in files}
+    by_name = {row.version: row for row in rows}
+    replaced = resolve(replaced_by(files), by_stem, by_name)
+
+    def entry(stem: str, row: Row | None = None) -> Entry:
+        names = tuple(replaced.squashes.get(stem, ()))
+        return Entry(revision_id(stem), stem, by_stem.get(stem), row, names)
+
+    if replaced.squashes:
+        rows = [
+            by_name.get(name) or _standing_for(name, by_name, replaced)
+            for name in replaced.rows(list(by_name))
+        ]
+    applied = [entry(row.version, row) for row in rows]
     recorded = {row.version for row in rows}
-    applied = [Entry(row.revision, row.version, by_stem.get(row.version), row) for row in rows]
-    pending = [
-        Entry(by_stem[stem].revision, stem, by_stem[stem], None)
-        for stem in sorted(by_stem.keys() - recorded, key=order.place)
-    ]
-    return History((*applied, *pending), order)
+    left = by_stem.keys() - recorded - replaced.hidden.keys()
+    pending = [entry(stem) for stem in sorted(left, key=lambda stem: _place(stem, order, replaced))]
+    hidden = [entry(name) for name, by in replaced.hidden.items() if by in replaced.running]
+    return History((*applied, *pending), order, replaced, tuple(hidden))
+
+
+def _place(stem: str, order: Order, replaced: Replaced) -> tuple[tuple[int, str], int]:
+    """What sorts a pending file: one that is only recorded comes behind what it replaces."""
+    names = replaced.squashes[stem] if stem in replaced.only_recorded else ()
+    return max(map(order.place, (stem, *names))), replaced.rank(stem)
+
+
+def _standing_for(stem: str, rows: Mapping[str, Row], replaced: Replaced) -> Row:
+    """Return the row that a squash counts as having, where all that it replaces is applied."""
+    last = [rows[name] for name in rows if name in replaced.squashes[stem]][-1]
+    return Row(stem, applied_at=last.applied_at, serial=last.serial, unrecorded=True)

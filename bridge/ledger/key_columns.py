@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bridge.errors import LedgerError
 from bridge.files.plain_file import PlainFile
+from bridge.files.replaces import replaced_by
 from bridge.ledger.history import Row, order_of
 from bridge.ledger.keys import Form, Keys
 from bridge.ledger.layout import KEYS
@@ -20,6 +21,7 @@ def named(files: Sequence[PlainFile], state: State) -> State:
     """
     if state.keys is not None:
         return state
+    files = _with_replaced(files)
     state, keys = _recognised(files, state)
     if shared := keys.shared():
         words = "" if keys.form is Form.NUMBER else " and the same words"
@@ -46,6 +48,14 @@ def named(files: Sequence[PlainFile], state: State) -> State:
         keys=keys,
         recorded={row.version: row.name for row in in_form_last},
     )
+
+
+def _with_replaced(files: Sequence[PlainFile]) -> Sequence[PlainFile]:
+    """Add what is replaced and has no file any more: its rows have a name in the same form."""
+    stems = {file.stem for file in files}
+    listed = dict.fromkeys(name for names in replaced_by(files).values() for name in names)
+    gone = [name for name in listed if name not in stems]
+    return [*files, *(replace(files[0], stem=name) for name in gone)]
 
 
 def _by_stem(row: Row, keys: Keys) -> Row:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from bridge.files.plain_file import PlainFile
+from bridge.files.stems import number_of
 from bridge.ledger.name_forms import WORDS
 from bridge.ledger.number_form import PLAIN, NumberForm, value_of
 
@@ -97,7 +98,7 @@ class Keys:
             # As it is in the names of the files, where nothing tells.
             if keys:
                 return cls._of_numbers(keys, files)
-            return cls(form, NumberForm(width=0 if numeric else None), _by_number(files))
+            return cls(form, NumberForm(width=0 if numeric else None), _alone_by_number(files))
         if form is Form.FILE:
             return cls(form, after=".py")
         if form is Form.PATH:
@@ -137,7 +138,7 @@ class Keys:
     @classmethod
     def _of_numbers(cls, keys: Collection[str], files: Sequence[PlainFile]) -> Keys:
         written = NumberForm.recognise(keys, [file.stem for file in files])
-        return cls(Form.NUMBER, written, _by_number(files))
+        return cls(Form.NUMBER, written, _alone_by_number(files))
 
     @classmethod
     def _paths(cls, keys: Collection[str], stems: Collection[str]) -> list[Keys]:
@@ -235,4 +236,17 @@ def _by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:
     for file in files:
         if digits := file.number:
             by_number.setdefault(int(digits), []).append(file.stem)
+    return by_number
+
+
+def _alone_by_number(files: Sequence[PlainFile]) -> dict[int, list[str]]:
+    """Find the files of each number, where nothing but the number is recorded.
+
+    A squash may have the number of one that it replaces: the row is then that one's.
+    """
+    by_number = _by_number(files)
+    for file in files if any(len(stems) > 1 for stems in by_number.values()) else ():
+        names = file.replaces.names if file.replaces else ()
+        if any(int(number_of(name)) == int(file.number) for name in names):
+            by_number[int(file.number)].remove(file.stem)
     return by_number

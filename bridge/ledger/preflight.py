@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import FilesError, LedgerError
 from bridge.files.numbering import order_disagreements
+from bridge.files.stems import revision_id
 from bridge.findings import Finding, Severity
-from bridge.ledger.drift import changed, has_checksum, maybe_renamed, renamed
+from bridge.ledger.drift import changed, lacks_checksum, maybe_renamed, renamed
 from bridge.ledger.history import Entry, History
 from bridge.ledger.key_columns import named
 from bridge.ledger.lacking_columns import drift_unrecorded
@@ -24,6 +25,7 @@ from bridge.ledger.limits import limits
 from bridge.ledger.messages import files as file_messages
 from bridge.ledger.messages import names as name_messages
 from bridge.ledger.messages.outcomes import failed_row
+from bridge.ledger.messages.squashes import partly_replaced
 from bridge.ledger.outcomes import not_done
 from bridge.ledger.reconcile import Agreement, history_of, reconcile, reconcile_for_stamp
 from bridge.ledger.refused import refused
@@ -74,12 +76,16 @@ class Preflight:
             raise refused(self.refusals)
 
 
-_OF_FILES: Final = frozenset({"breaking", "late", "maybe-renamed", "renamed", "changed"})
+_OF_FILES: Final = frozenset(
+    {"breaking", "late", "maybe-renamed", "renamed", "changed", "partly-replaced"}
+)
 #: Each refusal that a command does not mind: it is the way on, or has nothing to do with it.
 _PASSES: Final[dict[Command, frozenset[str]]] = {
     Command.UPGRADE: frozenset(),
-    Command.DOWNGRADE: frozenset({"breaking", "late", "maybe-renamed", "no-checksum", "order"}),
-    Command.STAMP: frozenset({"breaking", "late", "maybe-renamed"}),
+    Command.DOWNGRADE: frozenset(
+        {"breaking", "late", "maybe-renamed", "no-checksum", "order", "partly-replaced"}
+    ),
+    Command.STAMP: frozenset({"breaking", "late", "maybe-renamed", "partly-replaced"}),
     Command.PURGE: _OF_FILES,
     Command.REPAIR: _OF_FILES | {"failed-row", "order"},
     Command.MARK: _OF_FILES | {"failed-row", "order"},
@@ -143,7 +149,9 @@ def preflight(
         *_of_outcomes(state, history),
         *_of_absent_files(history),
         *(of_files if command is not Command.LOOK else ()),
-        *_of_recording(command, state, settings, entries, forgets, looking=looking),
+        *_of_recording(
+            command, state, settings, entries, forgets, history=history, looking=looking
+        ),
     ]
     unheeded = _PASSES[command] | _superseded(found)
     found = [each for each in found if each.id not in unheeded]
@@ -192,10 +200,11 @@ def _of_files(
         yield name_messages.same_text(state, each.old, each.new[0])
     for each in maybe_renamed(history):
         yield name_messages.maybe_renamed(state, each.old, each.new, same=each.same)
+    yield from _of_squashes(history)
     if history.breaking:
         yield file_messages.breaking(state, history.breaking)
     if settings.drift == "refuse":
-        unknown = [e for e in history.applied if e.file and not has_checksum(e.row)]
+        unknown = [entry for entry in history.applied if lacks_checksum(entry)]
         if unknown and entries:
             yield file_messages.no_checksum(unknown)
         if drift:
@@ -209,6 +218,14 @@ def _of_files(
             _ = entry.file and (entry.file.runnable if command in _RUNS else entry.file.header)
         except FilesError as error:
             yield file_messages.unreadable(entry, str(error))
+
+
+def _of_squashes(history: History) -> Iterator[Finding]:
+    """Find squashes that can neither run nor be recorded here."""
+    for stem, gone in history.replaced.gone.items():
+        entry = history.by_revision[revision_id(stem)]
+        applied = [each.stem for each in history.applied if each.stem in entry.replaces]
+        yield partly_replaced(entry, applied, gone)
 
 
 def _of_outcomes(state: State, history: History) -> Iterator[Finding]:
@@ -245,6 +262,7 @@ def _of_recording(
     entries: Sequence[Entry],
     forgets: Sequence[Entry],
     *,
+    history: History,
     looking: bool,
 ) -> Iterator[Finding]:
     """Find what could run, or be reverted, but not be recorded."""
@@ -256,7 +274,7 @@ def _of_recording(
     if session.read_only and not looking:
         yield read_only(state, something_to_run(entries) if command in _RUNS else BOOKKEEPING)
         return
-    recorded = entries if command in _RECORDS else ()
+    recorded = [*_recorded(state, history, entries)] if command in _RECORDS else ()
     forgotten = entries if command is Command.DOWNGRADE else forgets
     ledger, pointer = _ALSO.get(command, ((), ()))
     yield from limits(state, recorded, forgotten, ledger=ledger, pointer=pointer)
@@ -264,6 +282,17 @@ def _of_recording(
         found = drift_unrecorded(state)
         if found is not None:
             yield found
+
+
+def _recorded(state: State, history: History, entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Return what gets a row: with a squash, all that it replaces and that has none."""
+    for entry in entries:
+        for row in state.replaced_rows(entry.stem, entry.replaces):
+            if row.version not in state.recorded:
+                yield Entry(row.revision, row.version, None, None)
+        shared = state.shares_row(entry.stem, entry.replaces)
+        if not (shared and entry.stem in history.replaced.only_recorded):
+            yield entry
 
 
 def _of_absent_files(history: History) -> Iterator[Finding]:

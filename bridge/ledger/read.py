@@ -55,7 +55,8 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
         state = replace(state, rejected=rejected_rows(connection, ledger, state, pending))
     # Where bridge has been before, this is its ledger, emptied.
     if pending and not (state.rows or state.ours or ledger.is_named):
-        state = replace(state, other_table=find_other_table(connection, ledger, files[0].stem))
+        first = files[0].replaces.names[0] if files[0].replaces else files[0].stem
+        state = replace(state, other_table=find_other_table(connection, ledger, first))
     return state
 
 

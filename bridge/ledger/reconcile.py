@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.files.plain_file import PlainFile
+from bridge.files.replaces import replaced_by
 from bridge.findings import Finding
 from bridge.ledger.drift import respelled
 from bridge.ledger.history import Entry, History, build_history
@@ -66,6 +67,10 @@ def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     history = history_of(files, state)
     if spelled := misspelled(history, state):
         raise refused(spelled)
+    pointers = tuple(map(history.stands_for, state.pointers))
+    moved = pointers != state.pointers
+    # One squash stands for many: what named any of them names it.
+    state = replace(state, pointers=tuple(dict.fromkeys(pointers)))
     unknown = tuple(pointer for pointer in state.pointers if pointer not in history.by_revision)
     if _is_foreign(history, state):
         raise refused([table_messages.foreign_ledger(state)])
@@ -76,7 +81,8 @@ def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     if unknown:
         return _rows_win(history, pointer_messages.unknown(state, unknown, history.pointer))
     if state.rows:
-        return _with_rows(history, state)
+        agreement = _with_rows(history, state)
+        return replace(agreement, moves_pointer=agreement.moves_pointer or moved)
     if state.pointers:
         return _without_rows(history, state)
     _refuse_other_ledgers(state)
@@ -116,7 +122,9 @@ def _is_foreign(history: History, state: State) -> bool:
     In a ledger of bridge's own they may be a history that was squashed: then all files come after
     them, and none can have run here under its own name.
     """
-    if not state.rows or state.adopted or any(entry.file for entry in history.applied):
+    explained = history.replaced.explained
+    known = any(entry.file or entry.stem in explained for entry in history.applied)
+    if not state.rows or state.adopted or known:
         return False
     last = max(map(history.place, history.applied))
     return not state.ours or any(history.place(entry) < last for entry in history.pending)
@@ -152,7 +160,7 @@ def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool
     state = named(files, state)
     refuse_unbelievable(state)
     if purge:
-        stems = {file.stem for file in files}
+        stems = {file.stem for file in files}.union(*replaced_by(files).values())
         kept = [row for row in state.in_order if row.version in stems]
         history = build_history(files, kept)
         return Agreement(history=history, pointer=None, moves_pointer=False)

@@ -15,15 +15,22 @@ from bridge.ledger.tables import Ledger
 
 
 def record_applied(
-    connection: Connection, ledger: Ledger, layout: Layout, row: Row, *, pointer: str | None = None
+    connection: Connection,
+    ledger: Ledger,
+    layout: Layout,
+    row: Row,
+    *,
+    pointer: str | None = None,
+    after: Collection[str] = (),
 ) -> None:
-    """Add the row of a migration.
+    """Add the row of a migration, behind the rows `after`, or behind all.
 
     Raises LedgerError if the row is not there afterwards under its name, exactly once, or if the
     version table does not say `pointer`, where that is given.
     """
     asked = sql.count_row(ledger, layout, row.name, with_pointers=pointer is not None)
-    count, pointers = send(connection, sql.insert_row(ledger, layout, row), asked).one()
+    written = sql.insert_row(ledger, layout, row, after=after)
+    count, pointers = send(connection, written, asked).one()
     if count != 1:
         raise not_kept(ledger.name, row.name, [row.name] * count)
     if pointer is not None and pointers != [pointer]:

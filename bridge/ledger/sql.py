@@ -122,11 +122,32 @@ def insert(ledger: Ledger, given: Mapping[str, str], rest: str = "") -> str:
     return f"INSERT INTO {ledger.name} ({columns}) SELECT {found}{rest}"
 
 
-def insert_row(ledger: Ledger, layout: Layout, row: Row, *, if_absent: bool = False) -> str:
-    """Add this row; `row.applied_at` is not used, the server's clock decides."""
+def insert_row(
+    ledger: Ledger,
+    layout: Layout,
+    row: Row,
+    *,
+    if_absent: bool = False,
+    after: Collection[str] = (),
+) -> str:
+    """Add this row; `row.applied_at` is not used, the server's clock decides.
+
+    Its time is that of the last row of `after`, and a little more, if there is any.
+    """
     given = {name: literal(value) for name, value in values(row, layout).items()}
     absent = f" WHERE NOT EXISTS (SELECT {_rows(ledger, layout, [row.name])})" if if_absent else ""
-    return insert(ledger, sources(ledger, layout, given), absent)
+    found = sources(ledger, layout, given)
+    if after and "applied_at" in layout.columns:
+        column = layout.columns["applied_at"]
+        time, kind = quote(column), layout.names[column]
+        last = f"(SELECT max({time}) {_rows(ledger, layout, after)})"
+        found[time] = f"COALESCE(CAST({last} + interval '1 microsecond' AS {kind}), {found[time]})"
+    return insert(ledger, found, absent)
+
+
+def insert_replaced(ledger: Ledger, layout: Layout, rows: Iterable[Row]) -> list[str]:
+    """Add the rows of what a squash replaces, in their order, as far as they are not there."""
+    return [insert_row(ledger, layout, row, if_absent=True) for row in rows]
 
 
 def delete_rows(ledger: Ledger, layout: Layout, keys: Collection[str]) -> str:

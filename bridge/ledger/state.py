@@ -180,6 +180,18 @@ class State:
         """What the ledger would call a migration that is recorded now."""
         return self.keys.key(stem) if self.keys else stem
 
+    def replaced_rows(self, stem: str, names: Sequence[str]) -> list[Row]:
+        """Return the rows of what this squash replaces, which are recorded with it.
+
+        In a ledger of numbers it may have the row of one of them, and then that is its own.
+        """
+        own = self.key(stem)
+        return [Row(name, key=key) for name in names if (key := self.key(name)) != own]
+
+    def shares_row(self, stem: str, names: Sequence[str]) -> bool:
+        """Return whether the row of one that this squash replaces is its own row as well."""
+        return len(self.replaced_rows(stem, names)) < len(names)
+
     def correction(self, stem: str, name: str) -> str:
         """The SQL that gives the row of `name` the name of this file, for a person to type."""
         new, old = ", ".join(self._named(self.new_key(stem))), self.condition_of(name)

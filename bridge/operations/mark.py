@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.alembic.revision_names import as_revision, unknown_revision
+from bridge.database.sending import send
 from bridge.errors import UsageError
+from bridge.ledger import sql
 from bridge.ledger.catalog import look_up_layout
 from bridge.ledger.definition import ensure_ledger, widen_version_table
 from bridge.ledger.drift import maybe_renamed, row_of
@@ -23,6 +25,7 @@ from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.records import amend, record_applied, record_unapplied, set_pointer
 from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
+from bridge.reporting.numbers import counted
 
 if TYPE_CHECKING:
     from bridge.alembic.run import CommandRun
@@ -118,6 +121,8 @@ def _forgetting(history: History, entry: Entry) -> Marking:
     left = [each.row for each in history.applied if each is not entry and each.row]
     pointer = build_history([], left).pointer
     gone = "" if entry.file else " (its file is gone)"
+    if entry.replaces:
+        gone = f", with the {counted(len(entry.replaces), 'migration')} that it replaces"
     what = f"recorded as not applied{gone}, so that the next run applies it"
     return Marking(entry.stem, what if entry.file else f"forgotten{gone}", pointer)
 
@@ -132,9 +137,13 @@ def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
         return
     if applied and entry.file is not None:
         row = replace(row_of(entry.file), key=state.key(entry.stem))
+        rows = state.replaced_rows(entry.stem, entry.replaces)
+        if rows:
+            send(connection, *sql.insert_replaced(ledger, layout, rows))
         record_applied(connection, ledger, layout, row)
     else:
-        record_unapplied(connection, ledger, layout, [state.key(entry.stem)])
+        keys = [state.key(name) for name in (entry.stem, *entry.replaces)]
+        record_unapplied(connection, ledger, layout, keys)
     if state.pointer_table is not None:  # else the next run makes it
         widen_version_table(connection, ledger, longest=len(marking.pointer or ""))
         set_pointer(connection, ledger, marking.pointer)

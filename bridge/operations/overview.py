@@ -15,7 +15,7 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
-from bridge.ledger.history import Entry
+from bridge.ledger.history import build_history
 from bridge.ledger.messages.files import unreadable
 from bridge.ledger.read import read_state
 from bridge.ledger.tables import Ledger
@@ -74,18 +74,24 @@ def overview_of_files(settings: Settings) -> Overview:
     """
     files = scan(settings.folder, settings.conventions).files
     findings = []
-    for file in files:
+    migrations = []
+    for entry in build_history(files, ()).pending:
+        assert entry.file is not None  # noqa: S101 - of files alone
         try:
-            _ = file.runnable
+            _ = entry.file.runnable
         except FilesError as error:
-            entry = Entry(file.revision, file.stem, file, None)
             findings.append(unreadable(entry, str(error)))
-    migrations = tuple(
-        Migration(file.stem, _description(file), MigrationState.UNKNOWN, None, None)
-        for file in files
-    )
+        found = Migration(
+            entry.stem,
+            _description(entry.file),
+            MigrationState.UNKNOWN,
+            None,
+            None,
+            replaces=len(entry.replaces),
+        )
+        migrations.append(found)
     problems = tuple(map(str, findings))
-    known = Status(None, migrations, problems, findings=tuple(findings))
+    known = Status(None, tuple(migrations), problems, findings=tuple(findings))
     return Overview(settings.folder, known, None)
 
 

@@ -1,8 +1,8 @@
 """Find with one query that nothing is pending: the answer to most starts.
 
-It imports neither SQLAlchemy nor Alembic, takes no lock and, unless changed files are to be
-refused, opens no migration. It never says that something is pending: whatever is not plainly up to
-date is left to the whole procedure.
+It imports neither SQLAlchemy nor Alembic, takes no lock and opens no migration, unless changed
+files are to be refused, or rows have no file, which a squash may have replaced. It never says that
+something is pending: whatever is not plainly up to date is left to the whole procedure.
 """
 
 from __future__ import annotations
@@ -43,25 +43,40 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     if row is None:
         return False
     versions, rows, dated, last, pointer, checksums, here, _ = row
-    # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
     return bool(
         here
-        and rows == dated == len(stems)
+        and rows == dated
         and versions is not None
-        and (versions == "/".join(stems) or sorted(versions.split("/")) == stems)
         and pointer == revision_id(last)
-        and (not unchanged or _are_unchanged(settings.folder, versions, checksums))
+        and _are_applied(settings.folder, stems, versions, rows)
+        and (not unchanged or _are_unchanged(settings.folder, stems, versions, checksums))
     )
 
 
-def _are_unchanged(folder: str, versions: str, checksums: str) -> bool:
+def _are_applied(folder: str, stems: Sequence[str], versions: str, rows: int) -> bool:
+    """Return whether each file is a row, and each row a file or what one of them replaces."""
+    # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
+    if rows == len(stems):
+        return versions == "/".join(stems) or sorted(versions.split("/")) == stems
+    others = set(versions.split("/")).difference(stems)
+    if rows != len(stems) + len(others):
+        return False
+    from bridge.files.plain_file import PlainFile
+
+    for stem in stems:
+        if others and (found := PlainFile(folder, stem).replaces) is not None:
+            others.difference_update(found.names)
+    return not others
+
+
+def _are_unchanged(folder: str, stems: Sequence[str], versions: str, checksums: str) -> bool:
     """Return whether each file is as applied; an adopted row without a checksum tells nothing."""
     from bridge.files.plain_file import PlainFile
 
     applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
     return len(applied) == checksums.count("/") + 1 and all(
-        not checksum or PlainFile(folder, stem).has(checksum.removeprefix("="))
-        for stem, checksum in sorted(applied.items())
+        not applied[stem] or PlainFile(folder, stem).has(applied[stem].removeprefix("="))
+        for stem in stems
     )
 
 

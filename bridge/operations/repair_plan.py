@@ -14,6 +14,7 @@ from bridge.ledger.drift import (
     changed,
     has_checksum,
     has_text_of,
+    lacks_checksum,
     maybe_renamed,
     renamed,
     respelled,
@@ -70,7 +71,7 @@ def planned(
     changes += [
         _accept(entry, "adopted without a checksum: that of the present text is recorded")
         for entry in history.applied
-        if entry.file and not has_checksum(entry.row)
+        if lacks_checksum(entry)
     ]
     changes = _in_form(changes, history, state)
     if names:
@@ -173,6 +174,8 @@ def _in_form(changes: list[Change], history: History, state: State) -> list[Chan
     stems = {change.stem for change in changes}
     for entry in history.applied:
         if keys is None or entry.row is None or entry.file is None or keys.fits(entry.row.name):
+            continue
+        if entry.row.unrecorded:
             continue
         key, new = entry.row.name, keys.key(entry.stem)
         if entry.stem in stems:

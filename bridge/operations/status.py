@@ -61,6 +61,8 @@ class Migration:
     applied_at: date | None
     #: How long it took, in milliseconds, if that is recorded.
     execution_ms: int | None
+    #: How many migrations it stands for, if it is a squash; 0 for any other.
+    replaces: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The documented form, made of what JSON knows."""
@@ -70,6 +72,7 @@ class Migration:
             "state": str(self.state),
             "applied_at": self.applied_at.isoformat() if self.applied_at else None,
             "execution_ms": self.execution_ms,
+            "replaces": self.replaces,
         }
 
 
@@ -186,6 +189,7 @@ def _migration(entry: Entry, late: Collection[Entry], changed: Collection[Entry]
         state=state,
         applied_at=row.applied_at if row else None,
         execution_ms=row.execution_ms if row else None,
+        replaces=len(entry.replaces),
     )
 
 

@@ -49,6 +49,10 @@ class Planned:
     description: str
     #: Whether its name sorts before one that was applied already.
     late: bool
+    #: How many migrations it stands for, if it is a squash; 0 for any other.
+    replaces: int = 0
+    #: Whether it is only recorded: what it stands for is applied before it.
+    only_recorded: bool = False
 
 
 def upgrade(
@@ -108,7 +112,17 @@ def plan(request: Request, *, to: str = "head") -> tuple[Planned, ...]:
 
     def use(history: History, steps: list[PlainScript]) -> tuple[Planned, ...]:
         late = {entry.stem for entry in history.late}
-        return tuple(Planned(each.entry.stem, each.doc, each.entry.stem in late) for each in steps)
+        return tuple(
+            Planned(
+                entry.stem,
+                each.doc,
+                late=entry.stem in late,
+                replaces=len(entry.replaces),
+                only_recorded=entry.stem in history.replaced.only_recorded,
+            )
+            for each in steps
+            for entry in [each.entry]
+        )
 
     return with_steps(Invocation(request=request), to, Direction.UPGRADE, use)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.config.settings import Settings
 from bridge.database.request import Request
 from bridge.files.folder import scan
+from bridge.ledger.history import build_history
 from bridge.operations.downgrade import run_downgrade
 from bridge.operations.upgrade import run_upgrade
 
@@ -32,9 +33,10 @@ class Project:
         return Settings.load(self.config)
 
     def files(self) -> tuple[PlainFile, ...]:
-        """The migrations in their order; raises FilesError."""
+        """The migrations that a new database runs, in their order; raises FilesError."""
         settings = self.settings()
-        return scan(settings.folder, settings.conventions).files
+        files = scan(settings.folder, settings.conventions).files
+        return tuple(entry.file for entry in build_history(files, ()).pending if entry.file)
 
     def request(self, url: URL, *, folder: str | None = None) -> Request:
         """What to migrate; `folder` in place of the project's own."""

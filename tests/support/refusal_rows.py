@@ -109,6 +109,12 @@ FILES: Final = (
         **{**_MENDED, "applied": "goes on"},
     ),
     Row(
+        "partly-replaced",
+        "a file of it is gone",
+        r.partly_replaced,
+        **{**_GOES_ON, "downgrade": "fails 4"},  # the file of what is applied is gone too
+    ),
+    Row(
         "unreadable-file", "no Python", r.written("def upgrade(db:\n"), **_PASSES, script="refuses"
     ),
     Row(

@@ -150,6 +150,16 @@ def file_missing(scene: Scene) -> None:
     scene.marks(applied="004_d", pending=C)
 
 
+def partly_replaced(scene: Scene) -> None:
+    """A squash is there, one file of it is applied, and the other is gone."""
+    scene.applied(A)
+    scene.project.remove(A)
+    scene.project.remove(B)
+    names = f'replaces = ["{A}", "{B}"]\n'
+    scene.project.write("002_all", names + LOGGED.format(stem="002_all"))
+    scene.marks(applied=C, pending=A)
+
+
 def newer(scene: Scene) -> None:
     scene.applied()
     scene.sql(

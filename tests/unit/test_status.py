@@ -249,6 +249,7 @@ def test_the_form_for_json_is_the_documented_one(folder: Callable[..., Folder]) 
                 "state": "applied",
                 "applied_at": "2024-01-01T12:00:00+00:00",
                 "execution_ms": 1,
+                "replaces": 0,
             },
             {
                 "version": B,
@@ -256,6 +257,7 @@ def test_the_form_for_json_is_the_documented_one(folder: Callable[..., Folder]) 
                 "state": "pending",
                 "applied_at": None,
                 "execution_ms": None,
+                "replaces": 0,
             },
         ],
     }

@@ -21,12 +21,14 @@ from bridge.alembic.run import CommandRun
 from bridge.alembic.script import entry_of
 from bridge.alembic.unrecord import Erasure
 from bridge.database.literals import do_block, quoted
+from bridge.files.replaces import replaced_by
 from bridge.ledger import sql
 from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry, Row
 from bridge.ledger.key_columns import named
 from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
+from bridge.ledger.messages.squashes import recorded_unrun
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
 
@@ -55,10 +57,11 @@ class Bookkeeping:
     def header(self, heads: Sequence[str], steps: Sequence[MigrationStep]) -> str:
         """Comments that say what the script is, and how to run it."""
         start = heads[0] if heads else "base"
-        if not steps:
+        if not (steps or self.unrun):
             return f"-- bridge {_own_version()}: nothing to do from {start} on.\n\n"
-        reached = next(iter(steps[-1].to_revisions_no_deps), "base")
-        recorded = "" if isinstance(steps[0], RevisionStep) else ", recorded without running it"
+        reached = next(iter(steps[-1].to_revisions_no_deps), "base") if steps else start
+        runs = steps and isinstance(steps[0], RevisionStep)
+        recorded = "" if runs else ", recorded without running it"
         return _HEADER.format(
             version=_own_version(), start=start, reached=reached, recorded=recorded
         )
@@ -75,6 +78,21 @@ class Bookkeeping:
         elif start is not None:
             # A database of the old runner has rows, and no pointer yet.
             self._send(sql.insert_pointer(self._ledger, start, if_absent=True))
+        for entry in self.unrun:
+            self.record_unrun(entry)
+
+    @property
+    def unrun(self) -> list[Entry]:
+        """The squashes that count as applied in the database that was found, and have no row."""
+        if self._found is None:
+            return []
+        return [
+            entry
+            for entry in self._found.agreement.history.applied
+            if entry.row is not None
+            and entry.row.unrecorded
+            and not self.state.shares_row(entry.stem, entry.replaces)
+        ]
 
     def create(self, *_arguments: object, **_options: object) -> None:
         """Create both tables, or give existing ones what they lack; called by Alembic as well."""
@@ -100,9 +118,23 @@ class Bookkeeping:
             )
         )
 
-    def record_applied(self, row: Row) -> None:
-        """Write the row of a migration that this script applies."""
+    def record_applied(self, row: Row, names: Sequence[str] = ()) -> None:
+        """Write the row of a migration that this script applies, and of `names` it replaces."""
+        self._send(*self._replaced(row.version, names))
         self._send(sql.insert_row(self._ledger, self._layout, self._recorded(row)))
+
+    def record_unrun(self, entry: Entry) -> None:
+        """Write the row of a squash that is not to run, behind those of what it replaces."""
+        assert entry.file is not None  # noqa: S101 - it is the file that replaces them
+        if not self.state.shares_row(entry.stem, entry.replaces):
+            row = self._recorded(replace(row_of(entry.file), breaking=False))
+            after = [self._key(name) for name in entry.replaces]
+            insert = sql.insert_row(self._ledger, self._layout, row, after=after)
+            self._send(f"-- {recorded_unrun(entry)}\n{insert}")
+
+    def _replaced(self, stem: str, names: Sequence[str]) -> list[str]:
+        rows = self.state.replaced_rows(stem, names)
+        return sql.insert_replaced(self._ledger, self._layout, rows)
 
     def record_unapplied(self, stems: Collection[str]) -> None:
         """Remove the rows of migrations."""
@@ -124,13 +156,17 @@ class Bookkeeping:
 
         Rows whose file is not in the folder stay: they may be another application's.
         """
-        stems = {entry.stem for entry in wanted}
-        others = [file.stem for file in self._run.script.files if file.stem not in stems]
+        stems = {name for entry in wanted for name in (entry.stem, *entry.replaces)}
+        files = self._run.script.files
+        known = dict.fromkeys(name for names in replaced_by(files).values() for name in names)
+        known |= dict.fromkeys(file.stem for file in files)
+        others = [stem for stem in known if stem not in stems]
         if others:
             self.record_unapplied(others)
         for entry in wanted:
             row = row_of(entry.file) if entry.file else Row(version=entry.stem)
             row = self._recorded(row)
+            self._send(*self._replaced(entry.stem, entry.replaces))
             self._send(sql.insert_row(self._ledger, self._layout, row, if_absent=True))
 
     def _recorded(self, row: Row) -> Row:
@@ -175,12 +211,22 @@ class Bookkeeping:
     ) -> tuple[list[str], list[str]]:
         """Return the migrations that must not be recorded yet, and those that must."""
         moved = [step for step in steps if isinstance(step, RevisionStep)]
-        stems = [entry_of(step).stem for step in moved]
+        stems = [stem for step in moved for stem in self._recorded_by(entry_of(step))]
         if not moved:
             return [], []  # a stamp corrects what is recorded
         if not moved[0].is_upgrade:
             return [], stems
-        return stems, [self._run.script.history.by_revision[start].stem] if start else []
+        history = self._run.script.history
+        begins = history.by_revision[start] if start else None
+        unrecorded = begins is None or (begins.row is not None and begins.row.unrecorded)
+        return stems, [] if begins is None or unrecorded else [begins.stem]
+
+    def _recorded_by(self, entry: Entry) -> list[str]:
+        """Return what has no row before this step: a squash that runs, and all that it replaces."""
+        runs = entry.stem in self._run.script.history.replaced.running
+        shared = self.state.shares_row(entry.stem, entry.replaces)
+        own = [] if shared and not runs else [entry.stem]
+        return [*(entry.replaces if runs else ()), *own]
 
 
 def _unseen(run: CommandRun) -> State:

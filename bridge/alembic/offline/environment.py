@@ -99,7 +99,7 @@ class _Writing:
             )
             steps = list(steps_from(ctx, heads))
             buffer.write(self._books.header(heads, steps))
-            if steps:
+            if steps or self._books.unrun:
                 self._books.open(heads, steps)
             self._end_transaction()
             take_steps(ctx, steps, self._pointer)
@@ -109,6 +109,10 @@ class _Writing:
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._row = row_of(file)
+        self._entry = self._run.script.history.by_revision[file.revision]
+        upgrades = direction is Direction.UPGRADE
+        if upgrades and file.stem in self._run.script.history.replaced.only_recorded:
+            return
         before: Entry | None = None
         forgetting: tuple[str, ...] = ()
         if direction is Direction.DOWNGRADE:
@@ -124,8 +128,10 @@ class _Writing:
         history = self._run.script.history
         if step.is_stamp:
             self._books.hold_only(history.up_to(next(iter(heads), None)))
+        elif step.is_upgrade and self._entry.stem in history.replaced.only_recorded:
+            self._books.record_unrun(self._entry)
         elif step.is_upgrade:
-            self._books.record_applied(self._row)
+            self._books.record_applied(self._row, self._entry.replaces)
         elif not self._driver.forgotten:
             self._books.record_unapplied([history.by_revision[str(step.up_revision_id)].stem])
         self._end_transaction()

@@ -46,6 +46,8 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
             f"which is {file.stem}.py, but the other rows have another form, in which it is "
             f"'{state.new_key(file.stem)}'"
         )
+    elif file.file is None:
+        meaning = f"and a file of this folder replaces {file.stem}, which may be the same migration"
     elif is_number:
         meaning = f"which is the number of {file.stem}.py, but not its name"
     else:
@@ -65,6 +67,8 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
                 f" {recorded[0].stem}.py is recorded by its own name as well: if it is that one, "
                 f"remove the row: {remove}"
             )
+    elif file.file is None:
+        remedy = f"If it is the same migration, {correct}"
     elif is_number or file.row or canonical(name) != canonical(file.stem) or not _can_name(name):
         remedy = f"If it is the same migration, type eai migrate repair, or {correct}"
     else:

@@ -138,8 +138,11 @@ class _Rehearsing:
         )
         settings = request.settings()
 
-        def use(_history: History, steps: list[PlainScript]) -> Rehearsal:
-            files = [cast("PlainFile", step.entry.file) for step in steps]
+        def use(history: History, steps: list[PlainScript]) -> Rehearsal:
+            # What is only recorded has nothing to rehearse.
+            unrun = history.replaced.only_recorded
+            entries = [step.entry for step in steps if step.entry.stem not in unrun]
+            files = [cast("PlainFile", entry.file) for entry in entries]
             return self._run_files(files, settings)
 
         invocation = Invocation(request=request, rehearses=True)

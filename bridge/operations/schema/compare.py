@@ -118,7 +118,8 @@ def refuse_other_version(one: int, scratch: int, what: str) -> None:
 
 
 def _refuse_missing(found: Contents) -> None:
-    if missing := [entry.stem for entry in found.history.missing]:
+    # One that a squash explains is missing all the same.
+    if missing := [entry.stem for entry in found.history.applied if entry.file is None]:
         raise LedgerError(
             f"{', '.join(missing)}: applied in this database, and the file is missing, so that "
             "nobody can tell what it made. Nothing was compared. Restore the file; or compare "

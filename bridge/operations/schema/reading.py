@@ -70,9 +70,10 @@ class Contents:
         ledger = replace(self.ledger, schema=self.ledger.schema or self.state.session.here)
         inserts = [
             # How long it took differs each time, and of the time only the order counts.
-            sql.insert_row(ledger, self.state.layout, replace(entry.row, execution_ms=None))
+            sql.insert_row(ledger, self.state.layout, replace(row, execution_ms=None))
             for entry in self.history.applied
             if entry.row is not None
+            for row in (*self.state.replaced_rows(entry.stem, entry.replaces), entry.row)
         ]
         pointer = self.history.pointer
         if pointer is None or self.state.pointer_table is None:  # the next run makes it
