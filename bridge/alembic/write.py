@@ -41,6 +41,7 @@ from bridge.ledger.messages.squashes import recorded_unrun
 from bridge.ledger.preflight import BOOKKEEPING, Command, Preflight, preflight
 from bridge.ledger.records import (
     confirm_pointer,
+    record_all,
     record_applied,
     record_checksums,
     record_unapplied,
@@ -48,7 +49,7 @@ from bridge.ledger.records import (
 )
 from bridge.ledger.refused import refused
 from bridge.ledger.rights import read_only, rights
-from bridge.ledger.state import State
+from bridge.ledger.state import Imported, State
 from bridge.locking.exclusive import Right, exclusively
 from bridge.reporting import events
 from bridge.reporting.events import Direction
@@ -135,6 +136,8 @@ class _Writing:
         self._unrun: PlainFile | None = None
         #: What is told as soon as it is committed.
         self._notes: list[str] = []
+        #: What counts as applied, and is recorded together with the first change.
+        self._imported: Imported | None = None
         #: What Alembic has stamped; a trigger of the table may have made something else of it.
         self._stamped: Any = _NOTHING_YET
 
@@ -152,7 +155,11 @@ class _Writing:
                 run.reporter.tell(events.Note(going_on))
             if self._stamping:
                 self._hold_only_stamped()
-            self._commit()
+            if self._imported is None:
+                self._commit()
+            else:
+                # Nothing has changed what Alembic has recorded, so that its releases go on.
+                self._roll_back()
         except Exception as error:
             explained = self._runner.abort(error)
             self._roll_back()
@@ -181,8 +188,20 @@ class _Writing:
         run.script.follow(history)
         self._pointer = Pointer(run.connection, run.ledger, history.pointer)
         self._hindrance = self._prepare_tables(found)
+        self._imported = self._state.imported
         if self._stamping:
+            if self._hindrance is None and not self._purging:
+                self._record_imported()
+            self._imported = None
             tell(run.reporter, found.warnings)
+
+    def _record_imported(self) -> None:
+        """Record what Alembic has applied and the files that it is now, if that is still to do."""
+        imported, self._imported = self._imported, None
+        if imported is not None:
+            run = self._run
+            record_all(run.connection, run.ledger, self._layout, imported.rows)
+            set_pointer(run.connection, run.ledger, self._history.pointer)
 
     def _heads(self) -> tuple[str, ...]:
         """Where the database is, for Alembic; under the lock the history knows."""
@@ -277,6 +296,8 @@ class _Writing:
         table = self._state.table
         if self._stamping or (table is not None and "INSERT" not in table.rights):
             return []
+        if self._state.imported is not None:  # what they replace is not recorded either
+            return []
         squashes = []
         for entry in found.history.applied:
             if entry.row is not None and entry.row.unrecorded and entry.file is not None:
@@ -337,6 +358,8 @@ class _Writing:
         self._recorded_at_once = False
         self._unrun = None
         if direction is Direction.DOWNGRADE:
+            self._record_imported()
+            self._commit()
             self._take_back(file)
             return
         if file.stem in self._history.replaced.only_recorded:
@@ -344,6 +367,7 @@ class _Writing:
             return
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
+        self._record_imported()
         if self._recorded_at_once:
             self._pointer.now = file.revision
 
@@ -366,7 +390,8 @@ class _Writing:
         old, runner = self._pointer.now, self._runner
         upgrades = attempt.direction is Direction.UPGRADE
         lock = self._right.session
-        if not (upgrades and old) or lock is None or self._entry(attempt.file).replaces:
+        also = self._imported is not None or self._entry(attempt.file).replaces
+        if not (upgrades and old) or lock is None or also:
             return False
         if self._record_at_once is None:
             self._record_at_once = RecordAtOnce(
@@ -398,6 +423,7 @@ class _Writing:
             self._stamped = next(iter(arguments["heads"]), None)
             return
         if self._unrun is not None:
+            self._record_imported()
             self._record_unrun(self._entry(self._unrun), row_of(self._unrun))
         elif step.is_upgrade:
             self._runner.finish(self._record_attempt)

@@ -23,6 +23,7 @@ from bridge.cli.completion import revisions
 from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
 from bridge.cli.dump import dump
+from bridge.cli.import_ import import_
 from bridge.cli.init import init
 from bridge.cli.lint import lint
 from bridge.cli.load import load
@@ -74,6 +75,7 @@ migrate.command()(rehearse)
 migrate.command()(dump)
 migrate.command()(load)
 migrate.command()(compare)
+migrate.command("import")(import_)
 
 
 @migrate.callback()

@@ -24,6 +24,7 @@ from bridge.ledger.access import reading
 from bridge.ledger.catalog import look_up
 from bridge.ledger.definition import ADOPTED
 from bridge.ledger.history import Row
+from bridge.ledger.imported import with_imported
 from bridge.ledger.key_columns import named
 from bridge.ledger.layout import KEYS, VERSION_LENGTH, Layout
 from bridge.ledger.other_columns import understood
@@ -57,7 +58,7 @@ def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile
     if pending and not (state.rows or state.ours or ledger.is_named):
         first = files[0].replaces.names[0] if files[0].replaces else files[0].stem
         state = replace(state, other_table=find_other_table(connection, ledger, first))
-    return state
+    return with_imported(files, state)
 
 
 def read_tables(connection: Connection, ledger: Ledger) -> State:

@@ -174,7 +174,10 @@ def reconcile_for_stamp(files: Sequence[PlainFile], state: State, *, purge: bool
 
 def _with_rows(history: History, state: State) -> Agreement:
     if state.pointers == (history.pointer,):
-        return Agreement(history=history, pointer=history.pointer, moves_pointer=False)
+        found = (pointer_messages.imported(state),) if state.imported else ()
+        return Agreement(
+            history=history, pointer=history.pointer, moves_pointer=False, warnings=found
+        )
     if not state.pointers:
         return _rows_win(history)
     return _rows_win(history, pointer_messages.moved(state, history.pointer))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -35,6 +35,12 @@ def record_applied(
         raise not_kept(ledger.name, row.name, [row.name] * count)
     if pointer is not None and pointers != [pointer]:
         raise not_kept(ledger.version_name, pointer, pointers or [])
+
+
+def record_all(connection: Connection, ledger: Ledger, layout: Layout, rows: Sequence[Row]) -> None:
+    """Add the rows of several migrations, in this order; raises as `record_applied`."""
+    for row in rows:
+        record_applied(connection, ledger, layout, row)
 
 
 def record_unapplied(

@@ -79,6 +79,16 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A history of Alembic's that counts as applied here, and is not recorded yet."""
+
+    #: What the version table holds: ids of the revisions that the files were.
+    pointers: tuple[str, ...]
+    #: What is to be recorded, in that order.
+    rows: tuple[Row, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The state of a database, as it was read."""
@@ -141,6 +151,8 @@ class State:
     keys: Keys | None = None
     #: What each migration is recorded as, by its stem.
     recorded: Mapping[str, str] = field(default_factory=dict)
+    #: Where the rows, and the pointer at the last of them, have still to be written.
+    imported: Imported | None = None
 
     @property
     def in_order(self) -> tuple[Row, ...]:

@@ -22,7 +22,13 @@ from bridge.ledger.drift import maybe_renamed, row_of
 from bridge.ledger.history import NO_FILE, Entry, History, build_history
 from bridge.ledger.lacking_columns import no_checksums, unrecorded_checksums
 from bridge.ledger.preflight import Command, preflight
-from bridge.ledger.records import amend, record_applied, record_unapplied, set_pointer
+from bridge.ledger.records import (
+    amend,
+    record_all,
+    record_applied,
+    record_unapplied,
+    set_pointer,
+)
 from bridge.ledger.refused import refused
 from bridge.operations.asked import record_if_agreed
 from bridge.reporting.numbers import counted
@@ -132,6 +138,8 @@ def _record(run: CommandRun, marking: Marking, *, applied: bool) -> None:
     history = preflight(Command.MARK, run.script.files, state, run.settings, steps=()).history
     layout = ensure_ledger(connection, ledger).knowing(state.layout)
     entry = next(each for each in history.entries if each.stem == marking.stem)
+    if state.imported is not None:
+        record_all(connection, ledger, layout, state.imported.rows)
     if marking.others:
         _set_apart(run, state, marking.others)
         return

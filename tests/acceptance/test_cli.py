@@ -630,6 +630,7 @@ COMMANDS = [
     "migrate dump",
     "migrate load",
     "migrate compare",
+    "migrate import",
 ]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 

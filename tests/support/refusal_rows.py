@@ -206,6 +206,12 @@ WARNINGS: Final = (
         **{**_WARNS, "pending": "goes on", "downgrade": "fails 2"},
         dumped="fails 4",  # nothing is recorded
     ),
+    Row(
+        "imported",
+        "a revision of Alembic's",
+        s.imported,
+        **{**_WARNS, "downgrade": "tells, changes", "stamp": "tells, changes"},
+    ),
     *(
         Row(
             "pointer-moved",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from support.books import LOGGED
 from support.scenes import BOTH, A, B, C, Scene
 
 if TYPE_CHECKING:
@@ -193,3 +194,15 @@ def ledger_emptied(scene: Scene) -> None:
 def ledger_emptied_without_trace(scene: Scene) -> None:
     ledger_emptied(scene)
     scene.points_at("009_x")
+
+
+def imported(scene: Scene) -> None:
+    """Alembic has brought it to the revision that the second file was."""
+    for stem, was in ((A, "1975ea83b712"), (B, "ae1027a6acf0")):
+        scene.project.write(stem, f'{LOGGED.format(stem=stem)}\n\nrevision = "{was}"\n')
+    scene.sql(
+        "CREATE TABLE ran (id serial, what text)",
+        *(f"INSERT INTO ran (what) VALUES ('{stem}')" for stem in (A, B)),
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('ae1027a6acf0')",
+    )

@@ -73,7 +73,11 @@ class Bookkeeping:
         self._send("SET client_encoding = 'UTF8'")
         self.create()
         self._check(start, steps)
-        if self._found is not None and self._found.agreement.moves_pointer:
+        if self.state.imported is not None:
+            for row in self.state.imported.rows:
+                self.record_applied(row)
+            self._send(*sql.replace_pointers(self._ledger, start))
+        elif self._found is not None and self._found.agreement.moves_pointer:
             self._send(*sql.replace_pointers(self._ledger, self._found.agreement.pointer))
         elif start is not None:
             # A database of the old runner has rows, and no pointer yet.
@@ -184,9 +188,13 @@ class Bookkeeping:
         """Stop the script where it would run a migration twice, or on the wrong ones."""
         asked = []
         if self._found is None or not self._found.agreement.moves_pointer:
-            table = self._ledger.version_name
-            asked.append((_ASKS_OTHER.format(pointer=table, start=quoted(start or "")), _OTHER))
+            table, imported = self._ledger.version_name, self.state.imported
+            starts = imported.pointers if imported else (start or "",)
+            known = ", ".join(map(quoted, starts))
+            asked.append((_ASKS_OTHER.format(pointer=table, starts=known), _OTHER))
         absent, present = self._expected(start, steps)
+        if self.state.imported is not None:
+            present = []  # it is this script that records them
         for stems, question, problem in (
             (absent, _ASKS_TWICE, _TWICE),
             (present, _ASKS_MISSING, _MISSING),
@@ -276,7 +284,7 @@ _HEADER = """\
 
 _ASKS_OTHER = """\
 string_agg(version_num, ', ') INTO found FROM {pointer}
-     WHERE version_num <> {start}"""
+     WHERE version_num NOT IN ({starts})"""
 _ASKS_TWICE = """\
 string_agg({key}::text, ', ' ORDER BY {key}) INTO found FROM {ledger}
      WHERE {key}::text IN ({names})"""

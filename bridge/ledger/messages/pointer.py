@@ -8,6 +8,7 @@ from __future__ import annotations
 from bridge.findings import Finding, refusal, warning
 from bridge.ledger.messages.wording import joined
 from bridge.ledger.state import State
+from bridge.reporting.numbers import counted
 
 
 def foreign_version_table(state: State, unknown: tuple[str, ...]) -> Finding:
@@ -52,6 +53,19 @@ def lost_without_trace(state: State, unknown: tuple[str, ...]) -> Finding:
         "If migrations did run, "
         "type with the name of the last one that did: alembic stamp --purge REV. To run them all "
         "again, type: alembic stamp --purge base.",
+    )
+
+
+def imported(state: State) -> Finding:
+    """Pointers that are revisions of an imported history, of which nothing is recorded yet."""
+    pointers = state.imported.pointers if state.imported else ()
+    return warning(
+        "imported",
+        f"{state.version_table} says {joined(pointers)}: what Alembic calls {state.pointers[0]} "
+        f"here. {counted(len(state.rows), 'imported migration')} count as applied.",
+        f"They are recorded, and {state.version_table} is moved, together with the next migration; "
+        "until then releases that use Alembic alone run beside this one.",
+        migration=state.rows[-1].version,
     )
 
 

@@ -1,0 +1,119 @@
+"""Find the Alembic project that is to be imported, and write the files that it becomes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge import ENVIRONMENT, SWITCHED_ON
+from bridge.config.sources import ConfigFiles, Options, absolute, find_config
+from bridge.errors import UsageError
+from bridge.files.discovery import is_alembics
+
+if TYPE_CHECKING:
+    from bridge.operations.importing.plan import Import
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An Alembic project, by its configuration, the folder of its env.py, or both."""
+
+    files: ConfigFiles | None
+    folder: Path | None
+    #: Where the plain files are to be.
+    target: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration that a person edits then."""
+        files = self.files
+        place = (files.ini or files.toml) if files else None
+        return place or self.target.parent / "alembic.ini"
+
+
+def find_source(
+    root: Path,
+    *,
+    config: Path | None,
+    source: Path | None,
+    folder: Path | None,
+    environ: Mapping[str, str] = os.environ,
+) -> Source:
+    """Find the project, and say where its plain files are to be.
+
+    `config`, `source` and `folder` are what a person has named. Raises UsageError if there is none,
+    or it is set up for plain files already.
+    """
+    where = None if source is None else absolute(source, root)
+    if where is None or not where.is_dir():
+        files: ConfigFiles | None = find_config(where or config, environ=environ)
+        environment = None
+    else:
+        files, environment = _of_folder(where, config, environ)
+    _refuse_ours(files)
+    place = (files.ini or files.toml) if files else None
+    usual = (place.parent if place and place.parent != environment else root) / "migrations"
+    target = absolute(folder, root) if folder is not None else usual
+    if folder is None and is_alembics(target):
+        raise UsageError(
+            f"{target} is the environment of the Alembic project. Nothing was written. Name "
+            "another folder for the plain files, such as: --folder plain_migrations"
+        )
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file, not a folder of migrations. Nothing was written.")
+    return Source(files, environment, target)
+
+
+def _of_folder(
+    folder: Path, config: Path | None, environ: Mapping[str, str]
+) -> tuple[ConfigFiles | None, Path | None]:
+    """Return the configuration in a folder, or the one that was named beside it."""
+    if config is not None:
+        return find_config(config, environ=environ), folder
+    if (folder / "alembic.ini").is_file():
+        environment = folder if is_alembics(folder) else None
+        return find_config(folder / "alembic.ini", environ=environ), environment
+    if not is_alembics(folder):
+        raise UsageError(
+            f"{folder} has neither an alembic.ini nor an env.py. Nothing was written. Name the "
+            "alembic.ini, or the folder of env.py: --from PATH"
+        )
+    return None, folder
+
+
+def _refuse_ours(files: ConfigFiles | None) -> None:
+    if files is None:
+        return
+    options = Options.read(files, section="alembic")
+    location, plain = options.get("script_location"), options.get("plain_files")
+    ours = location is not None and str(location.value).strip() == ENVIRONMENT
+    if ours or (plain is not None and str(plain.value).strip().lower() in SWITCHED_ON):
+        raise UsageError(
+            f"{files.ini or files.toml} is set up for plain files already: there is no Alembic "
+            "history in it to import. Nothing was written. Name the project's own alembic.ini, or "
+            "the folder of its env.py: --from PATH"
+        )
+
+
+def write_files(wanted: Import) -> None:
+    """Write all files, or none; never over one that is there. Raises UsageError if it cannot."""
+    written: list[Path] = []
+    try:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+        for each in wanted.files:
+            path = wanted.folder / f"{each.stem}.py"
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(each.plain.text)
+    except OSError as error:
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        raise UsageError(
+            f"{error.filename or wanted.folder} cannot be written: {error.strerror}. Nothing is "
+            "left of this import. Correct that, or name another folder: --folder PATH"
+        ) from error
