@@ -88,6 +88,10 @@ class ForeignProject:
             ) from error
         return tuple(map(self._revision, scripts))
 
+    def own_order(self) -> tuple[str, ...]:
+        """Return the ids in the order in which Alembic brings a new database to all heads."""
+        return tuple(reversed([each.revision for each in self._script.walk_revisions()]))
+
     def _revision(self, script: Script) -> Revision:
         # By the module, as Alembic itself gives each revision of a branch the branch's labels.
         module: Any = script.module

@@ -86,13 +86,21 @@ class Report:
             "files leave the same schema and the same rows."
         )
         back = counted(len(proof.reverted), "file")
-        if proof.stopped:
+        if proof.stopped and not proof.reverted:
+            yield f"Not taken back: {proof.stopped}."
+        elif proof.stopped:
             yield f"The same on the way down, for {back}. Further down: {proof.stopped}."
         else:
             yield f"The same on the way down, for {back}, to the beginning."
         if proof.not_compared:
             names = ", ".join(proof.not_compared)
             yield f"Not compared, as they differ between two runs of Alembic's: {names}."
+        if proof.by_order:
+            yield (
+                "The order of the branches matters: in the order that Alembic chooses for a new "
+                "database, and not in that in which the revisions were written, this is different:"
+            )
+            yield from (f"  {line}" for line in map(in_one_line, proof.by_order))
 
     def _settings(self) -> Iterator[str]:
         config = self._shown(self.source.config)

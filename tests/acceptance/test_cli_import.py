@@ -121,7 +121,6 @@ def test_a_large_history_is_proved_up_and_down(team: Team) -> None:
 
 def test_branches_that_stay_apart_are_refused_with_their_names(team: Team) -> None:
     alembic_project.independent(team.old)
-    team.old.revision("aaaaaaaaaaaa", "another head", down="3782d9986ced")
     done = team.imports()
     assert done.returncode == 4
     assert "55af2cb1c267" in done.stderr
@@ -148,6 +147,32 @@ def test_what_differs_is_shown_and_nothing_is_written(team: Team) -> None:
     assert team.files == []
     assert team.imports("--no-proof").returncode == 0
     assert len(team.files) == 3
+
+
+def test_where_the_order_of_branches_matters_it_is_said(team: Team) -> None:
+    alembic_project.tutorial(team.old)
+    for id_, date in (("dddddddddddd", "2023"), ("eeeeeeeeeeee", "2022")):
+        team.old.revision(
+            id_,
+            f"column {id_[0]}",
+            down="ae1027a6acf0",
+            upgrade=f'op.add_column("account", sa.Column("{id_[0]}", sa.Integer))',
+            date=f"{date}-01-01 00:00:00",
+        )
+    by_date = team.imported("--dry-run")
+    assert [each["revisions"] for each in by_date["files"][2:]] == [
+        ["eeeeeeeeeeee"],
+        ["dddddddddddd"],
+    ]
+    team.old.versions.joinpath("eeeeeeeeeeee_column_e.py").rename(team.old.versions / "0.py")
+    by_name = team.imported("--dry-run")
+    told = [found["proof"]["by_order"] for found in (by_date, by_name)]
+    same, other = sorted(told)
+    assert same == []  # Alembic goes by the names of the files
+    assert other[:2] == ["--- what Alembic makes", "+++ what Alembic makes in its own order"]
+    assert {each.strip(" +,-") for each in other} > {"d integer", "e integer"}
+    said = team.imports("--dry-run").stdout
+    assert ("The order of the branches matters" in said) == bool(told[1])
 
 
 def test_other_rows_are_a_difference(team: Team) -> None:

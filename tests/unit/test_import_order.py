@@ -58,8 +58,11 @@ def test_branches_that_are_meant_to_stay_apart_are_refused_by_name() -> None:
     with pytest.raises(FilesError, match="depends_on a") as caught:
         line(revision("a"), revision("b", needs="a"), revision("c", "a"))
     assert "Nothing was written" in str(caught.value)
+    with pytest.raises(FilesError, match=r"has 2 bases \(a, b\) and 2 heads \(a, b\)"):
+        line(*labelled)
     # Where one head has all of it they mean nothing more than an order.
-    assert line(*labelled) == [("a",), ("b",)]
+    joined = revision("r"), revision("a", "r", needs="b"), revision("b", "r", labels=("cart",))
+    assert line(*joined, revision("c", "a", "b")) == [("r",), ("b",), ("a",), ("c",)]
     assert line(revision("a"), revision("b"), revision("c")) == [("a",), ("b",), ("c",)]
 
 

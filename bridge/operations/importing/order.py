@@ -106,9 +106,9 @@ def _sorted(revisions: Sequence[Revision], dates: Mapping[str, str]) -> Iterator
 
 
 def _refuse_apart(revisions: Sequence[Revision]) -> None:
-    followed = {parent for each in revisions for parent in parents(each)}
+    followed = {parent for each in revisions for parent in each.down}
     heads = [each for each in revisions if each.id not in followed]
-    bases = [each for each in revisions if not parents(each)]
+    bases = [each for each in revisions if not each.down]
     apart = [each for each in revisions if each.labels or each.depends_on]
     if not apart or (len(heads) == len(bases) == 1):
         return  # whoever is at the head has all of it, whatever the branches are called

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from bridge.operations.schema.build import Scratch
 
 #: The two sides of a difference.
-_NAMES = "what Alembic makes", "what the plain files make"
+_BY_ALEMBIC, _BY_FILES = "what Alembic makes", "what the plain files make"
+_IN_OWN_ORDER = "what Alembic makes in its own order"
 #: The exit code where the two differ.
 DIFFERENT = 4
 
@@ -57,6 +58,8 @@ class Proof:
     #: Where the two differ, and at which file that was found; none if they are the same.
     differences: tuple[str, ...] = ()
     at: str = ""
+    #: What is different where the revisions run in Alembic's own order of the branches.
+    by_order: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented form; its keys stay as they are."""
@@ -67,6 +70,7 @@ class Proof:
             "not_compared": list(self.not_compared),
             "differences": list(self.differences),
             "at": self.at,
+            "by_order": list(self.by_order),
         }
 
 
@@ -90,35 +94,50 @@ def prove(request: Request, wanted: Import, scratch: Scratch) -> Proof:
     settings = request.settings()
     with ExitStack() as stack:
         old, again, new = (stack.enter_context(build.empty(settings, scratch)) for _ in range(3))
-        return _Proving(request, wanted, settings, stack, old=old, again=again, new=new).run()
+        databases = _Databases(old, again, new)
+        proving = _Proving(
+            request, wanted, databases, settings=settings, scratch=scratch, stack=stack
+        )
+        return proving.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Databases:
+    """One for Alembic's run, one for that run again, and one for the files."""
+
+    old: Database
+    again: Database
+    new: Database
 
 
 class _Proving:
-    """One proof, in three databases."""
+    """One proof."""
 
     def __init__(
         self,
         request: Request,
         wanted: Import,
-        settings: Settings,
-        stack: ExitStack,
+        databases: _Databases,
         *,
-        old: Database,
-        again: Database,
-        new: Database,
+        settings: Settings,
+        scratch: Scratch,
+        stack: ExitStack,
     ) -> None:
         self._request = replace(request, embedded=False)
         self._wanted = wanted
         self._settings = settings
-        self._old, self._again, self._new = old, again, new
-        self._server: Server = server_of(self._on(old), settings)
-        self._alembic = self._running(old, stack)
+        self._scratch = scratch
         self._stack = stack
+        self._old, self._again, self._new = databases.old, databases.again, databases.new
+        self._server: Server = server_of(self._on(self._old), settings)
+        self._alembic = self._running(self._old, stack)
         self._ours = (wanted.project.table, settings.ledger_table, settings.version_table)
 
     def run(self) -> Proof:
         files = self._wanted.files
-        self._note("with Alembic, twice")
+        count = counted(sum(len(file.place.ids) for file in files), "revision")
+        note = f"Running {count} with Alembic, twice, in scratch databases."
+        self._request.reporter.tell(events.Note(note))
         for run in (self._alembic, self._running(self._again, self._stack)):
             for file in files:
                 self._told(file, "with Alembic")
@@ -133,7 +152,27 @@ class _Proving:
         found = self._differing() or [*row_differences(one, self._rows(self._new), left_out)]
         if found:
             return Proof((), "", not_compared, tuple(found), files[-1].stem)
-        return self._back(not_compared, left_out)
+        by_order = self._in_own_order(one, left_out)
+        return replace(self._back(not_compared, left_out), by_order=tuple(by_order))
+
+    def _in_own_order(self, one: Contents, left_out: Any) -> list[str]:
+        """Find what differs if branches run in the order that Alembic chooses for a new database.
+
+        Databases that are there may have run them in either, so that this is none of the files'.
+        """
+        own = self._wanted.project.own_order()
+        if own == tuple(id_ for file in self._wanted.files for id_ in file.place.ids):
+            return []
+        other = self._stack.enter_context(build.empty(self._settings, self._scratch))
+        run = self._running(other, self._stack)
+        try:
+            with redirect_stdout(sys.stderr):
+                for id_ in own:
+                    self._working(f"{id_} in Alembic's own order in a scratch database")
+                    run(id_, Direction.UPGRADE)
+        except MigrationError as error:
+            return [str(error)]
+        return self._differing(other) or [*row_differences(one, self._rows(other), left_out)]
 
     def _back(self, not_compared: tuple[str, ...], left_out: Any) -> Proof:
         """Take back what can be taken back, and compare at each step."""
@@ -166,24 +205,25 @@ class _Proving:
     def _on(self, database: Database) -> Request:
         return replace(self._request, database=database)
 
-    def _differing(self) -> list[str]:
+    def _differing(self, other: Database | None = None) -> list[str]:
+        """Compare what Alembic has made with what the files have, or with another database."""
         texts = []
-        for database in (self._old, self._new):
+        for database in (self._old, other or self._new):
             wait = self._settings.wait_for_lock
             entries = dump_schema(database, self._server, without_tables=self._ours, wait=wait)
             texts.append(text_of(entries))
-        return unified(*texts, named=_NAMES).splitlines()
+        named = (_BY_ALEMBIC, _BY_FILES if other is None else _IN_OWN_ORDER)
+        return unified(*texts, named=named).splitlines()
 
     def _rows(self, database: Database) -> Contents:
         with looking(self._on(database), self._settings) as connection:
             return read_rows(connection, without=self._ours)
 
-    def _note(self, how: str) -> None:
-        count = counted(len(self._wanted.files), "revision")
-        self._request.reporter.tell(events.Note(f"Running {count} {how} in scratch databases."))
-
     def _told(self, file: NewFile, how: str) -> None:
-        self._request.reporter.tell(events.Working(f"{file.stem} {how} in a scratch database"))
+        self._working(f"{file.stem} {how} in a scratch database")
+
+    def _working(self, what: str) -> None:
+        self._request.reporter.tell(events.Working(what))
 
     @contextmanager
     def _own_paths(self) -> Iterator[None]:
