@@ -31,6 +31,7 @@ MEANINGS: Final = {
     "foreign-version-table": "the version table is that of another Alembic environment",
     "lost-ledger": "the version table says that something ran, and no row says what",
     "rerun": "the first row was removed, and its migration runs again",
+    "imported-unclear": "nobody can tell which imported files have run",
     "imported": "the version table names a revision of an Alembic history that was imported",
     "pointer-moved": "the version table says something else than the rows, which are believed",
     # files

@@ -48,20 +48,14 @@ def origin_of(path: str, source: str) -> Origin | None:
 
 
 def ancestry(origins: Sequence[Origin]) -> dict[str, tuple[str, ...]]:
-    """Return what each id follows, of files in their order; an id that is there twice is left out.
-
-    Nobody could tell which of two files is the one that a database has applied.
-    """
+    """Return what each id follows, of files in their order, none of which has an id of another."""
     parents: dict[str, tuple[str, ...]] = {}
-    twice: set[str] = set()
     before: tuple[str, ...] = ()
     for origin in origins:
         for each in origin.ids:
-            if each in parents:
-                twice.add(each)
             parents[each] = origin.follows.get(each, before)
             before = (each,)
-    return {each: above for each, above in parents.items() if each not in twice}
+    return parents
 
 
 def with_ancestors(ids: Sequence[str], parents: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

@@ -61,6 +61,8 @@ def reconcile(files: Sequence[PlainFile], state: State) -> Agreement:
 
 def _reconciled(files: Sequence[PlainFile], state: State) -> Agreement:
     refuse_unbelievable(state)
+    if state.imported_unclear is not None:
+        raise refused([state.imported_unclear])
     if not files and (state.rows or (state.ours and state.pointers)):
         raise refused([file_messages.empty_folder(state)])
     _refuse_twins(files, state)

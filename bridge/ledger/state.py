@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.database.quoting import quote, readable_constant
 from bridge.files.conventions import Order
+from bridge.findings import Finding
 from bridge.ledger.checksum_forms import ChecksumForm
 from bridge.ledger.history import Row, in_applied_order
 from bridge.ledger.keys import Form, Keys
@@ -153,6 +154,8 @@ class State:
     recorded: Mapping[str, str] = field(default_factory=dict)
     #: Where the rows, and the pointer at the last of them, have still to be written.
     imported: Imported | None = None
+    #: Why nobody can tell what an imported history means here.
+    imported_unclear: Finding | None = None
 
     @property
     def in_order(self) -> tuple[Row, ...]:

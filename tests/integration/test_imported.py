@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -203,12 +204,55 @@ def test_an_id_that_no_file_knows_is_refused_as_ever(release: Release) -> None:
     assert len(release.pointers) == 2
 
 
-def test_an_id_that_two_files_have_is_refused(release: Release) -> None:
+@pytest.mark.parametrize("copied", [FIRST, LAST])
+def test_an_id_that_two_files_have_is_refused(release: Release, copied: str) -> None:
+    """Whoever writes a new file begins with a copy of another."""
     release.old.upgrade()
-    text = (release.new.migrations / f"{LAST}.py").read_text()
-    release.new.write("005_a_copy", text)
-    with pytest.raises(LedgerError, match="a1b2c3d4e5f6"):
+    release.new.write("005_a_copy", (release.new.migrations / f"{copied}.py").read_text())
+    with pytest.raises(LedgerError, match=rf"005_a_copy.py and .*{copied}.py both say"):
         release.upgrade()
+    assert release.pointers == ["a1b2c3d4e5f6"]
+    release.new.write("005_a_copy", NEW)
+    assert release.upgrade() == ["005_a_copy"]
+
+
+def test_a_gap_in_what_is_followed_is_refused(release: Release) -> None:
+    release.old.upgrade()
+    release.new.remove(SECOND)
+    assert [each.id for each in release.status().findings] == ["imported-unclear"]
+    with pytest.raises(LedgerError, match="53fffde5ad5 follows ae1027a6acf0"):
+        release.upgrade()
+    release.new.alembic("stamp", "--purge", LAST, check=True)
+    assert release.rows == [FIRST, CART, LAST]
+    assert release.pointers == [LAST]
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_nothing_runs(release: Release) -> None:
+    release.old.upgrade()
+    text = (release.new.migrations / f"{SECOND}.py").read_text()
+    release.new.write(SECOND, f"{text}\ndef (:\n")
+    with pytest.raises(LedgerError, match=f"{SECOND}.py"):
+        release.upgrade()
+    assert release.pointers == ["a1b2c3d4e5f6"]
+
+
+def test_an_env_py_that_is_kept_does_the_same(release: Release) -> None:
+    release.old.upgrade("27c6a30d7c24")
+    release.new.ini("""\
+        [alembic]
+        script_location = %(here)s/alembic
+        version_locations = %(here)s/migrations
+        path_separator = os
+        plain_files = true
+    """)
+    (release.new.path / "alembic").mkdir()
+    (release.new.path / "alembic" / "env.py").write_text(
+        "from alembic import context\n\nimport bridge\n\nbridge.run_environment(context)\n"
+    )
+    done = release.new.alembic("upgrade", "head", check=True)
+    assert "imported migrations count as applied" in done.stderr
+    assert release.rows == [FIRST, CART, SECOND, LAST]
+    assert release.pointers == [LAST]
 
 
 def test_the_commands_of_alembic_see_the_same(release: Release) -> None:
@@ -276,3 +320,35 @@ def test_the_run_says_until_when_the_old_releases_go_on(release: Release) -> Non
     assert any(
         "until then releases that use Alembic alone run" in told for told in reporter.warnings
     )
+
+
+def test_each_revision_of_a_large_history_means_what_alembic_says(
+    tmp_path: Path, database_url: URL
+) -> None:
+    """Each of its revisions, and each two that a database may be at together."""
+    old = AlembicProject.create(tmp_path / "old", database_url)
+    alembic_project.large(old)
+    new = Project(tmp_path / "new", database_url)
+    new.path.mkdir()
+    wanted = plan_import(
+        ForeignProject.read(find_config(old.ini, environ={}), None), new.migrations
+    )
+    write_files(wanted)
+    new.ini(DEFAULT_INI)
+    release = Release(old, new, database_url)
+    release.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+    script = ScriptDirectory.from_config(old.config())
+    known = {id_: {each.revision for each in _ancestors(script, id_)} for id_ in old.ids}
+    both = [(a, b) for a in old.ids for b in old.ids if a < b and not known[a] & {b}]
+    pairs = [(a, b) for a, b in both if a not in known[b]]
+    assert len(pairs) == 2 * 2 + 4 * 4 + 3 * 3
+    for heads in [*((id_,) for id_ in old.ids), *pairs]:
+        values = ", ".join(f"('{each}')" for each in heads)
+        release.execute(f"TRUNCATE alembic_version; INSERT INTO alembic_version VALUES {values}")
+        applied = set().union(*(known[each] for each in heads))
+        pending = [each.stem for each in wanted.files if each.place.ids[0] not in applied]
+        assert list(release.status().pending) == pending, heads
+
+
+def _ancestors(script: ScriptDirectory, id_: str) -> list[Script]:
+    return [*script.iterate_revisions(id_, "base")]

@@ -79,6 +79,7 @@ POINTERS: Final = (
     Row("foreign-ledger", "another project's", s.rows_of_another_project_of_bridge),
     Row("foreign-version-table", "and no ledger", s.pointer_of_another_environment),
     Row("foreign-version-table", "and old rows", s.pointer_of_another_environment_and_rows),
+    Row("imported-unclear", "a copy of a file", s.imported_twice),
     Row("lost-ledger", "dropped", s.ledger_dropped, stamp="changes"),
     Row("lost-ledger", "emptied", s.ledger_emptied, stamp="changes"),
     Row("lost-ledger", "without trace", s.ledger_emptied_without_trace),

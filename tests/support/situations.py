@@ -206,3 +206,9 @@ def imported(scene: Scene) -> None:
         "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
         "INSERT INTO alembic_version VALUES ('ae1027a6acf0')",
     )
+
+
+def imported_twice(scene: Scene) -> None:
+    """The last file began as a copy of the second."""
+    imported(scene)
+    scene.project.write(C, (scene.project.migrations / f"{B}.py").read_text())

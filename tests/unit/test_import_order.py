@@ -99,7 +99,3 @@ def test_the_ancestors_of_any_heads_are_those_that_alembic_knows(
     # Each comes after all that it follows.
     at = {id_: number for number, place in enumerate(places) for id_ in place.ids}
     assert all(at[above] <= at[id_] for id_, all_above in known.items() for above in all_above)
-
-
-def test_an_id_that_two_files_have_is_nobodys() -> None:
-    assert ancestry([Origin(("a",)), Origin(("b",)), Origin(("a",))]) == {"b": ("a",)}

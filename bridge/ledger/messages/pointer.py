@@ -69,6 +69,16 @@ def imported(state: State) -> Finding:
     )
 
 
+def imported_unclear(state: State, why: str) -> Finding:
+    """Pointers that are revisions of an imported history, and files that do not tell all of it."""
+    return refusal(
+        "imported-unclear",
+        f"{state.version_table} says {joined(state.pointers)}, which an imported file was, but "
+        f"nobody can tell which files have run here: {why} Nothing was changed.",
+        "Or say which file has run last, with all before it: alembic stamp --purge NAME",
+    )
+
+
 def moved(state: State, last: str | None) -> Finding:
     """A pointer that is not the migration applied last."""
     return warning(

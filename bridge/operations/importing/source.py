@@ -30,9 +30,13 @@ class Source:
     @property
     def config(self) -> Path:
         """The configuration that a person edits then."""
-        files = self.files
-        place = (files.ini or files.toml) if files else None
-        return place or self.target.parent / "alembic.ini"
+        if self.files is None:
+            return self.target.parent / "alembic.ini"
+        options = Options.read(self.files, section="alembic")
+        in_toml = not options.ini.has_option("alembic", "script_location")
+        if in_toml and self.files.toml and "script_location" in options.toml:
+            return self.files.toml
+        return options.config_file or self.target.parent / "alembic.ini"
 
 
 def find_source(
