@@ -69,13 +69,16 @@ class ForeignProject:
         config = Config(ini, toml_file=files.toml if files else None)
         try:
             _locate(config, ini.parent if ini else None, folder)
-            return cls(config, ScriptDirectory.from_config(config))
-        except CommandError as error:
+            script = ScriptDirectory.from_config(config)
+        except (CommandError, ImportError) as error:
             where = ini or folder
             raise UsageError(
                 f"{where} is no project that Alembic can read: {error}. Nothing was written. Name "
                 "its alembic.ini, or the folder of its env.py: --from PATH"
             ) from error
+        # A revision that asks for it would go to the application's database.
+        config.set_main_option("sqlalchemy.url", "")
+        return cls(config, script)
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return all of them, in no particular order; raises FilesError if one cannot be read."""

@@ -149,6 +149,20 @@ def test_what_differs_is_shown_and_nothing_is_written(team: Team) -> None:
     assert len(team.files) == 3
 
 
+def test_no_revision_is_told_of_the_applications_database(team: Team) -> None:
+    alembic_project.tutorial(team.old)
+    team.old.revision(
+        "cccccccccccc",
+        "by itself",
+        imports="from alembic import context",
+        upgrade="""
+            url = context.config.get_main_option("sqlalchemy.url")
+            op.execute(f"COMMENT ON TABLE account IS '{url or None}'")
+        """,
+    )
+    assert team.imported()["proof"]["same"]
+
+
 def test_where_the_order_of_branches_matters_it_is_said(team: Team) -> None:
     alembic_project.tutorial(team.old)
     for id_, date in (("dddddddddddd", "2023"), ("eeeeeeeeeeee", "2022")):
