@@ -294,3 +294,20 @@ def test_a_database_at_any_revision_goes_on_from_there(
         rows = connection.exec_driver_sql("SELECT count(*) FROM schema_migrations").scalar()
         pointer = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
         assert (rows, pointer.all()) == (5, ["005_new"])
+
+
+def test_an_autocommit_block_goes_into_a_script_too(team: Team) -> None:
+    team.old.revision(
+        "1975ea83b712",
+        "outside",
+        upgrade="""
+            op.execute("CREATE TABLE t (n int)")
+            with op.get_context().autocommit_block():
+                op.execute("CREATE INDEX CONCURRENTLY t_n ON t (n)")
+        """,
+    )
+    found = team.imported()
+    assert found["files"][0]["autocommit"]
+    team.project.ini(DEFAULT_INI)
+    script = team.project.eai("migrate", "--sql", check=True).stdout
+    assert "\nCREATE INDEX CONCURRENTLY t_n ON t (n);\n" in script
