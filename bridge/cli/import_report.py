@@ -55,6 +55,8 @@ class Report:
         width = max(len(each.stem) for each in files)
         for each in files:
             yield f"  {each.stem + '.py':{width + 3}}  {', '.join(each.place.ids)}"
+        if beside := [each.name for each in self.wanted.beside]:
+            yield f"And, as a revision looks for files beside itself: {', '.join(beside)}."
         yield ""
         yield from self._proved()
         for each in files:
@@ -143,6 +145,7 @@ class Report:
             "folder": str(self.wanted.folder),
             "wrote": self.wrote,
             "files": [each.to_json() for each in self.wanted.files],
+            "beside": [each.name for each in self.wanted.beside],
             "proof": self.proof.to_json() if self.proof else None,
             "config": str(self.source.config),
             "to_add": self._to_add(),

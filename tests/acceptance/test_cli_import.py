@@ -311,3 +311,18 @@ def test_an_autocommit_block_goes_into_a_script_too(team: Team) -> None:
     team.project.ini(DEFAULT_INI)
     script = team.project.eai("migrate", "--sql", check=True).stdout
     assert "\nCREATE INDEX CONCURRENTLY t_n ON t (n);\n" in script
+
+
+def test_what_a_revision_reads_beside_itself_comes_with_it(team: Team) -> None:
+    (team.old.versions / "sql").mkdir()
+    (team.old.versions / "sql" / "one.sql").write_text("CREATE TABLE one ()")
+    (team.old.versions / "README").write_text("Ours")
+    team.old.revision(
+        "1975ea83b712",
+        "from a file",
+        imports="from pathlib import Path",
+        upgrade='op.execute((Path(__file__).parent / "sql" / "one.sql").read_text())',
+    )
+    assert team.imported()["beside"] == ["README", "sql"]
+    assert team.files == ["001_from_a_file.py", "README", "sql"]
+    assert (team.project.migrations / "sql" / "one.sql").read_text() == "CREATE TABLE one ()"

@@ -53,6 +53,8 @@ class Import:
     files: tuple[NewFile, ...]
     #: What the project's env.py says that alembic.ini has to say then.
     settings: dict[str, str]
+    #: What else is beside the revisions, where one of them looks for files beside itself.
+    beside: tuple[Path, ...] = ()
 
 
 def plan_import(project: ForeignProject, folder: Path) -> Import:
@@ -81,7 +83,8 @@ def plan_import(project: ForeignProject, folder: Path) -> Import:
         except PlainFileError as error:
             faults.append(error)
     _raise_all(faults)
-    return Import(project, folder, tuple(files), _settings(project.env_py))
+    beside = _beside(revisions) if any("__file__" in text for text in texts.values()) else ()
+    return Import(project, folder, tuple(files), _settings(project.env_py), beside)
 
 
 def _file(place: Place, before: dict[str, tuple[str, ...]], source: str, number: str) -> NewFile:
@@ -144,6 +147,17 @@ def _refuse_filled(folder: Path) -> None:
             f"{folder} has migrations already: {found[0]}. Nothing was written. Name a folder for "
             "the imported ones: --folder PATH"
         )
+
+
+def _beside(revisions: Sequence[Revision]) -> tuple[Path, ...]:
+    """Find what is beside the revisions and is none: SQL, data, folders of these."""
+    paths = {Path(each.path) for each in revisions}
+    found: dict[str, Path] = {}
+    for folder in sorted({path.parent for path in paths}):
+        for each in sorted(folder.iterdir()):
+            if each not in paths and each.name[0] not in "._":
+                found.setdefault(each.name, each)
+    return tuple(found.values())
 
 
 def _settings(env_py: Path) -> dict[str, str]:

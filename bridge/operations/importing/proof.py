@@ -19,6 +19,7 @@ from bridge.database.connected import connected
 from bridge.errors import BridgeError, MigrationError
 from bridge.operations.importing.config import write_config
 from bridge.operations.importing.rows import Contents, read_rows, row_differences, volatile
+from bridge.operations.importing.source import write_files
 from bridge.operations.read_only import looking
 from bridge.operations.schema import build
 from bridge.operations.schema.compare import server_of
@@ -79,9 +80,7 @@ def trial(wanted: Import, files: ConfigFiles | None) -> Iterator[Path]:
     """Write the files into a folder of their own for the block, and return its configuration."""
     with tempfile.TemporaryDirectory(prefix="bridge_import_") as name:
         folder = Path(name) / "migrations"
-        folder.mkdir()
-        for each in wanted.files:
-            (folder / f"{each.stem}.py").write_text(each.plain.text, encoding="utf-8", newline="\n")
+        write_files(wanted, folder)
         yield write_config(Path(name), folder, files)
 
 

@@ -177,6 +177,7 @@ def _assigned(statement: ast.stmt) -> str | None:
 def _does_nothing(function: ast.FunctionDef) -> bool:
     return all(
         isinstance(each, ast.Pass)
+        or (isinstance(each, ast.Return) and each.value is None)
         or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
         for each in function.body
     )

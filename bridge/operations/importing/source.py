@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,21 +104,30 @@ def _refuse_ours(files: ConfigFiles | None) -> None:
         )
 
 
-def write_files(wanted: Import) -> None:
-    """Write all files, or none; never over one that is there. Raises UsageError if it cannot."""
+def write_files(wanted: Import, folder: Path | None = None) -> None:
+    """Write all files, or none, into their folder or another; never over one that is there.
+
+    Raises UsageError if it cannot.
+    """
+    folder = folder or wanted.folder
     written: list[Path] = []
     try:
-        wanted.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for each in wanted.files:
-            path = wanted.folder / f"{each.stem}.py"
+            path = folder / f"{each.stem}.py"
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 written.append(path)
                 file.write(each.plain.text)
+        for source in wanted.beside:
+            path = folder / source.name
+            if not path.exists():
+                written.append(path)
+                (shutil.copytree if source.is_dir() else shutil.copyfile)(source, path)
     except OSError as error:
         for path in written:
             with suppress(OSError):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise UsageError(
-            f"{error.filename or wanted.folder} cannot be written: {error.strerror}. Nothing is "
+            f"{error.filename or folder} cannot be written: {error.strerror or error}. Nothing is "
             "left of this import. Correct that, or name another folder: --folder PATH"
         ) from error
