@@ -83,6 +83,7 @@ def test_json_has_the_documented_keys(mixed: Project) -> None:
         "state": "file missing",
         "applied_at": told["migrations"][0]["applied_at"],
         "execution_ms": 7,
+        "replaces": 0,
     }
     assert told["lock"] == json.loads(mixed.eai("migrate", "lock", "--json", check=True).stdout)
     assert "Warning" not in done.stderr

@@ -11,7 +11,9 @@ import psycopg2.errors
 import pytest
 
 import bridge
+from bridge.config.settings import Settings
 from bridge.database.request import Request
+from bridge.operations.quick_query import is_up_to_date, through_engine
 from bridge.operations.rehearsal.rehearse import rehearse
 from bridge.operations.status import status_for
 from bridge.operations.upgrade import plan
@@ -89,6 +91,12 @@ class Team(Books):
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(script)
+
+    def plainly_up_to_date(self) -> bool:
+        """Ask as a start does that has nothing to do."""
+        settings = Settings.load(self.project.path / "alembic.ini")
+        with self.engine.connect() as connection:
+            return is_up_to_date(through_engine(connection), settings)
 
     def states(self) -> list[tuple[str, str]]:
         found = status_for(self.request)
@@ -169,6 +177,28 @@ def test_it_is_recorded_before_what_was_applied_after_it(team: Team, deploy: str
     assert team.ran == [*OLD, LATER, "005_e", "-005_e", f"-{LATER}"]
     assert team.pointers == [S]
     assert team.warned == []
+
+
+@pytest.mark.parametrize("drift", ["warn", "refuse"])
+def test_a_start_with_nothing_to_do_is_told_by_one_query(
+    team: Team, deploy: str, drift: str
+) -> None:
+    team.project.ini(extra=f"drift = {drift}\n")
+    team.old()
+    team.upgrade()
+    getattr(team, deploy)(later=True)
+    assert not team.plainly_up_to_date()
+    team.upgrade()
+    assert team.plainly_up_to_date()
+    team.alone(later=True)
+    assert team.plainly_up_to_date()
+    team.sql("INSERT INTO schema_migrations (version, applied_at) VALUES ('000_x', '2020-01-01')")
+    assert not team.plainly_up_to_date()
+    team.sql("DELETE FROM schema_migrations WHERE version = '000_x'")
+    team.beside(later=True)
+    assert team.plainly_up_to_date()
+    team.project.remove(S)
+    assert not team.plainly_up_to_date()
 
 
 def test_a_part_of_them_runs_first_and_then_it_is_recorded(team: Team) -> None:
