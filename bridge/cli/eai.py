@@ -24,6 +24,7 @@ from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
 from bridge.cli.dump import dump
 from bridge.cli.import_ import import_
+from bridge.cli.eject import eject
 from bridge.cli.init import init
 from bridge.cli.lint import lint
 from bridge.cli.load import load
@@ -76,6 +77,7 @@ migrate.command()(dump)
 migrate.command()(load)
 migrate.command()(compare)
 migrate.command("import")(import_)
+migrate.command()(eject)
 
 
 @migrate.callback()

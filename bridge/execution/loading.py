@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -39,9 +39,12 @@ def loaded(file: PlainFile, direction: str) -> Iterator[Callable[[Any], object]]
         sys.modules.pop(module.__name__, None)
 
 
-def package_of(folder: str) -> str | None:
-    """Return the package that a folder is for what stands on `sys.path`; None if it is in none."""
-    return _package_of(folder, tuple(sys.path), os.getcwd())  # noqa: PTH109 - a text
+def package_of(folder: str, before: Iterable[str] = ()) -> str | None:
+    """Return the package that a folder is for what stands on `sys.path`; None if it is in none.
+
+    `before` are folders that will stand at its front.
+    """
+    return _package_of(folder, (*before, *sys.path), os.getcwd())  # noqa: PTH109 - a text
 
 
 @lru_cache(maxsize=1)  # the same for each file of a run

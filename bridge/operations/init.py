@@ -104,7 +104,7 @@ class Setup:
         if not self.foreign_config:
             return lines
         head = _TOML_LINES if is_toml else _INI_LINES
-        return [*head.replace("{folder}", _here(self.config, self.folder)).splitlines(), *lines]
+        return [*head.replace("{folder}", from_here(self.config, self.folder)).splitlines(), *lines]
 
 
 def plan_setup(
@@ -170,7 +170,7 @@ def settle(setup: Setup, before: Mapping[str, str], settings: Mapping[str, str])
 
 def _ini(setup: Setup, settings: Mapping[str, str]) -> str:
     found = "".join(f"\n# {_WHY[name]}\n{name} = {settings[name]}\n" for name in settings)
-    folder = _here(setup.config, setup.folder)
+    folder = from_here(setup.config, setup.folder)
     return _INI.replace("{settings}", found.replace("%", "%%")).replace("{folder}", folder)
 
 
@@ -275,7 +275,7 @@ def _lacks_guide(folder: Path) -> bool:
         return True
 
 
-def _here(config: Path, folder: Path) -> str:
+def from_here(config: Path, folder: Path) -> str:
     """Return the folder as the configuration names it, wherever that is read."""
     relative = Path(os.path.relpath(folder, config.parent)).as_posix().replace("%", "%%")
     return "%(here)s" if relative == "." else f"%(here)s/{relative}"

@@ -631,6 +631,7 @@ COMMANDS = [
     "migrate load",
     "migrate compare",
     "migrate import",
+    "migrate eject",
 ]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 

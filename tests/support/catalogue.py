@@ -84,7 +84,7 @@ def _entries() -> Iterator[Entry]:
 
 def _codes(module: str) -> dict[str, int]:
     """The classes of errors that this module can name, and their exit codes."""
-    if module == "environment.env":  # Alembic executes it
+    if module.startswith("environment."):  # Alembic executes them
         return {}
     named = vars(import_module("bridge.errors")) | vars(import_module(f"bridge.{module}"))
     return {
