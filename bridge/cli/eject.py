@@ -50,9 +50,13 @@ def eject(
     ctx: typer.Context,
     *,
     into: Annotated[
-        Path,
-        typer.Option(metavar="FOLDER", help="The folder of the project; it must be new, or empty."),
-    ] = Path("alembic"),
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The folder of the project; it must be new, or empty. Default: alembic, beside "
+            "the alembic.ini.",
+        ),
+    ] = None,
     database_url: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,6 +115,7 @@ def eject(
 
     options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
     with options.run() as request:
+        from bridge.ledger.tables import Ledger
         from bridge.operations.eject.eject import run_eject
         from bridge.operations.schema.build import Scratch
 
@@ -122,7 +127,7 @@ def eject(
             agree=agree,
             dry_run=dry_run,
         )
-        ledger = request.settings().ledger_table
+        ledger = Ledger.of(request.settings()).name
         if done.done is False:
             request.reporter.tell(events.Note("Nothing was written."))
             raise SystemExit(1)

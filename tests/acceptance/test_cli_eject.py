@@ -696,3 +696,73 @@ def test_json(leaving: Leaving) -> None:
         "to_remove": ["version_locations"],
         "done": True,
     }
+
+
+# Configurations
+
+
+def test_a_pyproject_is_told_its_own_lines(leaving: Leaving) -> None:
+    leaving.tables("001_a")
+    (leaving.project.path / "alembic.ini").unlink()
+    toml = leaving.project.path / "pyproject.toml"
+    toml.write_text(
+        '[tool.alembic]\nscript_location = "bridge:environment"\n'
+        'version_locations = ["%(here)s/migrations"]\nprepend_sys_path = ["%(here)s"]\n'
+    )
+    told = json.loads(leaving.eject("--json").stdout)
+    assert told["to_write"] == [
+        'script_location = "%(here)s/alembic"',
+        'prepend_sys_path = ["%(here)s", "%(here)s/alembic"]',
+    ]
+    assert told["to_remove"] == ["version_locations"]
+    toml.write_text("\n".join(["[tool.alembic]", *told["to_write"]]))
+    heads = leaving.outside.alembic("heads")
+    assert heads.stdout == "001_a (head)\n"
+
+
+def test_both_tables_stay_in_their_schema_and_under_their_names(
+    leaving: Leaving, create_database: Callable[[], URL]
+) -> None:
+    leaving.project.ini(
+        extra="version_table_schema = books\nversion_table = pointer\nledger_table = ran\n"
+        "session_autoflush = yes\ncompare_type = true\n"
+    )
+    leaving.tables("001_a")
+    run_sql(leaving.project.url, "CREATE SCHEMA books")
+    leaving.project.eai("migrate", check=True)
+    told = leaving.eject().stdout
+    assert "Alembic's pointer is at 001_a; nothing left" in told
+    assert "DROP TABLE books.ran;" in told
+    assert (
+        "and take out: ledger_table, session_autoflush, version_locations, version_table, "
+        "version_table_schema.\n"
+    ) in told
+    env = (leaving.folder / "env.py").read_text()
+    assert "OPTIONS: dict[str, Any] = {'compare_type': True}" in env
+    assert "AUTOFLUSH = True" in (leaving.folder / "plain_migration.py").read_text()
+    leaving.leave()
+    leaving.outside.alembic("current", "--check-heads", url=leaving.project.url)
+    new = create_database()
+    run_sql(new, "CREATE SCHEMA books")
+    leaving.outside.alembic("upgrade", "head", url=new)
+    assert ask(new, "SELECT version_num FROM books.pointer") == [("001_a",)]
+
+
+def test_an_env_py_of_the_teams_own_is_named(leaving: Leaving) -> None:
+    (leaving.project.path / "theirs").mkdir()
+    (leaving.project.path / "theirs" / "env.py").write_text(
+        "from alembic import context\nimport bridge\nbridge.run_environment(context)\n"
+    )
+    leaving.project.ini(
+        """\
+        [alembic]
+        script_location = %(here)s/theirs
+        plain_files = true
+        version_locations = %(here)s/migrations
+        path_separator = os
+        """
+    )
+    leaving.tables("001_a")
+    told = leaving.eject().stdout
+    assert "and take out: plain_files, version_locations.\n" in told
+    assert "Your own env.py was not read: options that it gives to run_environment() go" in told

@@ -51,7 +51,11 @@ def lines_for(settings: Settings, folder: Path, config: str | os.PathLike[str] |
 
 
 def trial_ini(folder: Path, sys_path: Sequence[str]) -> str:
-    """Return an `alembic.ini` for a project that lies in this folder."""
+    """Return an `alembic.ini` for a project that lies in this folder.
+
+    Alembic also reads the pyproject.toml of the working directory, which may be for bridge yet: an
+    option that stands here counts.
+    """
 
     def escaped(path: object) -> str:
         return str(path).replace("%", "%%")
@@ -60,4 +64,5 @@ def trial_ini(folder: Path, sys_path: Sequence[str]) -> str:
     return (
         f"[alembic]\nscript_location = {escaped(folder)}\npath_separator = os\n"
         f"prepend_sys_path = {entries}\n"
+        f"version_locations = {escaped(folder / 'versions')}\nplain_files = false\n"
     )

@@ -17,7 +17,7 @@ from bridge.config.sources import absolute
 from bridge.database.address import named
 from bridge.database.connected import opened
 from bridge.database.database import Database
-from bridge.errors import FilesError, UsageError
+from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.execution.loading import package_of
 from bridge.files.folder import scan
 from bridge.operations.eject.configuration import Lines, lines_for
@@ -73,31 +73,61 @@ def run_eject(
     request: Request,
     scratch: Scratch,
     *,
-    into: Path,
+    into: Path | None,
     urls: Sequence[str] = (),
     agree: Agree,
     dry_run: bool = False,
 ) -> Ejected:
     """Write the project into a folder that is new or empty, and set pointers in databases.
 
-    `urls` are the databases; if there are none, the configured one, if there is one. Nothing is
-    written where anything raises before `agree` is asked, nor where that says no. Raises UsageError
-    for a folder that holds something else, FilesError or LedgerError for files or databases that
-    cannot go on without bridge, and what a run raises.
+    `into` is that folder; None for `alembic` beside the configuration. `urls` are the databases; if
+    there are none, the configured one, if there is one. Nothing is written where anything raises
+    before `agree` is asked, nor where that says no. Raises UsageError for a folder that holds
+    something else, FilesError or LedgerError for files or databases that cannot go on without
+    bridge, and what a run raises.
     """
+    plan = _plan(request, into, urls)
+    folder = Path(plan.ejected.folder)
+    with _staged(folder, plan.project, needed=not plan.ejected.was_there) as staged:
+        if staged is not None:
+            prove(request, scratch, staged)
+        if dry_run:
+            return plan.ejected
+        if plan.moves and not agree([pointer for _, pointer in plan.moves]):
+            return replace(plan.ejected, done=False)
+        if staged is not None:
+            _put_in_place(staged, folder)
+    for each, pointer in plan.moves:
+        try:
+            set_to(each, pointer)
+        except BridgeError as error:
+            went_on = f"The project is in {folder}. To go on, type the same command again."
+            error.args = (f"{error} {went_on}", *error.args[1:])
+            raise
+    return replace(plan.ejected, done=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be written, and where pointers are to be set."""
+
+    ejected: Ejected
+    project: Project
+    moves: tuple[tuple[Request, Pointer], ...]
+
+
+def _plan(request: Request, into: Path | None, urls: Sequence[str]) -> _Plan:
+    """Look at the files, at the folder and at the databases; writes nothing."""
     settings = request.settings()
     files = scan(settings.folder, settings.conventions).files
     if not files:
         raise FilesError(f"{settings.folder} holds no migration yet. Nothing was written.")
     for file in files:
         file.hold()
-    project = make_project(
-        files,
-        settings,
-        package=package_of(settings.folder, settings.prepend_sys_path),
-        config=request.config,
-    )
-    folder = absolute(into, Path.cwd())
+    package = package_of(settings.folder, settings.prepend_sys_path)
+    project = make_project(files, settings, package=package, config=request.config)
+    usual = Path(settings.config_file).parent if settings.config_file else Path.cwd()
+    folder = absolute(into, Path.cwd()) if into else usual / "alembic"
     was_there = _is_there(folder, project, settings)
     found = []
     for each in _requests(request, settings, urls):
@@ -113,19 +143,7 @@ def run_eject(
         lines=lines_for(settings, folder, request.config),
         own_env_py=not settings.own_environment,
     )
-    moves = [each for each in found if each[1].moves]
-    with _staged(folder, project, needed=not was_there) as staged:
-        if staged is not None:
-            prove(request, scratch, staged)
-        if dry_run:
-            return ejected
-        if moves and not agree([pointer for _, pointer in moves]):
-            return replace(ejected, done=False)
-        if staged is not None:
-            _put_in_place(staged, folder)
-    for each, pointer in moves:
-        set_to(each, pointer)
-    return replace(ejected, done=True)
+    return _Plan(ejected, project, tuple(each for each in found if each[1].moves))
 
 
 def _requests(request: Request, settings: Settings, urls: Sequence[str]) -> Iterator[Request]:

@@ -44,11 +44,6 @@ class Project:
     #: The ids of the revisions, the first one first.
     revisions: tuple[str, ...]
 
-    @property
-    def helpers(self) -> tuple[str, ...]:
-        """What was copied into the package of helpers."""
-        return tuple(name for name in self.files if name.startswith(f"{HELPERS}/"))
-
 
 def make_project(
     files: Sequence[PlainFile], settings: Settings, *, package: str | None, config: object

@@ -88,7 +88,8 @@ def _run_alembic(settings: Settings, database: Database, folder: Path) -> None:
             env={**kept, "DATABASE_URL": rendered(database.url), "PYTHONDONTWRITEBYTECODE": "1"},
         )
     if done.returncode:
-        said = "\n".join(f"  {line}" for line in done.stderr.splitlines()[-_SHOWN_LINES:])
+        lines = f"{done.stderr}{done.stdout}".splitlines()  # Alembic's own errors are in the second
+        said = "\n".join(f"  {line}" for line in lines[-_SHOWN_LINES:])
         raise MigrationError(
             "The written project does not run under Alembic alone, although the plain files run. "
             f"Alembic said:\n{said}\nThis was in a scratch database, which is dropped again. "

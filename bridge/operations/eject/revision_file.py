@@ -102,18 +102,20 @@ def _own_identifiers(
     """Make comments of what the file itself calls `revision`, as an imported one does."""
     for name in _IDENTIFIERS:
         for binding in (b for b in bindings if b.name == name):
-            statement = next(
-                (
-                    each
-                    for each in module.body
-                    if isinstance(each, ast.Assign | ast.AnnAssign) and each.lineno == binding.line
-                ),
-                None,
-            )
+            statement = _alone(module, binding.line)
             if statement is None or not isinstance(binding.node, ast.Constant):
                 raise _taken(file, binding)
             for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
                 yield Edit.insert(text.line(line), "# Before: ")
+
+
+def _alone(module: ast.Module, line: int) -> ast.stmt | None:
+    """Return the statement that gives one name a value, if nothing else stands in its lines."""
+    found = [each for each in module.body if each.lineno <= line <= (each.end_lineno or line)]
+    match found:
+        case [ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name())]:
+            return found[0]
+    return None
 
 
 def _function(
