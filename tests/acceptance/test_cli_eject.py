@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from support.dump import dump_schema
 from support.eighty import eighty_files
+from support.running import PATIENCE, poll
 from support.terminal import run_on_terminal
 from support.without_bridge import WithoutBridge
 
@@ -622,6 +624,35 @@ def test_what_does_not_run_under_alembic_is_told_and_not_written(leaving: Leavin
     told = error_of(leaving.eject(code=1))
     assert "The written project does not run under Alembic alone" in told
     assert "AttributeError: 'Connection' object has no attribute 'connect'" in told
+    assert leaving.has_written_nothing
+
+
+def test_a_signal_ends_alembic_and_leaves_nothing(leaving: Leaving) -> None:
+    statement = f"SELECT pg_sleep(600), '{leaving.folder}'"
+    leaving.project.write(
+        "001_a",
+        f"""
+        import sys
+        from sqlalchemy import text
+
+        def upgrade(db):
+            if "bridge.execution" not in sys.modules:
+                db.execute(text({statement!r}))
+        """,
+    )
+
+    def running() -> list[Any]:
+        quoted = statement.replace("'", "''")
+        return ask(leaving.server, f"SELECT datname FROM pg_stat_activity WHERE query = '{quoted}'")
+
+    scratch = ("--scratch-url", str_of(leaving.server))
+    process = leaving.project.popen_eai("migrate", "eject", *scratch)
+    poll(running)
+    ((name,),) = running()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143, said
+    assert ask(leaving.server, f"SELECT FROM pg_database WHERE datname = '{name}'") == []
     assert leaving.has_written_nothing
 
 
