@@ -364,7 +364,9 @@ def test_the_team_goes_on_with_revisions_of_alembics_own(
     leaving.outside.alembic("upgrade", "head", url=new)
     assert ask(new, "SELECT to_regclass('c')::text, to_regclass('b')::text") == [("c", "b")]
     assert pointer(new) == ["003"]
-    leaving.outside.alembic("downgrade", "base", url=new, check=False)
+    leaving.outside.alembic("downgrade", "base", url=new)
+    assert pointer(new) == []
+    assert ask(new, "SELECT to_regclass('a'), to_regclass('b')") == [(None, None)]
     assert leaving.outside.alembic("heads").stdout == "003 (head)\n"
 
 
@@ -535,6 +537,17 @@ def test_a_database_of_a_newer_release_is_refused(leaving: Leaving) -> None:
     leaving.project.remove("002_b")
     told = error_of(leaving.eject(code=4))
     assert "002_b is applied, and the folder has no such file: a newer release has." in told
+    assert leaving.has_written_nothing
+
+
+def test_a_file_that_was_renamed_is_refused_for_alembic_would_run_it_again(
+    leaving: Leaving,
+) -> None:
+    leaving.tables("001_a", "002_b")
+    leaving.project.eai("migrate", check=True)
+    plain = leaving.project.migrations
+    (plain / "002_b.py").rename(plain / "002_c.py")
+    assert "eai migrate repair" in error_of(leaving.eject(code=4))
     assert leaving.has_written_nothing
 
 

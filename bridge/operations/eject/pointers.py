@@ -64,7 +64,7 @@ def find_pointer(
     """Find where the pointer belongs in the database of a request; writes nothing.
 
     `name` is the database in words. Raises LedgerError where Alembic could not say with one
-    revision what is applied, or the records cannot be believed.
+    revision what is applied, and what an upgrade refuses.
     """
     with looking(request, settings) as connection:
         state = read_state(connection, Ledger.of(settings), files)
@@ -103,7 +103,8 @@ def _record(run: CommandRun, pointer: Pointer) -> None:
 
 
 def _pointer(files: Sequence[PlainFile], state: State, settings: Settings, name: str) -> Pointer:
-    found = preflight(Command.LOOK, files, state, settings, looking=True)
+    # What a run of bridge's would not touch, a renamed file say, Alembic would run.
+    found = preflight(Command.UPGRADE, files, state, settings, looking=True)
     found.refuse()
     history = found.history
     applied = {entry.stem for entry in history.applied}
