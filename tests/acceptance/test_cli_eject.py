@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from bridge.operations.eject import eject
 from support.dump import dump_schema
 from support.eighty import eighty_files
 from support.running import PATIENCE, poll
@@ -224,6 +225,12 @@ def leaving(project: Project, server_url: URL, tmp_path: Path) -> Leaving:
     return Leaving(project, server_url, WithoutBridge.create(tmp_path / "links", project.path))
 
 
+@pytest.fixture
+def unproved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the proof out, which takes some seconds, where something else is the claim."""
+    monkeypatch.setattr(eject, "prove", lambda *_: None)
+
+
 def ask(url: URL | None, query: str) -> list[Any]:
     assert url is not None
     with create_engine(url, poolclass=NullPool).connect() as connection:
@@ -296,6 +303,7 @@ def test_alembic_alone_makes_the_same_and_finds_an_existing_database_up_to_date(
     assert "'people'" not in compared.stdout.replace("Index", "")
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_revision_keeps_the_whole_text_of_its_file(leaving: Leaving) -> None:
     leaving.project.write("001_people", FILES["001_people"])
     leaving.eject(env={"DATABASE_URL": None})
@@ -334,6 +342,7 @@ def test_a_revision_keeps_the_whole_text_of_its_file(leaving: Leaving) -> None:
         ''')
 
 
+@pytest.mark.long
 def test_eighty_files_of_a_team_make_the_same_tables_and_rows(
     leaving: Leaving, create_database: Callable[[], URL]
 ) -> None:
@@ -351,6 +360,7 @@ def test_eighty_files_of_a_team_make_the_same_tables_and_rows(
     assert ask(new, ran) == ask(leaving.project.url, ran)
 
 
+@pytest.mark.usefixtures("unproved")
 def test_the_team_goes_on_with_revisions_of_alembics_own(
     leaving: Leaving, create_database: Callable[[], URL]
 ) -> None:
@@ -370,6 +380,7 @@ def test_the_team_goes_on_with_revisions_of_alembics_own(
     assert leaving.outside.alembic("heads").stdout == "003 (head)\n"
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_script_has_the_commits_of_the_files(leaving: Leaving) -> None:
     leaving.tables("001_a")
     leaving.project.write(
@@ -415,6 +426,7 @@ def test_a_script_has_the_commits_of_the_files(leaving: Leaving) -> None:
     assert "FAILED: A migration reads rows, scalar, which needs a database" in refused.stdout
 
 
+@pytest.mark.usefixtures("unproved")
 def test_what_a_file_has_committed_stays_when_it_fails_and_nothing_else(
     leaving: Leaving, create_database: Callable[[], URL]
 ) -> None:
@@ -444,6 +456,7 @@ def test_what_a_file_has_committed_stays_when_it_fails_and_nothing_else(
     assert (pointer(new), ask(new, query)) == (["002_b"], [("b",)])
 
 
+@pytest.mark.usefixtures("unproved")
 def test_in_a_transaction_of_the_callers_all_is_a_part_of_it(
     leaving: Leaving, create_database: Callable[[], URL]
 ) -> None:
@@ -474,6 +487,7 @@ with engine.connect() as connection:
 # The databases
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_database_in_which_a_file_is_late_is_refused_and_nothing_is_written_anywhere(
     leaving: Leaving, create_database: Callable[[], URL]
 ) -> None:
@@ -531,6 +545,7 @@ def test_the_answer_no_writes_nothing(leaving: Leaving) -> None:
     assert pointer(leaving.project.url) == ["002_b"]
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_database_of_a_newer_release_is_refused(leaving: Leaving) -> None:
     leaving.tables("001_a", "002_b")
     leaving.project.eai("migrate", check=True)
@@ -540,6 +555,7 @@ def test_a_database_of_a_newer_release_is_refused(leaving: Leaving) -> None:
     assert leaving.has_written_nothing
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_file_that_was_renamed_is_refused_for_alembic_would_run_it_again(
     leaving: Leaving,
 ) -> None:
@@ -551,6 +567,7 @@ def test_a_file_that_was_renamed_is_refused_for_alembic_would_run_it_again(
     assert leaving.has_written_nothing
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_database_that_bridge_has_not_adopted_yet_is_refused(leaving: Leaving) -> None:
     leaving.tables("001_a")
     run_sql(
@@ -565,6 +582,7 @@ def test_a_database_that_bridge_has_not_adopted_yet_is_refused(leaving: Leaving)
     assert "Alembic's pointer is at 001_a; nothing left" in leaving.eject().stdout
 
 
+@pytest.mark.usefixtures("unproved")
 def test_no_database_is_looked_at_where_none_is_named(leaving: Leaving) -> None:
     leaving.tables("001_a")
     told = leaving.eject(env={"DATABASE_URL": None}).stdout
@@ -574,6 +592,7 @@ def test_no_database_is_looked_at_where_none_is_named(leaving: Leaving) -> None:
 # What is written, and what is not
 
 
+@pytest.mark.usefixtures("unproved")
 def test_a_second_time_only_databases_are_looked_at(leaving: Leaving) -> None:
     leaving.tables("001_a")
     leaving.eject()
@@ -694,6 +713,7 @@ def test_a_file_that_cannot_be_a_revision_is_refused(
     assert leaving.has_written_nothing
 
 
+@pytest.mark.usefixtures("unproved")
 def test_other_names_of_the_functions(leaving: Leaving, create_database: Callable[[], URL]) -> None:
     leaving.project.ini(
         extra="upgrade_function = up\ndowngrade_function = down\nargument = cursor\n"
@@ -718,6 +738,7 @@ def test_other_names_of_the_functions(leaving: Leaving, create_database: Callabl
     assert pointer(new) == []
 
 
+@pytest.mark.usefixtures("unproved")
 def test_json(leaving: Leaving) -> None:
     leaving.tables("001_a")
     told = json.loads(leaving.eject("--json").stdout)

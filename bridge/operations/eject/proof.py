@@ -110,5 +110,5 @@ def _differs(actual: tuple[Entry, ...], expected: tuple[Entry, ...]) -> FilesErr
 
 _SIMPLER: Final = (
     "Correct the file that it names, so that it does the same under both, then type the same "
-    "command again. docs/pages/leaving.md lists what is different."
+    "command again."
 )
