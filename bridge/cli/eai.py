@@ -23,8 +23,8 @@ from bridge.cli.completion import revisions
 from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
 from bridge.cli.dump import dump
-from bridge.cli.import_ import import_
 from bridge.cli.eject import eject
+from bridge.cli.import_ import import_
 from bridge.cli.init import init
 from bridge.cli.lint import lint
 from bridge.cli.load import load
