@@ -35,6 +35,7 @@ from bridge.cli.new import new
 from bridge.cli.options import META, Options
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
+from bridge.cli.squash import squash
 from bridge.cli.status import status
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import as_long_as_it_is_read, result
@@ -78,6 +79,7 @@ migrate.command()(load)
 migrate.command()(compare)
 migrate.command("import")(import_)
 migrate.command()(eject)
+migrate.command()(squash)
 
 
 @migrate.callback()

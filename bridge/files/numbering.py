@@ -68,10 +68,13 @@ def next_name(files: Sequence[PlainFile], slug: str, number: str | None = None) 
     Raises as `next_number`.
     """
     newest = max(files, key=lambda file: file.place, default=None)
-    stem = newest.stem if newest else ""
+    return name_like(newest.stem if newest else "", slug, number or next_number(files))
+
+
+def name_like(stem: str, slug: str, number: str) -> str:
+    """Name a file as the one of this stem is named, with another number and slug."""
     between = "__" if behind_number(stem).startswith("__") else "_"
-    name = f"{letter_of(stem)}{number or next_number(files)}{between}{slug}"
-    return name[:_LONGEST_NEW_STEM].rstrip("_")
+    return f"{letter_of(stem)}{number}{between}{slug}"[:_LONGEST_NEW_STEM].rstrip("_")
 
 
 def _check_number(files: Sequence[PlainFile], number: str) -> None:

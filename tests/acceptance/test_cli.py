@@ -632,6 +632,7 @@ COMMANDS = [
     "migrate compare",
     "migrate import",
     "migrate eject",
+    "migrate squash",
 ]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 

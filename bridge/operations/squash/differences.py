@@ -1,0 +1,148 @@
+"""Compare what two runs have made: schema, rows, sequences and extensions. Data in, data out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bridge.operations.schema.difference import unified
+from bridge.operations.schema.entries import Entry, text_of
+from bridge.operations.squash.contents import Contents, Name, Row, Table, quoted
+from bridge.operations.squash.rows import literal
+
+#: How many rows of a table are shown that only one side has.
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    """What is another value each time the files run: now(), random()."""
+
+    #: The columns of each table.
+    columns: Mapping[Name, frozenset[str]] = field(default_factory=dict)
+    sequences: frozenset[Name] = frozenset()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each, as SQL calls it."""
+        columns = [
+            f"{quoted(name)}.{each}" for name, some in self.columns.items() for each in sorted(some)
+        ]
+        return (*columns, *map(quoted, sorted(self.sequences)))
+
+
+_NONE: Final = Volatile()
+
+
+def volatile(one: Contents, other: Contents) -> Volatile:
+    """Find the columns and sequences whose values differ between two runs of the same files."""
+    others = {table.key: table for table in other.tables}
+    columns = {
+        table.key: found
+        for table in one.tables
+        if (there := others.get(table.key)) is not None
+        and there.columns == table.columns  # else the schema differs, and that is told
+        and (found := _volatile(table, there))
+    }
+    sequences = (
+        name for name, state in one.sequences.items() if other.sequences.get(name) != state
+    )
+    return Volatile(columns, frozenset(sequences))
+
+
+def _volatile(one: Table, other: Table) -> frozenset[str]:
+    if Counter(one.rows) == Counter(other.rows):
+        return frozenset()
+    names = [column.name for column in one.columns]
+    found = frozenset(
+        name
+        for place, name in enumerate(names)
+        if Counter(row[place] for row in one.rows) != Counter(row[place] for row in other.rows)
+    )
+    if Counter(_without(one, found)) == Counter(_without(other, found)):
+        return found
+    # Each column has the same values as before, and the rows are others: they were shuffled.
+    return frozenset(names)
+
+
+def _without(table: Table, columns: frozenset[str]) -> list[Row]:
+    kept = [place for place, each in enumerate(table.columns) if each.name not in columns]
+    return [tuple(row[place] for place in kept) for row in table.rows]
+
+
+def differs(
+    one: Contents, other: Contents, *, named: tuple[str, str], leaving_out: Volatile = _NONE
+) -> str:
+    """Return in what two runs differ, as a diff from `one` to `other`; empty if in nothing.
+
+    Of what is volatile the values are left out. Rows are counted all the same.
+    """
+    parts = [
+        _schema(one.entries, other.entries, named),
+        unified(_extensions(one), _extensions(other), named=named),
+        *_tables(one, other, leaving_out),
+        *_sequences(one, other, leaving_out.sequences),
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def computed(found: Volatile, contents: Contents) -> Volatile:
+    """Keep of what is volatile those columns whose values the new file does not give."""
+    columns = {
+        table.key: some
+        for table in contents.tables
+        if (some := found.columns.get(table.key, frozenset()) & table.computed)
+    }
+    return Volatile(columns)
+
+
+def _schema(one: Iterable[Entry], other: Iterable[Entry], named: tuple[str, str]) -> str:
+    # The order in which pg_dump writes them may depend on that in which they were made.
+    first, second = (sorted(each, key=_place) for each in (one, other))
+    return "" if first == second else unified(text_of(first), text_of(second), named=named)
+
+
+def _place(entry: Entry) -> tuple[str, str, str, str]:
+    return entry.kind, entry.schema, entry.name, entry.sql
+
+
+def _extensions(contents: Contents) -> str:
+    return "".join(
+        f"extension {name} in version {version}\n"
+        for name, version in sorted(contents.extensions.items())
+    )
+
+
+def _tables(one: Contents, other: Contents, leaving_out: Volatile) -> Iterator[str]:
+    first, second = ({table.key: table for table in each.tables} for each in (one, other))
+    for key in sorted(first.keys() | second.keys()):
+        columns = leaving_out.columns.get(key, frozenset())
+        here, there = (
+            Counter(_without(each[key], columns)) if key in each else Counter[Row]()
+            for each in (first, second)
+        )
+        if here == there:
+            continue
+        yield f"rows of {quoted(key)}: {here.total()} and {there.total()}"
+        yield from _shown("-", here - there)
+        yield from _shown("+", there - here)
+
+
+def _shown(mark: str, rows: Counter[Row]) -> Iterator[str]:
+    lines = sorted(f"{mark} ({', '.join(map(literal, row))})" for row in rows.elements())
+    yield from lines[:_SHOWN]
+    if len(lines) > _SHOWN:
+        yield f"{mark} and {len(lines) - _SHOWN} more"
+
+
+def _sequences(one: Contents, other: Contents, leaving_out: frozenset[Name]) -> Iterator[str]:
+    for name in sorted((one.sequences.keys() | other.sequences.keys()) - leaving_out):
+        states = [each.sequences.get(name) for each in (one, other)]
+        if states[0] != states[1]:
+            yield f"sequence {quoted(name)}"
+            yield from (
+                f"{mark} {'absent' if state is None else state.last}"
+                f"{', which was given out' if state and state.called else ''}"
+                for mark, state in zip("-+", states, strict=True)
+            )
