@@ -84,20 +84,23 @@ def squash(
 
 
 def _remark(request: Request, found: Squashed) -> None:
-    for name in found.volatile:
-        request.reporter.tell(
-            events.Warned(
-                f"Values of {name} differ between two runs of the old files; the new file has "
-                "those of one run."
-            )
+    said = []
+    if found.volatile:
+        said.append(
+            f"Values differ between two runs of the old files: {', '.join(found.volatile)}. The "
+            "new file has those of one run, but for what the server computes anew."
         )
-    for stem in found.server_wide:
-        request.reporter.tell(
-            events.Warned(
-                f"{stem} changes what belongs to the server (roles, say): that is not in the new "
-                "file."
-            )
+    if found.stale:
+        said.append(
+            f"The old files leave rows in materialized views that their queries do not give any "
+            f"more: {', '.join(found.stale)}. The new file fills them anew."
         )
+    said += [
+        f"{stem} changes what belongs to the server (roles, say): that is not in the new file."
+        for stem in found.server_wide
+    ]
+    for sentence in said:
+        request.reporter.tell(events.Warned(sentence))
 
 
 def _show(found: Squashed, *, dry_run: bool, as_json: bool) -> None:

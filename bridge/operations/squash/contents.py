@@ -79,6 +79,8 @@ class Contents:
     extensions: Mapping[str, str]
     #: Materialized views that have their rows.
     populated: frozenset[Name]
+    #: Those of them whose rows were older than what their query gives now.
+    stale: frozenset[Name] = frozenset()
     #: The schema in which the files made what they gave no schema.
     here: str = "public"
 

@@ -89,12 +89,26 @@ def differs(
 
 def computed(found: Volatile, contents: Contents) -> Volatile:
     """Keep of what is volatile those columns whose values the new file does not give."""
-    columns = {
-        table.key: some
-        for table in contents.tables
-        if (some := found.columns.get(table.key, frozenset()) & table.computed)
-    }
-    return Volatile(columns)
+    return Volatile({key: some for key, (_, some) in _parted(found, contents) if some})
+
+
+def given(found: Volatile, contents: Contents) -> Volatile:
+    """Keep of what is volatile what the new file has the values of one run of."""
+    columns = {key: some for key, (some, _) in _parted(found, contents) if some}
+    return Volatile(columns, found.sequences)
+
+
+def _parted(
+    found: Volatile, contents: Contents
+) -> Iterator[tuple[Name, tuple[frozenset[str], frozenset[str]]]]:
+    for table in contents.tables:
+        columns = found.columns.get(table.key, frozenset())
+        yield table.key, (columns - table.computed, columns & table.computed)
+
+
+def stale(contents: Contents, found: Volatile) -> tuple[str, ...]:
+    """Return the views whose rows were older than their query, but for those that are volatile."""
+    return tuple(quoted(name) for name in sorted(contents.stale) if name not in found.columns)
 
 
 def _schema(one: Iterable[Entry], other: Iterable[Entry], named: tuple[str, str]) -> str:

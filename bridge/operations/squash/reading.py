@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
+from sqlalchemy.exc import DBAPIError
 
+from bridge.database.connected import connected
 from bridge.database.database import Database
+from bridge.database.driver_errors import first_line
 from bridge.database.quoting import quote
 from bridge.database.sending import send
 from bridge.errors import FilesError, UsageError
@@ -25,6 +29,7 @@ from bridge.operations.squash.contents import (
     Table,
     quoted,
 )
+from bridge.operations.squash.layout import filled, refresh
 from bridge.operations.squash.rows import parse_copy
 from bridge.reporting import events
 from bridge.reporting.numbers import listed
@@ -114,30 +119,35 @@ def read_all(request: Request, settings: Settings) -> Contents:
     assert isinstance(request.database, Database)  # noqa: S101 - a scratch database has a name
     files = scan(settings.folder, settings.conventions).files
     recorded = read_contents(request, settings, files)
+    without = recorded.bookkeeping
+    entries = dump_schema(
+        request.database, recorded.server, without_tables=without, wait=settings.wait_for_lock
+    )
     with looking(request, settings) as connection:
         _refuse_lost(connection)
-        send(connection, *_FORMS)
-        try:
-            tables = tuple(_tables(connection, recorded.bookkeeping))
-        except psycopg2.Error as error:
-            raise UsageError(
-                f"The rows of a scratch database could not be read: {str(error).splitlines()[0]}. "
-                "Nothing was written."
-            ) from error
-        sequences = _sequences(connection, recorded.bookkeeping)
+        tables = _rows(connection, without)
+        sequences = _sequences(connection, without)
         extensions = dict(map(tuple, send(connection, _EXTENSIONS)))
+    stale: frozenset[Name] = frozenset()
+    if views := filled(entries, recorded.populated):
+        # What the new file fills at its end is what their queries give then.
+        _fill(request, settings, views)
+        with looking(request, settings) as connection:
+            fresh = _rows(connection, without)
+        stale = frozenset(
+            one.key
+            for one, other in zip(tables, fresh, strict=True)
+            if one.is_view and Counter(one.rows) != Counter(other.rows)
+        )
+        tables = fresh
     return Contents(
         major=recorded.server.major,
-        entries=dump_schema(
-            request.database,
-            recorded.server,
-            without_tables=recorded.bookkeeping,
-            wait=settings.wait_for_lock,
-        ),
+        entries=entries,
         tables=tables,
         sequences=sequences,
         extensions=extensions,
         populated=recorded.populated,
+        stale=stale,
         here=next(iter(recorded.schemas), "public"),
     )
 
@@ -149,6 +159,31 @@ def _refuse_lost(connection: Connection) -> None:
             f"The files make what a file of SQL could not make again: {listed(lost, _NAMED)}. "
             "Nothing was written. Squash up to the file before the one that makes it."
         )
+
+
+def _fill(request: Request, settings: Settings, views: Sequence[Name]) -> None:
+    with connected(request, settings) as connection:
+        try:
+            for name in views:
+                send(connection, refresh(quoted(name)))
+            connection.commit()
+        except DBAPIError as error:
+            raise FilesError(
+                f"The materialized view {quoted(name)} cannot be filled again on the rows that the "
+                f"files leave: {first_line(error).rstrip('.')}. Nothing was written. Squash up to "
+                "an earlier file, or write a migration that drops or corrects the view."
+            ) from error
+
+
+def _rows(connection: Connection, without: Sequence[str]) -> tuple[Table, ...]:
+    send(connection, *_FORMS)
+    try:
+        return tuple(_tables(connection, without))
+    except psycopg2.Error as error:
+        raise UsageError(
+            f"The rows of a scratch database could not be read: {str(error).splitlines()[0]}. "
+            "Nothing was written."
+        ) from error
 
 
 def _tables(connection: Connection, without: Sequence[str]) -> Iterator[Table]:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import MigrationError
 from bridge.files.folder import scan
 from bridge.operations.schema import build
-from bridge.operations.squash.differences import Volatile, computed, differs, volatile
+from bridge.operations.squash.differences import (
+    Volatile,
+    computed,
+    differs,
+    given,
+    stale,
+    volatile,
+)
 from bridge.operations.squash.layout import sections
 from bridge.operations.squash.plan import Plan, plan
 from bridge.operations.squash.reading import read_all
@@ -56,6 +63,8 @@ class Squashed:
     rows: int = 0
     #: Whose values differ from one run of the old files to the next.
     volatile: tuple[str, ...] = ()
+    #: The materialized views whose rows the old files have left behind their queries.
+    stale: tuple[str, ...] = ()
     #: The old files that change what belongs to the server.
     server_wide: tuple[str, ...] = ()
     #: What differs; empty where the proof holds.
@@ -77,6 +86,7 @@ class Squashed:
             "replaces": list(self.plan.replaces),
             "rows": self.rows,
             "volatile": list(self.volatile),
+            "stale": list(self.stale),
             "server_wide": list(self.server_wide),
             "proved": not self.diff,
             "diff": self.diff,
@@ -111,6 +121,7 @@ def run_squash(
         None,
         first.rows,
         unsteady.names(),
+        stale(first, unsteady),
         tuple(each.stem for each in what.runs if _SERVER_WIDE.search(each.source())),
         diff=differs(first, second, named=(_ONE_RUN, _ANOTHER), leaving_out=unsteady),
     )
@@ -165,7 +176,8 @@ class _Proof:
 
 def _with_text(found: Squashed, proof: _Proof, *, here: str | None) -> Squashed:
     """Write the new file, the schema `here` left out of its names, and compare what it makes."""
-    remarks = Remarks(proof.expected.major, found.volatile, found.server_wide)
+    fixed = given(proof.unsteady, proof.expected).names()
+    remarks = Remarks(proof.expected.major, fixed, found.server_wide)
     text = file_text(
         found.plan,
         sections(proof.expected, here),
