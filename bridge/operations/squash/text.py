@@ -42,7 +42,7 @@ _BODIES: Final = {
     Argument.CURSOR: ("for sql in PARTS:", "    cur.execute(sql)"),
 }
 #: What a raw string of Python cannot hold as it stands.
-_NOT_RAW: Final = re.compile("\r|\0")
+_NOT_RAW: Final = re.compile("\r")
 
 
 @dataclass(frozen=True, slots=True)
