@@ -214,6 +214,26 @@ def test_a_view_that_was_left_behind_is_filled_anew(
     assert rows(engine.url, populated) == [(False,)]
 
 
+def test_what_means_another_thing_without_its_schema_is_written_with_it(
+    team: Team, engine: Engine
+) -> None:
+    team.project.write(
+        "004_names",
+        file(
+            "CREATE TYPE public.date AS ENUM ('today')",
+            "CREATE VIEW viewed AS SELECT 1 AS n",
+            "CREATE FUNCTION seen() RETURNS viewed LANGUAGE sql AS 'SELECT 1'",
+            "CREATE TABLE named (at public.date DEFAULT 'today', of viewed)",
+            "INSERT INTO named (of) VALUES (ROW(1))",
+        ),
+    )
+    done = team.squash("--to", "004", "--delete")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "CREATE TYPE public.date AS ENUM" in team.text("004_baseline")
+    assert team.project.eai("migrate").returncode == 0
+    assert rows(engine.url, "SELECT at::text, of::text FROM named") == [("today", "(1)")]
+
+
 # Refused
 
 

@@ -275,7 +275,7 @@ def test_rows_come_before_what_they_need_not_fulfil_and_rights_last() -> None:
         },
         populated=frozenset({("public", "w")}),
     )
-    made = sections(found)
+    made = sections(found, tidy=False)
     assert [each.name for each in made] == [
         *("SETTINGS", "TYPES", "TABLES", "VIEWS", "TABLES_2", "ROWS", "CONSTRAINTS", "VIEWS_2"),
         *("CONSTRAINTS_2", "TRIGGERS", "FILLED_VIEWS", "RIGHTS", "TRIGGERS_2"),
@@ -287,13 +287,18 @@ def test_rows_come_before_what_they_need_not_fulfil_and_rights_last() -> None:
         "SELECT pg_catalog.setval('public.s', 5, true);",
     )
     assert by_name["FILLED_VIEWS"] == ("REFRESH MATERIALIZED VIEW public.w;",)
+    tidy = sections(found, tidy=True)
+    assert [each.name for each in tidy][:6] == [
+        *("SETTINGS", "TYPES", "TABLES", "VIEWS", "ROWS", "CONSTRAINTS")
+    ]
+    assert "REFRESH MATERIALIZED VIEW w;" in {sql for each in tidy for sql in each.statements}
 
 
 def test_an_extensions_rows_and_a_views_are_not_written() -> None:
     found = contents(
         pairs(("1", "x"), of_extension=True), pairs(("1", "x"), name="v", is_view=True)
     )
-    assert [each.name for each in sections(found)] == ["SETTINGS"]
+    assert [each.name for each in sections(found, tidy=True)] == ["SETTINGS"]
     assert found.rows == 0
 
 

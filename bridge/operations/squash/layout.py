@@ -75,18 +75,21 @@ _AFTER_ROWS: Final = frozenset(
 _LAST: Final = frozenset({"ACL", "DEFAULT ACL", "EVENT TRIGGER"})
 
 
-def sections(found: Contents, here: str | None = None) -> list[Section]:
+def sections(found: Contents, *, tidy: bool) -> list[Section]:
     """Return what makes all of this in an empty database, in the order in which it must run.
 
-    The schema `here` is left out of names.
+    If it is to be `tidy`, names are without the schema of the session, and views come after all
+    tables. Else all is as pg_dump writes it: a table may need a view, and a name mean another
+    thing without its schema.
     """
+    here = found.here if tidy else None
     entries = [replace(each, sql=unqualified(each.sql, here)) for each in found.entries]
     before, after, last = _parts(entries)
     rows = tuple(row_statements(found, here))
     views = tuple(refresh(named(each, here)) for each in filled(entries, found.populated))
     made = [
         Section("SETTINGS", _SETTINGS_TITLE, SETTINGS),
-        *_sections(before),
+        *_sections(before, views_last=tidy),
         Section("ROWS", _TITLES["ROWS"], rows),
         *_sections(after),
         Section("FILLED_VIEWS", _TITLES["FILLED_VIEWS"], views),
@@ -114,14 +117,16 @@ def _parts(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry], 
     return entries[:rows], entries[rows:end], entries[end:]
 
 
-def _sections(entries: Sequence[Entry]) -> Iterator[Section]:
-    named: list[tuple[str, str]] = []
+def _sections(entries: Sequence[Entry], *, views_last: bool = False) -> Iterator[Section]:
+    sorted_out: list[tuple[str, str]] = []
     for entry in entries:
         # A comment follows what it is about.
-        inherits = entry.kind == "COMMENT" and named
-        name = named[-1][0] if inherits else _SECTIONS.get(entry.kind, "OTHERS")
-        named.append((name, entry.sql))
-    for name, some in groupby(named, key=lambda each: each[0]):
+        inherits = entry.kind == "COMMENT" and sorted_out
+        name = sorted_out[-1][0] if inherits else _SECTIONS.get(entry.kind, "OTHERS")
+        sorted_out.append((name, entry.sql))
+    if views_last:
+        sorted_out.sort(key=lambda each: each[0] == "VIEWS")
+    for name, some in groupby(sorted_out, key=lambda each: each[0]):
         yield Section(name, _TITLES[name], tuple(sql for _, sql in some))
 
 

@@ -128,10 +128,9 @@ def run_squash(
     if found.diff:
         return found
     proof = _Proof(request, settings, scratch, what, first, unsteady)
-    found = _with_text(found, proof, here=first.here)
+    found = _with_text(found, proof, tidy=True)
     if found.diff:
-        # A name that the server's own schema has as well means another thing without its schema.
-        found = _with_text(found, proof, here=None)
+        found = _with_text(found, proof, tidy=False)
     if found.diff or found.text is None or dry_run:
         return found
     write_squash(what.new, found.text, delete=what.present if delete else ())
@@ -174,13 +173,13 @@ class _Proof:
         return differs(self.expected, found, named=(_OLD, _NEW), leaving_out=left)
 
 
-def _with_text(found: Squashed, proof: _Proof, *, here: str | None) -> Squashed:
-    """Write the new file, the schema `here` left out of its names, and compare what it makes."""
+def _with_text(found: Squashed, proof: _Proof, *, tidy: bool) -> Squashed:
+    """Write the new file, tidy or as pg_dump has it, and compare what it makes."""
     fixed = given(proof.unsteady, proof.expected).names()
     remarks = Remarks(proof.expected.major, fixed, found.server_wide)
     text = file_text(
         found.plan,
-        sections(proof.expected, here),
+        sections(proof.expected, tidy=tidy),
         remarks,
         proof.settings.conventions,
         proof.settings.transaction,
@@ -188,6 +187,6 @@ def _with_text(found: Squashed, proof: _Proof, *, here: str | None) -> Squashed:
     try:
         return replace(found, text=text, diff=proof.diff(text))
     except MigrationError as error:
-        if here is None:
+        if not tidy:
             raise
         return replace(found, text=text, diff=str(error))
