@@ -259,6 +259,11 @@ def build_history(files: Sequence[PlainFile], rows: Sequence[Row]) -> History:
     return History((*applied, *pending), order, replaced, tuple(hidden))
 
 
+def counting(files: Sequence[PlainFile]) -> tuple[PlainFile, ...]:
+    """Return the files that a new database runs, in their order: a squash in place of many."""
+    return tuple(entry.file for entry in build_history(files, ()).entries if entry.file is not None)
+
+
 def _place(stem: str, order: Order, replaced: Replaced) -> tuple[tuple[int, str], int]:
     """What sorts a pending file: one that is only recorded comes behind what it replaces."""
     names = replaced.squashes[stem] if stem in replaced.only_recorded else ()

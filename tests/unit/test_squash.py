@@ -19,7 +19,7 @@ from bridge.operations.squash.contents import Column, Contents, SequenceState, T
 from bridge.operations.squash.differences import Volatile, computed, differs, volatile
 from bridge.operations.squash.layout import Section, sections
 from bridge.operations.squash.names import unqualified
-from bridge.operations.squash.plan import plan, replaced
+from bridge.operations.squash.plan import plan
 from bridge.operations.squash.rows import inserts, literal, parse_copy
 from bridge.operations.squash.text import Remarks, file_text, python_string
 from bridge.operations.squash.write import write_squash
@@ -92,13 +92,6 @@ def test_a_squash_of_a_squash_names_all_that_went_before(tmp_path: Path) -> None
     found = plan(str(tmp_path), files[2:], to="003", name="baseline")
     assert found.replaces == ("001_a", "002_b", "002_baseline", "003_c")
     assert [file.stem for file in found.present] == ["002_baseline", "003_c"]
-
-
-@pytest.mark.parametrize("text", ["replaces = names()", "replaces = [1]", "# replaces nothing"])
-def test_what_names_no_files_replaces_none(tmp_path: Path, text: str) -> None:
-    (file,) = folder_of(tmp_path, "001_a")
-    (tmp_path / "001_a.py").write_text(f"{text}\n{_UPGRADE}")
-    assert replaced(file) == ()
 
 
 # Rows
@@ -333,7 +326,8 @@ def test_the_file_is_one_that_the_folder_runs(tmp_path: Path, argument: Argument
     assert header.transaction is Mode.DEFAULT
     assert not header.has_downgrade
     (tmp_path / "002_baseline.py").write_text(text)
-    assert replaced(found.new) == ("001_a", "002_b")
+    assert found.new.replaces is not None
+    assert found.new.replaces.names == ("001_a", "002_b")
     assert "# Values of public.t.b\\n differ between two runs of the old files;" in text
     assert "# 001_a changes what belongs to the server" in text
 

@@ -20,6 +20,7 @@ from bridge.database.database import Database
 from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.execution.loading import package_of
 from bridge.files.folder import scan
+from bridge.ledger.history import counting
 from bridge.operations.eject.configuration import Lines, lines_for
 from bridge.operations.eject.pointers import Pointer, find_pointer, set_to
 from bridge.operations.eject.project import Project, make_project
@@ -125,7 +126,7 @@ def _plan(request: Request, into: Path | None, urls: Sequence[str]) -> _Plan:
     for file in files:
         file.hold()
     package = package_of(settings.folder, settings.prepend_sys_path)
-    project = make_project(files, settings, package=package, config=request.config)
+    project = make_project(counting(files), settings, package=package, config=request.config)
     usual = Path(settings.config_file).parent if settings.config_file else Path.cwd()
     folder = absolute(into, Path.cwd()) if into else usual / "alembic"
     was_there = _is_there(folder, project, settings)

@@ -14,6 +14,7 @@ from bridge.alembic.commands import in_place_of
 from bridge.alembic.invocation import Invocation
 from bridge.errors import LedgerError, TryAgain
 from bridge.ledger.definition import widen_version_table
+from bridge.ledger.history import counting
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.ledger.records import set_pointer
@@ -108,7 +109,9 @@ def _pointer(files: Sequence[PlainFile], state: State, settings: Settings, name:
     found.refuse()
     history = found.history
     applied = {entry.stem for entry in history.applied}
-    first = [file for file in files if file.stem in applied]
+    there = counting(files)
+    first = [file for file in there if file.stem in applied]
+    _refuse_half_squashed(history, name)
     _refuse_late(history, name)
     _refuse_newer(history, name)
     if first and state.pointer_table is None:
@@ -121,8 +124,17 @@ def _pointer(files: Sequence[PlainFile], state: State, settings: Settings, name:
         name,
         state.pointers,
         first[-1].revision if first else None,
-        len(files) - len(first),
+        len(there) - len(first),
     )
+
+
+def _refuse_half_squashed(history: History, name: str) -> None:
+    if squashes := history.replaced.only_recorded:
+        raise LedgerError(
+            f"{name}: a part of what {', '.join(sorted(squashes))} replaces is applied, and "
+            "Alembic would have no file for the rest. Nothing was written, in no database. Run what is "
+            "pending first, with this database's URL: eai migrate"
+        )
 
 
 def _refuse_late(history: History, name: str) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from bridge.alembic.revision_names import unknown_revision
 from bridge.errors import FilesError, UsageError
-from bridge.files.bindings import bindings_of, last_assigned, parse
 from bridge.files.numbering import name_like, slugify
 from bridge.files.plain_file import PlainFile, name_keys
 
@@ -53,7 +52,7 @@ def plan(folder: str, files: Sequence[PlainFile], *, to: str, name: str) -> Plan
     """
     last = _meant(folder, files, to)
     counted = files[: files.index(last) + 1]
-    replaced_by = {file.stem: replaced(file) for file in counted}
+    replaced_by = {file.stem: _replaced(file) for file in counted}
     earlier = {stem for stems in replaced_by.values() for stem in stems}
     # In the place of an earlier squash stands what it replaced, and then itself.
     replaces = tuple(
@@ -75,16 +74,8 @@ def plan(folder: str, files: Sequence[PlainFile], *, to: str, name: str) -> Plan
     )
 
 
-def replaced(file: PlainFile) -> tuple[str, ...]:
-    """Return the stems that this file says it replaces; none if it is no squash."""
-    source = file.source()
-    if "replaces" not in source:
-        return ()
-    binding = last_assigned("replaces", bindings_of(parse(file.path, source)))
-    value = binding.literal() if binding else None
-    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        return ()
-    return tuple(value)
+def _replaced(file: PlainFile) -> tuple[str, ...]:
+    return file.replaces.names if file.replaces is not None else ()
 
 
 def _meant(folder: str, files: Sequence[PlainFile], to: str) -> PlainFile:
