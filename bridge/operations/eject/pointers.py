@@ -132,8 +132,8 @@ def _refuse_half_squashed(history: History, name: str) -> None:
     if squashes := history.replaced.only_recorded:
         raise LedgerError(
             f"{name}: a part of what {', '.join(sorted(squashes))} replaces is applied, and "
-            "Alembic would have no file for the rest. Nothing was written, in no database. Run what is "
-            "pending first, with this database's URL: eai migrate"
+            "Alembic would have no file for the rest. Nothing was written, in no database. Run "
+            "what is pending first, with this database's URL: eai migrate"
         )
 
 
