@@ -122,7 +122,8 @@ def _pointer(files: Sequence[PlainFile], state: State, settings: Settings, name:
         )
     return Pointer(
         name,
-        state.pointers,
+        # What counts as applied of an imported history may still have Alembic's old ids.
+        state.imported.pointers if state.imported else state.pointers,
         first[-1].revision if first else None,
         len(there) - len(first),
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import PlainFileError
-from bridge.files.bindings import Binding, bindings_of, parse
+from bridge.files.bindings import UNREADABLE, Binding, bindings_of, parse
 from bridge.files.conventions import Argument
 from bridge.files.functions import live
+from bridge.files.imported import origin_of
 from bridge.files.mode import Mode
 from bridge.operations.eject.edits import Edit, Text
 from bridge.operations.eject.helper_imports import helper_imports
@@ -100,10 +101,12 @@ def _own_identifiers(
     file: PlainFile, module: ast.Module, bindings: tuple[Binding, ...], text: Text
 ) -> Iterator[Edit]:
     """Make comments of what the file itself calls `revision`, as an imported one does."""
-    for name in _IDENTIFIERS:
+    imported = origin_of(file.path, file.source()) is not None
+    names = (*_IDENTIFIERS, "follows") if imported else _IDENTIFIERS
+    for name in names:
         for binding in (b for b in bindings if b.name == name):
             statement = _alone(module, binding.line)
-            if statement is None or not isinstance(binding.node, ast.Constant):
+            if statement is None or binding.literal() is UNREADABLE:
                 raise _taken(file, binding)
             for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
                 yield Edit.insert(text.line(line), "# Before: ")
