@@ -123,7 +123,7 @@ def _refusal(found: Squashed) -> str:
 
 def _sentence(found: Squashed) -> str:
     number = counted(len(found.plan.replaces), "migration")
-    rows = counted(found.rows, "row")
+    rows = f"and the same {counted(found.rows, 'row')}" if found.rows else "and no rows"
     kept = (
         f"{counted(len(found.plan.present), 'old file')} removed."
         if found.deleted
@@ -131,5 +131,5 @@ def _sentence(found: Squashed) -> str:
     )
     return (
         f"Wrote {found.plan.new.path} in place of {number}, and proved that it makes the same "
-        f"schema and the same {rows}. {kept}"
+        f"schema {rows}. {kept}"
     )

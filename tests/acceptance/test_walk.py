@@ -148,9 +148,10 @@ def embedded(server_url: URL) -> Iterator[Path]:
         EmbeddedServer(path).destroy()
 
 
-def test_the_walk(team: Project, embedded: Path) -> None:
+def test_the_walk(team: Project, embedded: Path, server_url: URL) -> None:
     recorded = WALK.read_text(encoding="utf-8")
-    env = team.environ({"BRIDGE_EMBEDDED_DATA": str(embedded)})
+    scratch = server_url.render_as_string(hide_password=False)
+    env = team.environ({"BRIDGE_EMBEDDED_DATA": str(embedded), "BRIDGE_SCRATCH_URL": scratch})
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     met: set[str] = set()
     walked = "".join(shown(each, run(each, team.path, env, met)) for each in commands(recorded))
@@ -180,7 +181,7 @@ def run(command: str, folder: Path, env: dict[str, str], met: set[str]) -> str:
         done = run_program(command, folder, env)
     if name:
         met.add(name[0])
-    told = done.stdout
+    told = done.stdout.replace(str(folder), "PROJECT")
     for pattern, instead in NORMALISED:
         told = re.sub(pattern, instead, told)
     # Else the next command would stand behind it, and be lost.

@@ -248,6 +248,34 @@ def test_of_a_table_that_only_one_side_has_no_column_is_told() -> None:
     assert said([], [table()]) == ["missing: table widgets"]
 
 
+PARTS = [
+    Entry("SEQUENCE", "public", "widgets_id_seq", "CREATE SEQUENCE public.widgets_id_seq;"),
+    Entry(
+        "SEQUENCE OWNED BY",
+        "public",
+        "widgets_id_seq",
+        "ALTER SEQUENCE public.widgets_id_seq OWNED BY public.widgets.id;",
+    ),
+    Entry("DEFAULT", "public", "widgets id", "ALTER TABLE ONLY public.widgets ALTER COLUMN id …;"),
+    Entry("CONSTRAINT", "public", "widgets widgets_pkey", "ALTER TABLE ONLY public.widgets …;"),
+    Entry("INDEX", "public", "w_name", "CREATE INDEX w_name ON public.widgets USING btree (name);"),
+    Entry("TRIGGER", "public", "widgets seen", "CREATE TRIGGER seen …;"),
+]
+
+
+def test_of_a_table_that_only_one_side_has_no_part_is_told_and_of_others_each() -> None:
+    assert said([], [table(), *PARTS]) == ["missing: table widgets"]
+    assert len(said([table()], [table(), *PARTS])) == len(PARTS)
+    # A sequence of nobody's, and an index of a view, are told by themselves.
+    own, _, _, _, index, _ = PARTS
+    view = Entry("MATERIALIZED VIEW", "public", "widgets", "CREATE MATERIALIZED VIEW …;")
+    assert said([], [own]) == ["missing: sequence widgets_id_seq"]
+    assert said([], [view, index]) == [
+        "missing: materialized view widgets",
+        "missing: index w_name on widgets",
+    ]
+
+
 def test_another_order_of_the_columns_is_told() -> None:
     lines = WIDGETS.splitlines()
     lines[1], lines[3] = lines[3], lines[1]

@@ -14,6 +14,7 @@ from bridge.database.quoting import always_quote
 from bridge.database.scratch import ASKED_WITH, scratch_database
 from bridge.errors import BridgeError, MigrationError, UsageError
 from bridge.files.folder import scan
+from bridge.ledger.history import counting
 from bridge.reporting import events
 from bridge.reporting.numbers import counted
 from bridge.reporting.reporter import Reporter
@@ -62,7 +63,7 @@ def empty(settings: Settings, scratch: Scratch) -> Iterator[Database]:
 def run_all(request: Request, database: Database) -> None:
     """Run all files of the folder in a database that is empty; raises what a run raises."""
     settings = request.settings()
-    files = scan(settings.folder, settings.conventions).files
+    files = counting(scan(settings.folder, settings.conventions).files)
     _run(_on(request, database, len(files)), None)
 
 

@@ -40,6 +40,12 @@ _OF_TABLE: Final = frozenset(
 _TABLES: Final = frozenset({"TABLE", "FOREIGN TABLE"})
 #: What pg_dump writes of a column's kind in front of a comment's name.
 _COMMENTED: Final = re.compile(r"[A-Z]+(?: [A-Z]+)*(?= )")
+#: A name with its schema, and where one stands.
+_NAME: Final = r'(?P<schema>"(?:[^"]|"")*"|[^\s".]+)\.(?P<table>"(?:[^"]|"")*"|[^\s".]+)'
+_INDEXED: Final = re.compile(
+    rf'CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?{_NAME} '
+)
+_OWNED: Final = re.compile(rf" OWNED BY {_NAME}\.")
 
 
 class Change(StrEnum):
@@ -97,7 +103,7 @@ class _Item:
     kind: str
     name: str
     sql: str
-    #: The table that says it, if it stands in that table's own entry.
+    #: The table that it is a part of.
     inside: str | None = None
 
 
@@ -105,7 +111,7 @@ def differences(database: Iterable[Entry], files: Iterable[Entry]) -> tuple[Diff
     """Compare what a database has with what its migrations make.
 
     In the order of the files' side; then what only the database has. Of a table that only one
-    side has, no column is told.
+    side has, nothing more is told: no column, no index and no sequence of its own.
     """
     here, there = _items(database), _items(files)
     return tuple(_compared(here, there))
@@ -124,16 +130,16 @@ def _compared(here: Mapping[_Key, _Item], there: Mapping[_Key, _Item]) -> Iterat
     tables = [
         {item.name for item in side.values() if item.kind == "table"} for side in (here, there)
     ]
-    both = tables[0] & tables[1]
+    one_sided = tables[0] ^ tables[1]
     for key, item in there.items():
         if key not in here:
-            if item.inside is None or item.inside in both:
+            if item.inside not in one_sided:
                 yield Difference(Change.MISSING, item.kind, item.name, files=item.sql)
         elif here[key].sql != item.sql:
             yield Difference(Change.CHANGED, item.kind, item.name, here[key].sql, item.sql)
     yield from _reordered(here, there)
     for key, item in here.items():
-        if key not in there and (item.inside is None or item.inside in both):
+        if key not in there and item.inside not in one_sided:
             yield Difference(Change.ADDED, item.kind, item.name, database=item.sql)
 
 
@@ -157,26 +163,41 @@ def _reordered(here: Mapping[_Key, _Item], there: Mapping[_Key, _Item]) -> Itera
 def _items(entries: Iterable[Entry]) -> dict[_Key, _Item]:
     seen: Counter[tuple[str, str]] = Counter()
     items: dict[_Key, _Item] = {}
-    for entry in entries:
-        for item in _items_of(entry):
+    listed = list(entries)
+    owners = dict(filter(None, map(_owner, listed)))
+    for entry in listed:
+        for item in _items_of(entry, owners):
             key = item.kind, item.name
             items[*key, seen[key]] = item
             seen[key] += 1
     return items
 
 
-def _items_of(entry: Entry) -> Iterator[_Item]:
+def _owner(entry: Entry) -> tuple[str, str] | None:
+    """Return a sequence and the table whose column has it."""
+    match = _OWNED.search(entry.sql) if entry.kind == "SEQUENCE OWNED BY" else None
+    if match is None:
+        return None
+    table = _qualified(_bare(match["schema"]), _bare(match["table"]))
+    return _qualified(entry.schema, entry.name), table
+
+
+def _items_of(entry: Entry, owners: Mapping[str, str]) -> Iterator[_Item]:
     name = _qualified(entry.schema, entry.name)
     if entry.kind in _TABLES:
         yield from _items_of_table(entry, name)
     elif entry.kind in _OF_TABLE and entry.name.count(" ") == 1:
         table, part = entry.name.split(" ")
         on = _qualified(entry.schema, table)
-        yield _Item(_word(entry.kind), f"{part} on {on}", entry.sql)
+        yield _Item(_word(entry.kind), f"{part} on {on}", entry.sql, inside=on)
     elif entry.kind == "DEFAULT" and entry.name.count(" ") == 1:
-        yield _Item("default of", name.replace(" ", "."), entry.sql)
+        table = name.partition(" ")[0]
+        yield _Item("default of", name.replace(" ", "."), entry.sql, inside=table)
     elif entry.kind == "INDEX":
-        yield _Item("index", f"{name}{_on(entry)}", entry.sql)
+        of = _on(entry)
+        yield _Item("index", f"{name} on {of}" if of else name, entry.sql, inside=of)
+    elif entry.kind in {"SEQUENCE", "SEQUENCE OWNED BY"}:
+        yield _Item(_word(entry.kind), name, entry.sql, inside=owners.get(name))
     elif entry.kind == "COMMENT" and (match := _COMMENTED.match(entry.name)):
         bare = entry.name[match.end() + 1 :]
         yield _Item(f"comment on {match[0].lower()}", _qualified(entry.schema, bare), entry.sql)
@@ -201,14 +222,10 @@ def _items_of_table(entry: Entry, table: str) -> Iterator[_Item]:
             yield _Item("column", f"{table}.{_bare(name)}", definition, inside=table)
 
 
-def _on(entry: Entry) -> str:
-    """Say on which table an index is."""
-    match = re.match(
-        r'CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?'
-        r'(?P<schema>"(?:[^"]|"")*"|[^\s".]+)\.(?P<table>"(?:[^"]|"")*"|[^\s".]+) ',
-        entry.sql,
-    )
-    return f" on {_qualified(_bare(match['schema']), _bare(match['table']))}" if match else ""
+def _on(entry: Entry) -> str | None:
+    """Return the table that an index is on."""
+    match = _INDEXED.match(entry.sql)
+    return _qualified(_bare(match["schema"]), _bare(match["table"])) if match else None
 
 
 def _qualified(schema: str, name: str) -> str:

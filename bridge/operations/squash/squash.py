@@ -159,7 +159,7 @@ class _Proof:
 
     def diff(self, text: str) -> str:
         """Run a text alone, and return in what it makes another database; empty if in nothing."""
-        rows = counted(self.expected.rows, "row")
+        rows = counted(self.expected.rows, "row") if self.expected.rows else "no rows"
         self.request.reporter.tell(events.Note(f"The new file has {rows}. Now it runs alone."))
         with tempfile.TemporaryDirectory(prefix="bridge-squash-") as folder:
             path = Path(folder) / f"{self.plan.new.stem}.py"
