@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import to_tuple
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import CreateTable
 
 from bridge.alembic.announce import announce, tell
 from bridge.alembic.record import RecordAtOnce
+from bridge.alembic.rows import Rows
 from bridge.alembic.run import CommandRun
 from bridge.alembic.steps import steps_from, take_steps
+from bridge.alembic.tables import prepare_tables
 from bridge.alembic.unrecord import Erasure, Forgetting
-from bridge.alembic.version_table import Pointer, widened_version_table
+from bridge.alembic.version_table import Pointer
 from bridge.database.own_connection import guardable
-from bridge.database.quoting import quote
 from bridge.database.sending import send
-from bridge.database.sqlstate import sqlstate
-from bridge.errors import BridgeError, FilesError, LedgerError, UsageError
+from bridge.errors import BridgeError, UsageError
 from bridge.execution.attempt import Attempt
 from bridge.execution.retry import Retrying
 from bridge.execution.runner import Runner
@@ -31,31 +26,18 @@ from bridge.execution.watcher import Watcher
 from bridge.files.plain_file import PlainFile
 from bridge.files.replaces import replaced_by
 from bridge.ledger import sql
-from bridge.ledger.access import creating
-from bridge.ledger.definition import ensure_ledger, widen_version_table
-from bridge.ledger.drift import has_text_of, row_of
-from bridge.ledger.history import Entry, Row
-from bridge.ledger.layout import Layout
+from bridge.ledger.drift import row_of
+from bridge.ledger.history import Entry
 from bridge.ledger.messages import records as record_messages
-from bridge.ledger.messages.squashes import recorded_unrun
-from bridge.ledger.preflight import BOOKKEEPING, Command, Preflight, preflight
+from bridge.ledger.preflight import Command, Preflight, preflight
 from bridge.ledger.records import (
     confirm_pointer,
-    record_all,
-    record_applied,
-    record_checksums,
-    record_unapplied,
-    set_pointer,
 )
-from bridge.ledger.refused import refused
-from bridge.ledger.rights import read_only, rights
-from bridge.ledger.state import Imported, State
+from bridge.ledger.state import State
 from bridge.locking.exclusive import Right, exclusively
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 
-#: The SQLSTATE of a second row with one key.
-_UNIQUE_VIOLATION = "23505"
 _NOTHING_YET = object()
 
 
@@ -134,10 +116,6 @@ class _Writing:
             self._command = Command.PURGE if self._purging else Command.STAMP
         #: A squash whose step is to record it, and not to run it.
         self._unrun: PlainFile | None = None
-        #: What is told as soon as it is committed.
-        self._notes: list[str] = []
-        #: What counts as applied, and is recorded together with the first change.
-        self._imported: Imported | None = None
         #: What Alembic has stamped; a trigger of the table may have made something else of it.
         self._stamped: Any = _NOTHING_YET
 
@@ -155,7 +133,7 @@ class _Writing:
                 run.reporter.tell(events.Note(going_on))
             if self._stamping:
                 self._hold_only_stamped()
-            if self._imported is None:
+            if self._rows.imported is None:
                 self._commit()
             else:
                 # Nothing has changed what Alembic has recorded, so that its releases go on.
@@ -182,26 +160,18 @@ class _Writing:
         after all, or a stamp that fails, leaves both tables as they were.
         """
         run = self._run
-        self._state = run.read()
-        found = self._decide(self._state)
+        state = run.read()
+        found = self._decide(state)
+        self._rows = Rows(run, state)
         self._history = history = found.history
         run.script.follow(history)
         self._pointer = Pointer(run.connection, run.ledger, history.pointer)
-        self._hindrance = self._prepare_tables(found)
-        self._imported = self._state.imported
+        self._hindrance = prepare_tables(run, self._ctx, self._rows, found, stamping=self._stamping)
         if self._stamping:
             if self._hindrance is None and not self._purging:
-                self._record_imported()
-            self._imported = None
+                self._rows.add_imported(history.pointer)
+            self._rows.imported = None
             tell(run.reporter, found.warnings)
-
-    def _record_imported(self) -> None:
-        """Record what Alembic has applied and the files that it is now, if that is still to do."""
-        imported, self._imported = self._imported, None
-        if imported is not None:
-            run = self._run
-            record_all(run.connection, run.ledger, self._layout, imported.rows)
-            set_pointer(run.connection, run.ledger, self._history.pointer)
 
     def _heads(self) -> tuple[str, ...]:
         """Where the database is, for Alembic; under the lock the history knows."""
@@ -216,110 +186,11 @@ class _Writing:
         self._pointer.now = None
         return ()
 
-    def _prepare_tables(self, found: Preflight) -> BridgeError | None:
-        """Put both tables in order, or say why that cannot be done here."""
-        run, state = self._run, self._state
-        if state.session.read_only:
-            there = state.exists and state.pointer_table is not None
-            if there and not (found.moves_pointer or self._stamping):
-                return None
-            return refused([read_only(state, BOOKKEEPING)])
-        if found.moves_pointer and (lacking := [*rights(state, set(), {"INSERT", "DELETE"})]):
-            return refused(lacking)
-        self._layout = state.layout
-        checksums = self._checksums(found)
-        squashes = self._squashes_to_record(found)
-        if state.complete and not (found.moves_pointer or checksums or squashes):
-            return None
-        try:
-            with run.connection.begin_nested():
-                self._complete()
-                longest = max((len(e.revision) for e in found.history.entries), default=0)
-                widen_version_table(run.connection, run.ledger, longest=longest)
-                if state.pointer_table is None:
-                    with creating(run.ledger):
-                        # As text: options of an Engine could send it to another schema.
-                        table = widened_version_table(self._ctx)
-                        create = CreateTable(table).compile(dialect=run.connection.dialect)
-                        run.connection.exec_driver_sql(str(create))
-                if found.moves_pointer:
-                    set_pointer(run.connection, run.ledger, found.pointer)
-                if checksums and "checksum" in self._layout.columns:
-                    record_checksums(run.connection, run.ledger, self._layout, checksums)
-                    rows = tuple(
-                        replace(row, checksum=checksums[row.name], form=None)
-                        if row.name in checksums
-                        else row
-                        for row in self._state.rows
-                    )
-                    self._state = replace(self._state, rows=rows)
-                for entry, row in squashes:
-                    self._record_unrun(entry, row)
-        except LedgerError as error:
-            self._notes.clear()
-            return error
-        return None
-
-    def _complete(self) -> None:
-        """Make the ledger, or add what it lacks, and go by what it has then."""
-        state = self._state
-        now = ensure_ledger(self._run.connection, self._run.ledger)
-        self._layout = now.knowing(state.layout)
-        if now.lacking and state.table is not None:
-            # Somebody holds the table: it is used as it is, and what it lacks is told.
-            state = replace(state, table=replace(state.table, owned=False))
-        self._state = replace(state, layout=self._layout)
-
-    def _checksums(self, found: Preflight) -> dict[str, str]:
-        """Return the checksums to record: of applied files that have none, where a column is there.
-
-        Nothing else is known of them, and a later change or another name is noticed from then on.
-        """
-        table = self._state.table
-        if self._stamping or table is None or "UPDATE" not in table.rights:
-            return {}
-        if table.hides("UPDATE") or "UPDATE" in table.published:
-            return {}
-        checksums = {}
-        for entry in found.history.applied:
-            file, row = entry.file, entry.row
-            # A file of its own name is what no other file was said to be.
-            if file is not None and row is not None and row.lacks_checksum:
-                with suppress(FilesError):
-                    # What another team's checksum says to be changed is not accepted unseen.
-                    if row.form is None or has_text_of(row, file):
-                        checksums[row.name] = file.checksum()
-        return checksums
-
-    def _squashes_to_record(self, found: Preflight) -> list[tuple[Entry, Row]]:
-        """Return the squashes that count as applied, and are to be recorded as well."""
-        table = self._state.table
-        if self._stamping or (table is not None and "INSERT" not in table.rights):
-            return []
-        if self._state.imported is not None:  # what they replace is not recorded either
-            return []
-        squashes = []
-        for entry in found.history.applied:
-            if entry.row is not None and entry.row.unrecorded and entry.file is not None:
-                with suppress(FilesError):  # it counts as applied without a row as well
-                    if not self._state.shares_row(entry.stem, entry.replaces):
-                        squashes.append((entry, row_of(entry.file)))
-        return squashes
-
-    def _record_unrun(self, entry: Entry, row: Row) -> None:
-        """Record a squash that does not run here, behind what it replaces."""
-        state = self._state
-        if not state.shares_row(entry.stem, entry.replaces):
-            # What older releases cannot work after has been applied already.
-            after = [state.key(name) for name in entry.replaces]
-            self._record(replace(row, breaking=False), after=after)
-        self._notes.append(recorded_unrun(entry))
-
     def _announce(
         self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
     ) -> None:
         """Tell, or refuse, what preflight found before the first of these migrations runs."""
-        announce(self._run, self._state, direction, entries, otherwise)
+        announce(self._run, self._rows.state, direction, entries, otherwise)
         self._order = [entry.stem for entry in entries]
         if entries:
             # In the transaction of the first look, so that it costs no other one.
@@ -333,7 +204,7 @@ class _Writing:
         preflight(
             self._command,
             self._run.script.files,
-            self._state,
+            self._rows.state,
             self._run.settings,
             steps=[entry for entry in wanted if entry.row is None],
             forgets=[entry for entry in self._history.applied if entry not in wanted],
@@ -358,7 +229,7 @@ class _Writing:
         self._recorded_at_once = False
         self._unrun = None
         if direction is Direction.DOWNGRADE:
-            self._record_imported()
+            self._rows.add_imported(self._history.pointer)
             self._commit()
             self._take_back(file)
             return
@@ -367,7 +238,7 @@ class _Writing:
             return
         self._runner.forgetting = None
         self._retrying.run(self._runner, file, direction)
-        self._record_imported()
+        self._rows.add_imported(self._history.pointer)
         if self._recorded_at_once:
             self._pointer.now = file.revision
 
@@ -375,8 +246,8 @@ class _Writing:
         *earlier, entry = self._history.up_to(file.revision)
         erasure = Erasure(
             ledger=self._run.ledger,
-            layout=self._layout,
-            key=self._state.key(entry.stem),
+            layout=self._rows.layout,
+            key=self._rows.state.key(entry.stem),
             old=entry.revision,
             new=earlier[-1].revision if earlier else None,
         )
@@ -390,12 +261,12 @@ class _Writing:
         old, runner = self._pointer.now, self._runner
         upgrades = attempt.direction is Direction.UPGRADE
         lock = self._right.session
-        also = self._imported is not None or self._entry(attempt.file).replaces
+        also = self._rows.imported is not None or self._entry(attempt.file).replaces
         if not (upgrades and old) or lock is None or also:
             return False
         if self._record_at_once is None:
             self._record_at_once = RecordAtOnce(
-                self._run.connection, self._run.ledger, self._layout
+                self._run.connection, self._run.ledger, self._rows.layout
             )
         shown = lock.name(self._after(attempt.file.stem))
         self._recorded_at_once = self._record_at_once.write(
@@ -404,7 +275,7 @@ class _Writing:
             limit=self._retrying.lock_waits.limit,
             old=old,
             new=attempt.file.revision,
-            row=self._recorded(row_of(attempt.file, attempt.milliseconds())),
+            row=self._rows.recorded(row_of(attempt.file, attempt.milliseconds())),
             shown=shown,
         )
         if self._recorded_at_once:
@@ -423,8 +294,8 @@ class _Writing:
             self._stamped = next(iter(arguments["heads"]), None)
             return
         if self._unrun is not None:
-            self._record_imported()
-            self._record_unrun(self._entry(self._unrun), row_of(self._unrun))
+            self._rows.add_imported(self._history.pointer)
+            self._rows.add_unrun(self._entry(self._unrun), row_of(self._unrun))
         elif step.is_upgrade:
             self._runner.finish(self._record_attempt)
         else:
@@ -433,40 +304,11 @@ class _Writing:
     def _record_attempt(self, attempt: Attempt) -> None:
         if not self._recorded_at_once:
             row = row_of(attempt.file, attempt.milliseconds())
-            self._record_replaced(self._entry(attempt.file))
-            self._record(row, pointer=attempt.file.revision)
-
-    def _record_replaced(self, entry: Entry) -> None:
-        """Record what a squash replaces, for older releases that still have it."""
-        if entry.replaces:
-            run, rows = self._run, self._state.replaced_rows(entry.stem, entry.replaces)
-            send(run.connection, *sql.insert_replaced(run.ledger, self._layout, rows))
+            self._rows.add_replaced(self._entry(attempt.file))
+            self._rows.add(row, pointer=attempt.file.revision)
 
     def _entry(self, file: PlainFile) -> Entry:
         return self._history.by_revision[file.revision]
-
-    def _recorded(self, row: Row) -> Row:
-        """Return the row as the ledger has it."""
-        return replace(row, key=self._state.key(row.version))
-
-    def _record(self, row: Row, *, pointer: str | None = None, after: Collection[str] = ()) -> None:
-        run, recorded = self._run, self._recorded(row)
-        try:
-            record_applied(
-                run.connection, run.ledger, self._layout, recorded, pointer=pointer, after=after
-            )
-        except IntegrityError as error:
-            if sqlstate(error) != _UNIQUE_VIOLATION or not _is_about(error, self._layout):
-                raise
-            raise LedgerError(
-                f"{run.ledger.name} already holds a row for {row.version}: another process "
-                "has applied it at the same time, without the migration lock."
-            ) from error
-
-    def _forget(self, stems: Collection[str]) -> None:
-        if stems:
-            keys = {self._state.key(stem) for stem in stems}
-            record_unapplied(self._run.connection, self._run.ledger, self._layout, keys)
 
     def _hold_only_stamped(self) -> None:
         """Make the ledger hold exactly the stamped revision and its ancestors in the history."""
@@ -481,28 +323,20 @@ class _Writing:
         superfluous = recorded - replaced - {entry.stem for entry in wanted}
         if not self._purging:
             self._refuse_forgetting(superfluous)
-        self._forget(superfluous)
-        taken = {row.name for row in state.rows}
-        for entry in wanted:
-            if entry.stem in recorded:
-                continue
-            self._record_replaced(entry)
-            if (key := self._state.key(entry.stem)) not in taken:
-                row = row_of(entry.file) if entry.file else Row(version=entry.stem)
-                self._record(row, after=[self._state.key(name) for name in entry.replaces])
-                taken.add(key)
+        self._rows.forget(superfluous)
+        self._rows.add_stamped(wanted, state)
 
     def _refuse_forgetting(self, stems: set[str]) -> None:
         files = self._run.script.files
         gone = sorted(stems.difference((file.stem for file in files), *replaced_by(files).values()))
         if gone:
-            raise record_messages.forgetting(self._state, gone)
+            raise record_messages.forgetting(self._rows.state, gone)
 
     def _commit(self) -> None:
         if not self._run.external:
             self._run.connection.commit()
-        while self._notes:
-            self._run.reporter.tell(events.Note(self._notes.pop(0)))
+        while self._rows.notes:
+            self._run.reporter.tell(events.Note(self._rows.notes.pop(0)))
 
     def _roll_back(self) -> None:
         if not self._run.external and self._run.connection.in_transaction():
@@ -512,10 +346,3 @@ class _Writing:
 def _finish_forgetting(attempt: Attempt) -> None:
     if attempt.work.forgetting is not None:
         attempt.work.forgetting.finish()
-
-
-def _is_about(error: IntegrityError, layout: Layout) -> bool:
-    """Return whether it is the name of the migration that is there twice, and no other column."""
-    detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None) or "")
-    columns = re.search(r"\(([^()]*)\)=\(", detail)
-    return columns is None or {*columns[1].split(", ")} == {*map(quote, layout.key_columns)}
