@@ -12,8 +12,9 @@ import typer
 
 from bridge.cli.options import SCRATCH_URL, options_of
 from bridge.reporting import events
+from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import verbatim
+from bridge.reporting.output import result, verbatim
 
 if TYPE_CHECKING:
     from bridge.database.request import Request
@@ -39,6 +40,12 @@ def dump(
         ),
     ] = False,
     scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say whether the file would change; write nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what was done as JSON, in a stable form.")
+    ] = False,
 ) -> None:
     """Write what the migrations make as one SQL file, to keep it in git.
 
@@ -46,11 +53,13 @@ def dump(
     application's is touched. The file has the tables and all else that they make, without any
     rows but those that record what is applied. It is the same on each machine with the same major
     version of PostgreSQL. `eai migrate load` makes an empty database from it, and `eai migrate
-    check --schema` tells whether it is up to date.
+    check --schema` tells whether it is up to date. A file that something else has written is not
+    written over.
 
     \b
     Examples:
       eai migrate dump
+      eai migrate dump --dry-run
       eai migrate dump --output -
       eai migrate dump --scratch-url postgresql://postgres@localhost/postgres
       eai migrate dump --from-database --output production.sql
@@ -70,14 +79,21 @@ def dump(
         )
     options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
     with options.run() as request:
-        path = _path(output, request.settings().schema_file)
-        content = _content(request, scratch_url, from_database=from_database)
-        if path is not None:
-            from bridge.operations.schema.file import write
+        from bridge.operations.schema.file import refuse_other, write
 
-            changed = write(path, content.text)
-            request.reporter.tell(events.Result(_sentence(path, content, changed=changed)))
-    if path is None:
+        path = _path(output, request.settings().schema_file)
+        if path is not None:
+            refuse_other(path)
+        content = _content(request, scratch_url, from_database=from_database)
+        changed = path is not None and write(path, content.text, dry_run=dry_run)
+        if path is not None and not as_json:
+            done = "Would write" if dry_run else "Wrote"
+            told = _sentence(content, f"{done} {path}" if changed else f"{path} is up to date")
+            request.reporter.tell(events.Result(told))
+    if as_json:
+        found = {"path": path, "changed": changed, **content.to_json(), "dry_run": dry_run}
+        result(json_text(found, indent=2))
+    elif path is None:
         verbatim(content.text.removesuffix("\n"))
 
 
@@ -96,8 +112,7 @@ def _content(request: Request, scratch_url: str | None, *, from_database: bool) 
     return make(request, Scratch(url=scratch_url))
 
 
-def _sentence(path: str, content: SchemaFile, *, changed: bool) -> str:
+def _sentence(content: SchemaFile, done: str) -> str:
     migrations = counted(content.migrations, "migration")
-    done = f"Wrote {path}" if changed else f"{path} is up to date"
     rows = f" Rows are not in it; there are some in {content.without_rows_of}."
     return f"{done}: what {migrations} make.{rows if content.without_rows_of else ''}"

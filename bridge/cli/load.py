@@ -11,7 +11,9 @@ import typer
 
 from bridge.cli.options import options_of
 from bridge.reporting import events
+from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
+from bridge.reporting.output import result
 
 if TYPE_CHECKING:
     from bridge.operations.schema.load import Loaded
@@ -26,6 +28,12 @@ def load(
             "--without-rows",
             help="Also where the migrations have put rows into tables, which are not in the file.",
         ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make everything, and roll it back at the end.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what was done as JSON, in a stable form.")
     ] = False,
 ) -> None:
     """Make an empty database from the schema file, and run no migration.
@@ -51,12 +59,16 @@ def load(
     with options.run() as request:
         from bridge.operations.schema.load import run_load
 
-        loaded = run_load(request, without_rows=without_rows)
-        request.reporter.tell(events.Result(_sentence(loaded)))
+        loaded = run_load(request, without_rows=without_rows, dry_run=dry_run)
+        if not as_json:
+            done = "Would load" if dry_run else "Loaded"
+            request.reporter.tell(events.Result(_sentence(loaded, done)))
+    if as_json:
+        result(json_text({**loaded.to_json(), "dry_run": dry_run}, indent=2))
 
 
-def _sentence(loaded: Loaded) -> str:
-    done = f"Loaded {loaded.path}: {counted(len(loaded.applied), 'migration')} recorded as applied"
+def _sentence(loaded: Loaded, done: str) -> str:
+    done = f"{done} {loaded.path}: {counted(len(loaded.applied), 'migration')} recorded as applied"
     if not loaded.pending:
         return f"{done}, and nothing is pending."
     return f"{done}. {counted(len(loaded.pending), 'migration')} pending; type: eai migrate"

@@ -230,9 +230,50 @@ def test_what_a_file_prints_is_not_taken_for_the_schema(team: Team) -> None:
     assert "hello\n" in done.stderr
 
 
+def test_what_dump_has_not_written_is_not_written_over(team: Team) -> None:
+    team.path.write_text("-- mine\n")
+    done = team.eai("dump", *team.scratch)
+    assert (done.returncode, team.path.read_text()) == (2, "-- mine\n")
+    assert error_of(done) == (
+        f"{team.path} is there, and eai migrate dump has not written it. Nothing was written. Name "
+        "another file, or have this one away."
+    )
+
+
+def test_a_dry_run_of_dump_says_whether_the_file_would_change(team: Team) -> None:
+    done = team.eai("dump", *team.scratch, "--dry-run")
+    assert done.stdout == f"Would write {team.path}: what 2 migrations make.\n"
+    assert not team.path.exists()
+    told = json.loads(team.eai("dump", *team.scratch, "--json").stdout)
+    assert told.pop("text") == team.path.read_text()
+    assert told.pop("postgresql") >= 14
+    assert told == {
+        "path": str(team.path),
+        "changed": True,
+        "migrations": 2,
+        "without_rows_of": "",
+        "dry_run": False,
+    }
+    done = team.eai("dump", *team.scratch, "--dry-run")
+    assert done.stdout == f"{team.path} is up to date: what 2 migrations make.\n"
+
+
+def test_a_dry_run_of_load_leaves_the_database_empty(team: Team, engine: Engine) -> None:
+    team.dump()
+    done = team.eai("load", "--dry-run")
+    assert done.stdout == (
+        f"Would load {team.path}: 2 migrations recorded as applied, and nothing is pending.\n"
+    )
+    assert rows(engine, "SELECT to_regclass('widgets')::text") == [(None,)]
+    told = json.loads(team.eai("load", "--json").stdout)
+    applied = ["001_widgets", "002_index"]
+    assert told == {"path": str(team.path), "applied": applied, "pending": [], "dry_run": False}
+    assert rows(engine, "SELECT to_regclass('widgets')::text") == [("widgets",)]
+
+
 def test_a_file_that_a_link_names_stays_where_it_is(team: Team) -> None:
     real = team.project.path / "real.sql"
-    real.write_text("old")
+    real.write_text("-- What the migrations make. Written by: eai migrate dump\nold")
     real.chmod(0o640)
     team.path.symlink_to(real)
     assert team.dump() == real.read_text()

@@ -12,7 +12,7 @@ from bridge.files.folder import scan
 from bridge.operations.schema import build
 from bridge.operations.schema.build import Scratch
 from bridge.operations.schema.entries import Entry, text_of
-from bridge.operations.schema.file import SchemaFile, write
+from bridge.operations.schema.file import SchemaFile, refuse_other, write
 from bridge.operations.schema.pg_dump import dump_schema
 from bridge.operations.schema.reading import Contents, read_contents
 
@@ -61,6 +61,7 @@ def make_from_database(request: Request) -> SchemaFile:
 
 def write_schema_file(request: Request, scratch: Scratch, path: str) -> Written:
     """Run the files in a scratch database, and put what they make into this file."""
+    refuse_other(path)
     content = make(request, scratch)
     return Written(path, write(path, content.text), content)
 

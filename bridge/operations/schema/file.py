@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bridge.errors import FilesError, UsageError
 from bridge.operations.schema.scanning import statements
@@ -69,6 +69,15 @@ class SchemaFile:
         head = f"{_HEAD}-- PostgreSQL {self.major}\n{rows}\n{_SETTINGS}\n"
         return head + self.objects + _RECORD + "".join(f"{each};\n" for each in self.record)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the documented form; its keys stay as they are."""
+        return {
+            "postgresql": self.major,
+            "migrations": self.migrations,
+            "without_rows_of": self.without_rows_of,
+            "text": self.text,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -81,7 +90,7 @@ class Found:
     def major(self) -> int | None:
         """The major version of the PostgreSQL that made it; None if it does not say."""
         match = _MADE_BY.search(self.text)
-        return int(match[1]) if match and self._is_ours else None
+        return int(match[1]) if match and self.is_ours else None
 
     @property
     def without_rows_of(self) -> str:
@@ -90,7 +99,8 @@ class Found:
         return match[1] if match else ""
 
     @property
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
+        """Whether `eai migrate dump` has written it, whatever became of it since."""
         return self.text.startswith(_FIRST_LINE)
 
     def for_one_transaction(self) -> str:
@@ -104,7 +114,7 @@ class Found:
                 f"{self.path}:{line}: two branches have changed the file, and git has left both "
                 f"texts in it. Nothing was loaded. {_AGAIN}"
             )
-        if not (self._is_ours and self.text.count(_SETTINGS) == 1 and _RECORD in self.text):
+        if not (self.is_ours and self.text.count(_SETTINGS) == 1 and _RECORD in self.text):
             raise FilesError(
                 f"{self.path} is not as eai migrate dump writes it, with what is recorded as "
                 f"applied at its end. Nothing was loaded. {_AGAIN}"
@@ -134,10 +144,20 @@ def read(path: str) -> Found | None:
     return Found(path, text)
 
 
-def write(path: str, text: str) -> bool:
+def refuse_other(path: str) -> None:
+    """Raise UsageError if a file of this name is there that holds something else."""
+    found = read(path)
+    if found is not None and found.text.strip() and not found.is_ours:
+        raise UsageError(
+            f"{path} is there, and eai migrate dump has not written it. Nothing was written. Name "
+            "another file, or have this one away."
+        )
+
+
+def write(path: str, text: str, *, dry_run: bool = False) -> bool:
     """Put a text into a file, all of it or nothing; return whether it was another one before.
 
-    Raises UsageError if it cannot be written.
+    With `dry_run` it is not written. Raises UsageError if it cannot be written.
     """
     place = Path(path).resolve()  # a link stays one
     content = text.encode("utf-8", "surrogateescape")
@@ -145,6 +165,8 @@ def write(path: str, text: str) -> bool:
     try:
         if place.exists() and place.read_bytes() == content:
             return False
+        if dry_run:
+            return True
         try:
             fresh.write_bytes(content)
             if place.exists():

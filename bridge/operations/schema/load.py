@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -58,11 +58,16 @@ class Loaded:
     #: The stems of files that the schema file does not have yet.
     pending: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the documented form; its keys stay as they are."""
+        return {"path": self.path, "applied": [*self.applied], "pending": [*self.pending]}
 
-def run_load(request: Request, *, without_rows: bool = False) -> Loaded:
+
+def run_load(request: Request, *, without_rows: bool = False, dry_run: bool = False) -> Loaded:
     """Make everything of the schema file in the database of the request, in one transaction.
 
-    With `without_rows` also where files put rows into tables, which it does not hold. Raises
+    With `without_rows` also where files put rows into tables, which it does not hold; with
+    `dry_run` everything is rolled back at the end. Raises
     UsageError if there is no such file, FilesError if it cannot be loaded, LedgerError if the
     database is not empty or the record does not fit the folder, LockNotObtained if others migrate.
     Nothing was changed then.
@@ -83,7 +88,9 @@ def run_load(request: Request, *, without_rows: bool = False) -> Loaded:
             "without what they did. Nothing was loaded. Run the files: eai migrate. Or, where "
             "nobody needs those rows: eai migrate load --without-rows"
         )
-    return in_place_of(Invocation(request=request), lambda run: _load(run, found, sql))
+    return in_place_of(
+        Invocation(request=request), lambda run: _load(run, found, sql, stays=not dry_run)
+    )
 
 
 def no_schema_file(what: str) -> UsageError:
@@ -94,7 +101,7 @@ def no_schema_file(what: str) -> UsageError:
     )
 
 
-def _load(run: CommandRun, found: Found, sql: str) -> Loaded:
+def _load(run: CommandRun, found: Found, sql: str, *, stays: bool) -> Loaded:
     connection = run.connection
     with exclusively(
         connection,
@@ -119,7 +126,9 @@ def _load(run: CommandRun, found: Found, sql: str) -> Loaded:
             ) from error
         send(connection, f"SELECT set_config('search_path', {constant(str(path))}, true)")
         loaded = _recorded(run, found)
-        if not run.external:
+        if not stays:
+            connection.rollback()
+        elif not run.external:
             connection.commit()
     return loaded
 
