@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.errors import UsageError
 from bridge.reporting import events
 from bridge.reporting.numbers import counted
 
@@ -19,10 +22,13 @@ def apply(options: Options, *, to: str = "head") -> None:
     with options.run() as request:
         from bridge.operations.upgrade import run_upgrade
 
+        here = Path.cwd()
         report = run_upgrade(request, to=to)
         request.reporter.tell(events.Result(_applied(report, to)))
         if report.applied:
-            _keep_schema_file(request)
+            # A migration may have left it for another one, or changed what settings come from.
+            with contextlib.chdir(here), contextlib.suppress(UsageError):
+                _keep_schema_file(request)
 
 
 def _keep_schema_file(request: Request) -> None:

@@ -115,6 +115,7 @@ def test_what_is_told_and_the_exit_code(folder_project: Project) -> None:
         "files": 3,
         "errors": 1,
         "warnings": 0,
+        "schema_diff": None,
         "pending": [],
         "problems": [],
     }
