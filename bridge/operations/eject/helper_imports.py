@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bridge.errors import PlainFileError
-from bridge.operations.eject.edits import Edit, Text
+from bridge.files.edits import Edit, Text
 
 #: The package, beside env.py, of the modules that plain files import from their folder.
 HELPERS: Final = "plain_files"

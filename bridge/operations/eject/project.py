@@ -18,7 +18,7 @@ from bridge.config.resources import load_object
 from bridge.config.sources import Options, find_config
 from bridge.errors import FilesError
 from bridge.files.bindings import parse
-from bridge.operations.eject.edits import Text
+from bridge.files.edits import Text
 from bridge.operations.eject.helper_imports import HELPERS, helper_imports
 from bridge.operations.eject.revision_file import SUPPORT, Place, as_revision
 

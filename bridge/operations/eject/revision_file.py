@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from bridge.errors import PlainFileError
 from bridge.files.bindings import UNREADABLE, Binding, bindings_of, parse
 from bridge.files.conventions import Argument
+from bridge.files.edits import Edit, Text
 from bridge.files.functions import live
 from bridge.files.imported import origin_of
 from bridge.files.mode import Mode
-from bridge.operations.eject.edits import Edit, Text
 from bridge.operations.eject.helper_imports import helper_imports
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import tokenize
 from typing import Final
 
 from bridge.errors import PlainFileError
+from bridge.files.edits import Edit, Text
 
 #: The comment of Alembic's own template above the ids, and what stands in its place.
 _TEMPLATES: Final = "# revision identifiers, used by Alembic."
@@ -24,12 +25,13 @@ class EditedText:
 
     def __init__(self, source: str) -> None:
         self._source = source
+        self._text = Text(source)
         self._lines = io.StringIO(source).readlines()
-        self._edits: list[tuple[int, int, str]] = []
-        #: Where each line begins, and at last where the text ends.
-        self._starts = [0]
-        for line in self._lines:
-            self._starts.append(self._starts[-1] + len(line))
+        self._edits: list[Edit] = []
+
+    def _replace(self, first: int, end: int, text: str) -> None:
+        """Put a text in place of lines, which are counted from 0; `end` stays."""
+        self._edits.append(Edit(self._text.line(first + 1), self._text.line(end + 1), text))
 
     def replace_lines(self, path: str, statement: ast.stmt, text: str) -> None:
         """Put a text in place of a statement that has its lines for itself."""
@@ -42,7 +44,7 @@ class EditedText:
             )
         if not text and self._is_blank(start - 1) and self._is_blank(end):
             end += 1
-        self._edits.append((self._starts[start], self._starts[end], text))
+        self._replace(start, end, text)
 
     def _is_blank(self, line: int) -> bool:
         return 0 <= line < len(self._lines) and not self._lines[line].strip()
@@ -65,24 +67,21 @@ class EditedText:
         if not remarks:
             while first and not self._lines[first - 1].strip():
                 first -= 1  # the blank lines that set it apart
-        self._edits.append((self._starts[first], self._starts[end], text))
+        self._replace(first, end, text)
 
     def give_parameter(self, path: str, function: ast.FunctionDef, name: str) -> None:
         """Let a function that takes nothing take one argument."""
-        start = self._starts[function.lineno - 1]
+        start = self._text.line(function.lineno)
         head = re.compile(rf"(def\s+{function.name}\s*\(\s*)\)").search(self._source, start)
         if head is None or head.start() != start + function.col_offset:
             raise PlainFileError(
                 path, function.lineno, f"write `def {function.name}():` in one piece."
             )
-        self._edits.append((head.end() - 1, head.end() - 1, name))
+        self._edits.append(Edit.insert(head.end() - 1, name))
 
     def result(self) -> str:
         """Return the edited text, as UTF-8 has it."""
-        text = self._source
-        for start, end, instead in sorted(self._edits, reverse=True):
-            text = text[:start] + instead + text[end:]
-        text = text.replace(_TEMPLATES, _IN_PLACE).rstrip() + "\n"
+        text = self._text.edited(self._edits).replace(_TEMPLATES, _IN_PLACE).rstrip() + "\n"
         if coding := _CODING.match(text):
             text = f"{text[: coding.start(1)]}utf-8{text[coding.end(1) :]}"
         return text
