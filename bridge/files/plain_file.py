@@ -132,10 +132,11 @@ class PlainFile:
 
     def _read_replaces(self) -> Replaces | None:
         try:
+            data = _contents(self.path)
             # Few files have the word, and what is not parsed costs little.
-            if _REPLACES not in _contents(self.path):
+            if _REPLACES not in data:
                 return None
-            source = self.source()
+            source = self._text_of(data)
         except (OSError, PlainFileError):
             return None
         from bridge.files.replaces import replaces_in
