@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import ending
-from bridge.cli.options import SCRATCH_URL, Options, options_of
+from bridge.cli.options import Options, options_of
+from bridge.cli.scratch import SCRATCH_URL
 from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import result

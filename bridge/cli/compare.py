@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.options import SCRATCH_URL, options_of
+from bridge.cli.options import options_of
+from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
 from bridge.reporting.escaping import in_one_line, json_text
 from bridge.reporting.numbers import counted
@@ -30,7 +31,7 @@ def compare(
         list[str] | None,
         typer.Option(metavar="NAME", help="Do not look into this schema; may be given repeatedly."),
     ] = None,
-    scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    scratch_url: ScratchUrl = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
     ] = False,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.options import SCRATCH_URL, options_of
+from bridge.cli.options import options_of
+from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
 from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
@@ -39,7 +40,7 @@ def dump(
             help="Write what the configured database has, and run no file. It only reads.",
         ),
     ] = False,
-    scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    scratch_url: ScratchUrl = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say whether the file would change; write nothing.")
     ] = False,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import confirmed
-from bridge.cli.options import SCRATCH_URL, options_of
+from bridge.cli.options import options_of
+from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
 from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
@@ -65,7 +66,7 @@ def eject(
             "Default: the configured database, if one is configured.",
         ),
     ] = None,
-    scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    scratch_url: ScratchUrl = None,
     dry_run: Annotated[
         bool,
         typer.Option(

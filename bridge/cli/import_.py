@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import ending
-from bridge.cli.options import SCRATCH_URL, Options, options_of
+from bridge.cli.options import Options, options_of
+from bridge.cli.scratch import ScratchUrl
 from bridge.reporting.escaping import json_text
 from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
@@ -48,7 +49,7 @@ def import_(
             help="Run nothing: for revisions that need more than an empty database.",
         ),
     ] = False,
-    scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    scratch_url: ScratchUrl = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write what was done as JSON, in a stable form.")
     ] = False,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.operations.importing.proof import DIFFERENT
 from bridge.operations.init import Setup
+from bridge.operations.schema.difference import DIFFERENT
 from bridge.reporting.escaping import in_one_line
 from bridge.reporting.numbers import counted
 

@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 #: Where the callback of `migrate` leaves the Options for its sub-commands.
 META = "bridge.options"
 
-#: What --scratch-url of several commands says of itself.
-SCRATCH_URL = (
-    "A server for the scratch database, where this role may create one; it is dropped at the end. "
-    "Default: the variable BRIDGE_SCRATCH_URL, then scratch_url in alembic.ini, then the embedded "
-    "PostgreSQL."
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.options import SCRATCH_URL, options_of
+from bridge.cli.options import options_of
+from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
 from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
@@ -44,7 +45,7 @@ def squash(
         bool,
         typer.Option("--dry-run", help="Prove and print the new file, and write nothing."),
     ] = False,
-    scratch_url: Annotated[str | None, typer.Option(metavar="URL", help=SCRATCH_URL)] = None,
+    scratch_url: ScratchUrl = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write what was done as JSON, in a stable form.")
     ] = False,

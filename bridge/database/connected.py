@@ -70,6 +70,17 @@ def named(
         yield replace(request, database=database, embedded=False)
 
 
+def database_of(request: Request) -> Database:
+    """Return the database of a request, which `opened` has named."""
+    assert isinstance(request.database, Database)  # noqa: S101 - what is handed in has no name
+    return request.database
+
+
+def described(request: Request) -> str:
+    """Say which database a request is about; of one that was handed in nothing is known."""
+    return request.database.describe() if isinstance(request.database, Database) else "database"
+
+
 @contextmanager
 def connected(
     request: Request,

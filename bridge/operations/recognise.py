@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.connected import named
-from bridge.database.database import Database
+from bridge.database.connected import described, named
 from bridge.files.folder import scan
 from bridge.ledger.keys import Form
 from bridge.ledger.lacking_columns import additions
@@ -98,7 +97,7 @@ def recognise(request: Request) -> Recognised:
     settings = before = request.settings()
     files = scan(settings.folder, settings.conventions).files
     with named(request, settings) as here:
-        where = here.database.describe() if isinstance(here.database, Database) else "database"
+        where = described(here)
         state = _read(here, settings, files)
         if state.other_table is not None:
             named_so = {**state.other_table.settings, "ledger_is_named": True}

@@ -15,12 +15,15 @@ from bridge.files.header import read_header
 from bridge.files.mode import Mode
 from bridge.files.plain_file import PlainFile
 from bridge.operations.schema.entries import Entry
-from bridge.operations.squash.contents import Column, Contents, SequenceState, Table
-from bridge.operations.squash.differences import Volatile, computed, differs, volatile
+from bridge.operations.schema.rows import parse_copy
+from bridge.operations.schema.tables import Column, SequenceState, Table
+from bridge.operations.schema.volatile import Volatile, volatile
+from bridge.operations.squash.contents import Contents
+from bridge.operations.squash.differences import computed, differs
 from bridge.operations.squash.layout import Section, sections
 from bridge.operations.squash.names import unqualified
 from bridge.operations.squash.plan import plan
-from bridge.operations.squash.rows import inserts, literal, parse_copy
+from bridge.operations.squash.rows import inserts, literal
 from bridge.operations.squash.text import Remarks, file_text, python_string
 from bridge.operations.squash.write import write_squash
 

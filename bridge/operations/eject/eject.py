@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.config.sources import absolute
 from bridge.database.address import named
-from bridge.database.connected import opened
-from bridge.database.database import Database
+from bridge.database.connected import described, opened
 from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.execution.loading import package_of
 from bridge.files.folder import scan
@@ -133,8 +132,7 @@ def _plan(request: Request, into: Path | None, urls: Sequence[str]) -> _Plan:
     found = []
     for each in _requests(request, settings, urls):
         with opened(each, settings) as here:
-            name = here.database.describe() if isinstance(here.database, Database) else "database"
-            found.append((each, find_pointer(here, settings, files, name)))
+            found.append((each, find_pointer(here, settings, files, described(here))))
     ejected = Ejected(
         folder=str(folder),
         files=tuple(project.files),

@@ -18,7 +18,7 @@ from bridge.alembic.invocation import Invocation
 from bridge.database.connected import connected
 from bridge.errors import BridgeError, MigrationError
 from bridge.operations.importing.config import write_config
-from bridge.operations.importing.rows import Contents, read_rows, row_differences, volatile
+from bridge.operations.importing.rows import Rows, names_of, row_differences
 from bridge.operations.importing.source import write_files
 from bridge.operations.read_only import looking
 from bridge.operations.schema import build
@@ -26,6 +26,8 @@ from bridge.operations.schema.compare import server_of
 from bridge.operations.schema.difference import unified
 from bridge.operations.schema.entries import text_of
 from bridge.operations.schema.pg_dump import Server, dump_schema
+from bridge.operations.schema.rows import read_sequences, read_tables
+from bridge.operations.schema.volatile import Volatile, volatile
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 from bridge.reporting.numbers import counted
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 #: The two sides of a difference.
 _BY_ALEMBIC, _BY_FILES = "what Alembic makes", "what the plain files make"
 _IN_OWN_ORDER = "what Alembic makes in its own order"
-#: The exit code where the two differ.
-DIFFERENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +145,14 @@ class _Proving:
             build.run_all(self._request, self._new)
         one = self._rows(self._old)
         left_out = volatile(one, self._rows(self._again))
-        not_compared = tuple(
-            f"{table}.{column}" for table, columns in left_out.items() for column in sorted(columns)
-        )
+        not_compared = names_of(left_out)
         found = self._differing() or [*row_differences(one, self._rows(self._new), left_out)]
         if found:
             return Proof((), "", not_compared, tuple(found), files[-1].stem)
         by_order = self._in_own_order(one, left_out)
         return replace(self._back(not_compared, left_out), by_order=tuple(by_order))
 
-    def _in_own_order(self, one: Contents, left_out: Any) -> list[str]:
+    def _in_own_order(self, one: Rows, left_out: Volatile) -> list[str]:
         """Find what differs if branches run in the order that Alembic chooses for a new database.
 
         Databases that are there may have run them in either, so that this is none of the files'.
@@ -173,7 +171,7 @@ class _Proving:
             return [str(error)]
         return self._differing(other) or [*row_differences(one, self._rows(other), left_out)]
 
-    def _back(self, not_compared: tuple[str, ...], left_out: Any) -> Proof:
+    def _back(self, not_compared: tuple[str, ...], left_out: Volatile) -> Proof:
         """Take back what can be taken back, and compare at each step."""
         reverted: list[str] = []
         stopped = ""
@@ -214,9 +212,10 @@ class _Proving:
         named = (_BY_ALEMBIC, _BY_FILES if other is None else _IN_OWN_ORDER)
         return unified(*texts, named=named).splitlines()
 
-    def _rows(self, database: Database) -> Contents:
+    def _rows(self, database: Database) -> Rows:
         with looking(self._on(database), self._settings) as connection:
-            return read_rows(connection, without=self._ours)
+            tables = read_tables(connection, self._ours)
+            return Rows(tables, read_sequences(connection, self._ours))
 
     def _told(self, file: NewFile, how: str) -> None:
         self._working(f"{file.stem} {how} in a scratch database")

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.connected import opened
+from bridge.database.connected import database_of, opened
 from bridge.database.scratch import ASKED_WITH
 from bridge.errors import LedgerError, TryAgain, UsageError
 from bridge.files.folder import scan
 from bridge.ledger.drift import changed
 from bridge.operations.read_only import looking
 from bridge.operations.schema import build
-from bridge.operations.schema.difference import Difference, differences, unified
+from bridge.operations.schema.difference import DIFFERENT, Difference, differences, unified
 from bridge.operations.schema.entries import Entry, text_of
 from bridge.operations.schema.pg_dump import Server, dump_schema
 from bridge.operations.schema.reading import Contents, read_contents
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from bridge.database.request import Request
     from bridge.operations.schema.build import Scratch
 
-#: The exit code where the two differ.
-DIFFERENT = 4
 #: Rights are the matter of whoever runs the database.
 _NOT_COMPARED = frozenset({"ACL", "DEFAULT ACL"})
 #: The schemas on the search_path of a session unless somebody says otherwise.
@@ -89,7 +87,7 @@ def run_compare(
             if applied:
                 build.run_in_order(there, made, applied)
             expected = _schema(made, server, found, settings, without_schemas)
-        name = _of(here)
+        name = database_of(here)
         request.reporter.tell(events.Working("reading the schema of the database"))
         actual = _schema(name, found.server, found, settings, without_schemas)
         if not found.same_record(read_contents(here, settings, files)):
@@ -153,10 +151,3 @@ def _schema(
         wait=settings.wait_for_lock,
     )
     return [each for each in entries if each.kind not in _NOT_COMPARED]
-
-
-def _of(request: Request) -> Database:
-    from bridge.database.database import Database
-
-    assert isinstance(request.database, Database)  # noqa: S101 - `opened` has named it
-    return request.database

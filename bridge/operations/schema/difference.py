@@ -16,6 +16,8 @@ from typing import Any, Final
 from bridge.operations.schema.entries import Entry
 from bridge.operations.schema.scanning import split_list, take_name
 
+#: The exit code of a command that finds any.
+DIFFERENT: Final = 4
 #: Longer definitions are not shown in a sentence; the diff has them.
 _SHOWN_LENGTH: Final = 100
 #: What pg_dump calls a kind, and what people call it, where that is another word.

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bridge.database.connected import opened
-from bridge.database.quoting import quote
+from bridge.database.connected import database_of, opened
 from bridge.errors import LedgerError
 from bridge.files.folder import scan
 from bridge.operations.schema import build
 from bridge.operations.schema.build import Scratch
-from bridge.operations.schema.entries import Entry, text_of
+from bridge.operations.schema.entries import Entry, filled, refresh, text_of
 from bridge.operations.schema.file import SchemaFile, refuse_other, write
 from bridge.operations.schema.pg_dump import dump_schema
 from bridge.operations.schema.reading import Contents, read_contents
+from bridge.operations.schema.tables import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.config.settings import Settings
-    from bridge.database.database import Database
     from bridge.database.request import Request
 
 #: Said in place of tables, of a database that others write into.
@@ -74,7 +73,7 @@ def content_of(request: Request, settings: Settings, *, is_scratch: bool = True)
     """
     files = scan(settings.folder, settings.conventions).files
     found = read_contents(request, settings, files, rows=is_scratch)
-    database = _database(request)
+    database = database_of(request)
     if not found.history.applied:
         raise LedgerError(
             f"Nothing is recorded as applied in {database.describe()}, so there is no schema of "
@@ -88,21 +87,8 @@ def content_of(request: Request, settings: Settings, *, is_scratch: bool = True)
     return SchemaFile(found.server.major, objects, found.record(), rows, applied)
 
 
-def _database(request: Request) -> Database:
-    from bridge.database.database import Database
-
-    assert isinstance(request.database, Database)  # noqa: S101 - `opened` has named it
-    return request.database
-
-
 def _refreshed(entries: Sequence[Entry], found: Contents) -> list[Entry]:
     """Fill the materialized views that were filled: pg_dump makes them without their rows."""
     return [
-        Entry("REFRESH", each.schema, each.name, f"REFRESH MATERIALIZED VIEW {_name(each)};")
-        for each in entries
-        if each.kind == "MATERIALIZED VIEW" and (each.schema, each.name) in found.populated
+        Entry("REFRESH", *name, refresh(quoted(name))) for name in filled(entries, found.populated)
     ]
-
-
-def _name(entry: Entry) -> str:
-    return f"{quote(entry.schema)}.{quote(entry.name)}"

@@ -7,13 +7,14 @@ Text in, data out: nothing here asks a database.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from bridge.database.quoting import always_quote, quote
 from bridge.operations.schema.scanning import QUOTED, split_list
+from bridge.operations.schema.tables import Name
 
 #: What pg_dump writes above each entry of its table of contents.
 _HEADING: Final = re.compile(
@@ -145,6 +146,17 @@ def _in_order(entries: Sequence[Entry]) -> Iterator[Entry]:
 def _place(group: list[Entry]) -> tuple[str, str, str]:
     first = group[0]
     return first.schema, first.name, first.sql
+
+
+def filled(entries: Sequence[Entry], populated: Collection[Name]) -> list[Name]:
+    """Return the materialized views that have their rows, such that none needs a later one."""
+    views = [(each.schema, each.name) for each in entries if each.kind == "MATERIALIZED VIEW"]
+    return [each for each in views if each in populated]
+
+
+def refresh(view: str) -> str:
+    """Write the statement that fills a view; `view` is what SQL calls it."""
+    return f"REFRESH MATERIALIZED VIEW {view};"
 
 
 def text_of(entries: Iterable[Entry]) -> str:

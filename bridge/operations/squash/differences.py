@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bridge.operations.schema.difference import unified
 from bridge.operations.schema.entries import Entry, text_of
-from bridge.operations.squash.contents import Contents, Name, Row, Table, quoted
+from bridge.operations.schema.tables import Name, Row, quoted
+from bridge.operations.schema.volatile import Volatile, without_columns
+from bridge.operations.squash.contents import Contents
 from bridge.operations.squash.rows import literal
 
 #: How many rows of a table are shown that only one side has.
 _SHOWN: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Volatile:
-    """What is another value each time the files run: now(), random()."""
-
-    #: The columns of each table.
-    columns: Mapping[Name, frozenset[str]] = field(default_factory=dict)
-    sequences: frozenset[Name] = frozenset()
-
-    def names(self) -> tuple[str, ...]:
-        """Return the name of each, as SQL calls it."""
-        columns = [
-            f"{quoted(name)}.{each}" for name, some in self.columns.items() for each in sorted(some)
-        ]
-        return (*columns, *map(quoted, sorted(self.sequences)))
-
-
 _NONE: Final = Volatile()
-
-
-def volatile(one: Contents, other: Contents) -> Volatile:
-    """Find the columns and sequences whose values differ between two runs of the same files."""
-    others = {table.key: table for table in other.tables}
-    columns = {
-        table.key: found
-        for table in one.tables
-        if (there := others.get(table.key)) is not None
-        and there.columns == table.columns  # else the schema differs, and that is told
-        and (found := _volatile(table, there))
-    }
-    sequences = (
-        name for name, state in one.sequences.items() if other.sequences.get(name) != state
-    )
-    return Volatile(columns, frozenset(sequences))
-
-
-def _volatile(one: Table, other: Table) -> frozenset[str]:
-    if Counter(one.rows) == Counter(other.rows):
-        return frozenset()
-    names = [column.name for column in one.columns]
-    found = frozenset(
-        name
-        for place, name in enumerate(names)
-        if Counter(row[place] for row in one.rows) != Counter(row[place] for row in other.rows)
-    )
-    if Counter(_without(one, found)) == Counter(_without(other, found)):
-        return found
-    # Each column has the same values as before, and the rows are others: they were shuffled.
-    return frozenset(names)
-
-
-def _without(table: Table, columns: frozenset[str]) -> list[Row]:
-    kept = [place for place, each in enumerate(table.columns) if each.name not in columns]
-    return [tuple(row[place] for place in kept) for row in table.rows]
 
 
 def differs(
@@ -133,7 +82,7 @@ def _tables(one: Contents, other: Contents, leaving_out: Volatile) -> Iterator[s
     for key in sorted(first.keys() | second.keys()):
         columns = leaving_out.columns.get(key, frozenset())
         here, there = (
-            Counter(_without(each[key], columns)) if key in each else Counter[Row]()
+            Counter(without_columns(each[key], columns)) if key in each else Counter[Row]()
             for each in (first, second)
         )
         if here == there:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from bridge.operations.schema.entries import Entry
-from bridge.operations.squash.contents import Contents, Name
+from bridge.operations.schema.entries import Entry, filled, refresh
+from bridge.operations.squash.contents import Contents
 from bridge.operations.squash.names import named, unqualified
 from bridge.operations.squash.rows import row_statements
 
@@ -96,17 +96,6 @@ def sections(found: Contents, *, tidy: bool) -> list[Section]:
         *_sections(last),
     ]
     return list(_numbered([each for each in made if each.statements]))
-
-
-def filled(entries: Sequence[Entry], populated: Collection[Name]) -> list[Name]:
-    """Return the materialized views that have their rows, such that none needs a later one."""
-    views = [(each.schema, each.name) for each in entries if each.kind == "MATERIALIZED VIEW"]
-    return [each for each in views if each in populated]
-
-
-def refresh(view: str) -> str:
-    """Write the statement that fills a view; `view` is what SQL calls it."""
-    return f"REFRESH MATERIALIZED VIEW {view};"
 
 
 def _parts(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry], Sequence[Entry]]:

@@ -11,7 +11,7 @@ from functools import cache
 
 from bridge.database.quoting import quote
 from bridge.operations.schema.scanning import QUOTED
-from bridge.operations.squash.contents import Name, quoted
+from bridge.operations.schema.tables import Name, quoted
 
 
 def named(name: Name, here: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Read rows out of COPY's text, and write them as INSERT. Text in, text out."""
+"""Write rows as INSERT. Data in, text out."""
 
 from __future__ import annotations
 
@@ -7,34 +7,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from bridge.database.quoting import constant, quote
-from bridge.operations.squash.contents import Column, Contents, Row, Table, written
+from bridge.operations.schema.tables import Column, Row, Table
+from bridge.operations.squash.contents import Contents, written
 from bridge.operations.squash.names import named
 
 #: How many rows stand in one INSERT.
 _AT_ONCE: Final = 500
-#: What stands behind a backslash in COPY's text.
-_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 #: Types whose values stand without quotes, as long as they look like a number.
 _NUMBERS: Final = frozenset({"int2", "int4", "int8", "numeric"})
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _WORDS: Final = {"t": "true", "f": "false"}
 #: How a character that has no form of its own in a line is written in an E'…' constant.
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def parse_copy(text: str, width: int) -> tuple[Row, ...]:
-    """Read what COPY … TO STDOUT has written of this many columns, in its text format."""
-    lines = text.split("\n")[:-1]
-    return tuple(tuple(map(_value, line.split("\t"))) if width else () for line in lines)
-
-
-def _value(field: str) -> str | None:
-    if field == "\\N":
-        return None
-    if "\\" not in field:
-        return field
-    return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)
 
 
 def literal(value: str | None, kind: str = "") -> str:

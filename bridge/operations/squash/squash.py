@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import MigrationError
 from bridge.files.folder import scan
 from bridge.operations.schema import build
-from bridge.operations.squash.differences import (
-    Volatile,
-    computed,
-    differs,
-    given,
-    stale,
-    volatile,
-)
+from bridge.operations.schema.difference import DIFFERENT
+from bridge.operations.schema.volatile import Volatile, volatile
+from bridge.operations.squash.differences import computed, differs, given, stale
 from bridge.operations.squash.layout import sections
 from bridge.operations.squash.plan import Plan, plan
 from bridge.operations.squash.reading import read_all
@@ -41,8 +36,6 @@ if TYPE_CHECKING:
     from bridge.operations.schema.build import Scratch
     from bridge.operations.squash.contents import Contents
 
-#: The exit code where the new file does not make the same.
-DIFFERENT: Final = 4
 #: What belongs to a server and not to one of its databases.
 _SERVER_WIDE: Final = re.compile(
     r"\b(?:(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE)|ALTER\s+SYSTEM)\s",
