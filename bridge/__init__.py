@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bridge.alembic.environment import run_environment as run_environment
     from bridge.alembic.left_out import without_ledger as without_ledger
+    from bridge.config.target import Target as Target
     from bridge.errors import BridgeError as BridgeError
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
@@ -33,6 +34,7 @@ __all__ = [
     "Reporter",
     "Startup",
     "Status",
+    "Target",
     "events",
     "run_environment",
     "start",
@@ -58,6 +60,7 @@ _HOME = {
     "Reporter": "bridge.reporting.reporter",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",
+    "Target": "bridge.config.target",
     "events": "bridge.reporting.reporter",
     "run_environment": "bridge.alembic.environment",
     "start": "bridge.startup.start",

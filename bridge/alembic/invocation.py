@@ -11,17 +11,21 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
 from bridge.alembic.errors import under_command_line
-from bridge.config.sources import Options, find_config
+from bridge.config.places import TARGET_ARGUMENTS
+from bridge.config.sources import Options, find_config, named_section
 from bridge.config.x_arguments import x_arguments
 from bridge.database.address import URL_VARIABLES
 from bridge.database.database import Database
 from bridge.database.handed_in import Lender, usable
 from bridge.database.request import Request
+from bridge.database.target_list import find_target
 from bridge.database.url import normalise
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
     from bridge.alembic.offline.found import Found
+    from bridge.config.settings import Settings
+    from bridge.config.target import Target
 
 #: Where it stands in ``config.attributes``.
 KEY = "bridge"
@@ -91,11 +95,39 @@ class Invocation:
         """Return the project's configuration, as Alembic reads it, with this attached."""
         request = self.request
         files = find_config(request.config, environ=os.environ)
-        config = Config(files.ini, toml_file=files.toml)
+        section = named_section(request.section, environ=os.environ)
+        config = Config(files.ini, toml_file=files.toml, ini_section=section)
         config.attributes[KEY] = self
         if isinstance(request.database, Engine | Connection | Lender):
             config.attributes["connection"] = request.database
         return config
+
+
+def target_of(config: Config, settings: Settings, request: Request) -> Target | None:
+    """Return the target of a command: that of the request, else of ``alembic -x target=NAME``.
+
+    ``-x tenant=NAME``, as Alembic's cookbook has it, means the same where no env.py of the team's
+    may mean something by it. Raises UsageError if there is no such target.
+    """
+    if request.target is not None:
+        return request.target
+    names = TARGET_ARGUMENTS if settings.own_environment else TARGET_ARGUMENTS[:1]
+    named = [
+        value
+        for name, _, value in (argument.partition("=") for argument in x_arguments(config))
+        if name in names
+    ]
+    if not named:
+        return None
+    if len(set(named)) > 1:
+        raise UsageError(
+            f"-x names several targets: {', '.join(named)}. Nothing was started. Name one; "
+            "`eai migrate` takes several."
+        )
+    asked = replace(
+        request, config=settings.config_file, section=settings.section, database=_url_of(config)
+    )
+    return find_target(asked, named[0])
 
 
 def _typed(config: Config) -> Invocation:

@@ -20,7 +20,7 @@ from alembic.util import CommandError, to_tuple
 
 from bridge.alembic.env_py import RunsEnvPy, environment_folder
 from bridge.alembic.errors import errors_for_alembic
-from bridge.alembic.invocation import Invocation
+from bridge.alembic.invocation import Invocation, target_of
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import (
     PlainScript,
@@ -95,6 +95,7 @@ class PlainScriptDirectory(RunsEnvPy):
             settings = Settings.from_alembic(
                 config, overrides=request.overrides, defaults=request.defaults
             )
+            settings = settings.for_target(target_of(config, settings, request))
             for path in reversed(settings.prepend_sys_path):
                 if path not in sys.path:
                     sys.path.insert(0, path)

@@ -17,6 +17,9 @@ from bridge.config.sources import Found, Options, absolute
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+#: The names under which ``-x`` names a target.
+TARGET_ARGUMENTS: Final = ("target", "tenant")
+
 #: What names a file, which may be made of any bytes.
 _PATHS: Final = frozenset({"folder", "template", "schema_file"})
 
@@ -64,7 +67,7 @@ class Places:
             values.check_name(name, options, where=f"{name} in {where}")
         if self.own_environment or tidy(self.options.get("script_location")) is None:
             for name in self.x:
-                values.check_name(name, settable, where=f"-x {name}")
+                values.check_name(name, {*settable, *TARGET_ARGUMENTS}, where=f"-x {name}")
         variables = {f"BRIDGE_{name.upper()}" for name in settable}
         for variable in self.environ:
             if variable.startswith("BRIDGE_"):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.config import values
-from bridge.config.places import Places, folder_of, tidy
-from bridge.config.sources import Found, Options, find_config
+from bridge.config.places import TARGET_ARGUMENTS, Places, folder_of, tidy
+from bridge.config.sources import Found, Options, find_config, named_section
 from bridge.errors import UsageError
 from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from alembic.config import Config
+
+    from bridge.config.target import Target
 
 #: What counts for a service that starts where nothing else is said: its server may be starting
 #: too, and a lock that one statement waits for makes every reader behind it wait.
@@ -42,6 +44,8 @@ class Settings:
     folder: str
     #: Absolute path of the alembic.ini or pyproject.toml; None for a Config without a file.
     config_file: str | None = None
+    #: The section of the ini file. Default: "alembic".
+    section: str = "alembic"
     #: Whether the environment is bridge's own, and not an ``env.py`` of the team's.
     own_environment: bool = False
     #: How a file runs that does not say ``transaction = …`` itself. Default: "default".
@@ -70,6 +74,14 @@ class Settings:
     version_table: str = "alembic_version"
     #: The schema of both tables; None for the first one of the search_path.
     version_table_schema: str | None = None
+    #: What lists the targets, as ``module:attribute``; None for no such list.
+    targets: str | None = None
+    #: The query that lists them; None for none.
+    targets_query: str | None = None
+    #: The search_path of a target that is a schema, with ``{target}`` for the schema.
+    targets_search_path: str = "{target}, public"
+    #: The one target of this run; None for the database as a whole.
+    target: Target | None = None
     #: The models to compare with, as ``module:attribute``; None for no comparison.
     target_metadata: str | None = None
     #: Absolute path of the template of new migrations; None for bridge's own.
@@ -121,12 +133,32 @@ class Settings:
             order=self.order or Order.NAME,
         )
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether this section is for many targets, and not for the database as a whole."""
+        return self.targets is not None or self.targets_query is not None
+
+    def for_target(self, target: Target | None) -> Settings:
+        """Return the settings for one target, whose records are in its schema.
+
+        Raises UsageError where another schema is set for the records.
+        """
+        if target is None or target.schema is None:
+            return replace(self, target=target)
+        if self.version_table_schema not in {None, target.schema}:
+            raise UsageError(
+                f"version_table_schema is {self.version_table_schema}, and the {target} has its "
+                f"records in its own schema, {target.schema}. Nothing was started. Remove that "
+                "setting from the section that has targets."
+            )
+        return replace(self, target=target, version_table_schema=target.schema)
+
     @classmethod
     def load(
         cls,
         config: str | os.PathLike[str] | None = None,
         *,
-        section: str = "alembic",
+        section: str | None = None,
         overrides: Mapping[str, object] | None = None,
         defaults: Mapping[str, object] | None = None,
         environ: Mapping[str, str] = os.environ,
@@ -135,10 +167,11 @@ class Settings:
 
         ``overrides`` go by the names of the fields; None and "" in them mean "not given".
         ``defaults``, by the same names, count where nothing else is said.
+        ``section`` is that of the ini file; None for what BRIDGE_SECTION says, else "alembic".
         Raises UsageError if nothing is found or a value is wrong.
         """
         files = find_config(config, environ=environ)
-        options = Options.read(files, section=section)
+        options = Options.read(files, section=named_section(section, environ=environ))
         return _settings(
             options, overrides=overrides or {}, defaults=defaults, x={}, environ=environ
         )
@@ -159,7 +192,7 @@ class Settings:
         from bridge.config.x_arguments import read_arguments, x_arguments  # only Alembic has them
 
         options = Options.of_alembic(config)
-        x = read_arguments(x_arguments(config), SETTABLE)
+        x = read_arguments(x_arguments(config), {*SETTABLE, *TARGET_ARGUMENTS})
         return _settings(
             options, overrides=overrides or {}, defaults=defaults, x=x, environ=environ
         )
@@ -179,6 +212,9 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "ledger_key_form": values.one_of("stem", "file", "number", "path"),
     "version_table": values.name,
     "version_table_schema": values.name,
+    "targets": values.object_name,
+    "targets_query": values.text,
+    "targets_search_path": values.target_search_path,
     "target_metadata": values.object_name,
     "template": values.path,
     "schema_file": values.path,
@@ -241,6 +277,7 @@ def _settings(
         own_environment=places.own_environment,
         folder=folder_of(places.find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
+        section=options.section,
         sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
@@ -254,6 +291,8 @@ def _refuse_same(settings: Settings) -> None:
             f"upgrade_function and downgrade_function are both {settings.upgrade_function!r}; "
             "they must be two functions."
         )
+    if settings.targets is not None and settings.targets_query is not None:
+        raise UsageError("targets and targets_query both list the targets; keep one of them.")
     if settings.ledger_table == settings.version_table:
         raise UsageError(
             f"ledger_table and version_table are both {settings.ledger_table!r}; they must be two "

@@ -27,6 +27,9 @@ MINIMAL_INI = """\
     script_location = bridge:environment
     version_locations = %(here)s/migrations"""
 
+#: The section of a project that has one.
+ALEMBIC = "alembic"
+
 #: How Alembic's ``path_separator`` spells the character between two paths.
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 
@@ -78,6 +81,11 @@ def find_config(
         f" pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG, or"
         f" write an alembic.ini:\n\n{MINIMAL_INI}"
     )
+
+
+def named_section(section: str | None, *, environ: Mapping[str, str]) -> str:
+    """Return the section of the ini file: the argument, BRIDGE_SECTION, or ``alembic``."""
+    return section or environ.get("BRIDGE_SECTION", "").strip() or ALEMBIC
 
 
 def _named(path: Path, how: str) -> ConfigFiles:
@@ -149,6 +157,12 @@ class Options:
             with readable(files.ini), files.ini.open(encoding="locale") as file:
                 ini.read_file(file)
         table = _toml_table(files.toml) if files.toml else None
+        if section != ALEMBIC and not ini.has_section(section):
+            # pyproject.toml has one table, and what it says would be taken for another section.
+            raise UsageError(
+                f"The configuration {files.ini or files.toml} has no [{section}] section, which "
+                "-n, BRIDGE_SECTION or section= names. Nothing was started."
+            )
         if not ini.has_section(section) and table is None:
             wanted = "[tool.alembic] table" if not files.ini else f"[{section}] section"
             raise UsageError(

@@ -152,6 +152,14 @@ def path(found: Found) -> str:
     return str(absolute(text(found), found.base))
 
 
+def target_search_path(found: Found) -> str:
+    """Return a search_path that begins with a target's schema, where tables are then made."""
+    value = text(found).strip()
+    if not re.match(r"\{target\}\s*(,|$)", value) or value.count("{target}") > 1:
+        raise wrong(found, "it must begin with {target}, once: {target}, public")
+    return value
+
+
 def words(found: Found) -> tuple[str, ...]:
     """Return several words, from a list or with commas; `none` is no word at all."""
     if isinstance(found.value, list | tuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.config.places import TARGET_ARGUMENTS
 from bridge.config.values import meant
 from bridge.errors import UsageError
 
@@ -39,7 +40,9 @@ def unknown_arguments(
 
     An env.py of the team's may read any of them: there only what looks like a setting is told.
     """
-    known = {*settable, "database_url"}
+    known = {*settable, "database_url", "target"}
+    if own_environment:
+        known |= {*TARGET_ARGUMENTS}
     for name in dict.fromkeys(argument.partition("=")[0] for argument in arguments):
         if name in known:
             continue

@@ -51,9 +51,13 @@ def named(
 ) -> tuple[str, str | URL] | None:
     """Return the place that names the database, and its URL as written; None for nowhere.
 
-    The argument, MIGRATION_DATABASE_URL, DATABASE_URL, ``sqlalchemy.url``. An empty variable
-    counts as unset. Raises UsageError for bytes that are no text.
+    The target, where it has a URL; else the argument, MIGRATION_DATABASE_URL, DATABASE_URL,
+    ``sqlalchemy.url``. An empty variable counts as unset. Raises UsageError for bytes that are no
+    text.
     """
+    target = settings.target
+    if target is not None and target.url is not None:
+        return f"the URL of the {target}", decoded(target.url, f"the URL of the {target}")
     candidates: tuple[tuple[str, str | URL | None], ...] = (
         (asked_with, database_url),
         *((variable, environ.get(variable)) for variable in URL_VARIABLES),
@@ -106,6 +110,13 @@ def described(
     words = (f"database {name}" if name else "the default database", place)
     text = " ".join((*words, f"as {role}")) if role else " ".join(words)
     return _one_line(f"{text} (from {source})")
+
+
+def with_its_target(described: str, settings: Settings) -> str:
+    """Return what `described` says, with the target that is meant in that database."""
+    return (
+        described if settings.target is None else f"{described}, {_one_line(str(settings.target))}"
+    )
 
 
 def _place(host: str | None, port: str) -> str:

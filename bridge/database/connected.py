@@ -11,12 +11,20 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, event
 
 from bridge.config.settings import Settings
+from bridge.config.target import refuse_two_databases, require_target
+from bridge.database.address import with_its_target
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
 from bridge.database.handed_in import Lender
 from bridge.database.interrupt import Interrupter
 from bridge.database.own_connection import beside, made_guardable
 from bridge.database.request import Request
+from bridge.database.search_path import (
+    search_path_of,
+    searching,
+    set_at_connect,
+    with_search_path,
+)
 from bridge.reporting import events
 from bridge.waiting import call
 
@@ -36,7 +44,8 @@ def opened(
         return
     with named(request, settings, asked_with) as here:
         if isinstance(here.database, Database):
-            here.reporter.tell(events.DatabaseChosen(here.database.describe()))
+            told = with_its_target(here.database.describe(), settings)
+            here.reporter.tell(events.DatabaseChosen(told))
         yield replace(here, opened=True)
 
 
@@ -46,6 +55,7 @@ def named(
 ) -> Iterator[Request]:
     """Do as `opened` does, without a report."""
     given = request.database
+    _refuse_unclear(request, settings, asked_with)
     if isinstance(given, Engine | Connection | Lender) or (
         isinstance(given, Database) and not request.embedded
     ):
@@ -68,6 +78,15 @@ def named(
         server.ensure_database(name)
         database = Database(server.url(name), f"the embedded PostgreSQL in {server.data_dir}")
         yield replace(request, database=database, embedded=False)
+
+
+def _refuse_unclear(request: Request, settings: Settings, asked_with: str) -> None:
+    if request.opened:
+        return  # it was clear then
+    require_target(settings)
+    given = request.database
+    how = asked_with if isinstance(given, str | URL) else "The database that was handed in"
+    refuse_two_databases(settings.target, given, how)
 
 
 def database_of(request: Request) -> Database:
@@ -98,6 +117,8 @@ def connected(
     in gives out no connection of its pool; `attempt` is what `connect` takes of a first attempt.
     Raises what `connect` raises, and UsageError if no database is named.
     """
+    _refuse_unclear(request, settings, "--database-url")
+    path = search_path_of(settings)
     with ExitStack() as stack:
         given = request.database
         if isinstance(given, Lender):
@@ -106,10 +127,10 @@ def connected(
             connection = given
         else:
             here = stack.enter_context(named(request, settings))
-            engine, database = _engine(here.database, make, stack)
+            engine, database = _engine(here.database, make, path, stack)
             own = engine is not given
             if alone and not own:
-                engine = stack.enter_context(beside(engine))
+                engine = stack.enter_context(beside(engine, set_at_connect(path) if path else None))
                 stack.enter_context(made_guardable())
             if own and request.interrupter is not None:
                 _watch_all_of(engine, request.interrupter, stack)
@@ -127,17 +148,21 @@ def connected(
             # The Connection and not the driver's: SQLAlchemy may reconnect.
             stack.enter_context(request.interrupter.watch(connection))
         # Closed before it is no longer watched: with a rollback, which a dead network swallows.
-        yield connection if connection is given else stack.enter_context(connection)
+        if connection is not given:
+            stack.enter_context(connection)
+        if isinstance(given, Connection | Engine):
+            stack.enter_context(searching(connection, path))
+        yield connection
 
 
 def _engine(
-    given: object, make: Callable[[URL], Engine], stack: ExitStack
+    given: object, make: Callable[[URL], Engine], path: str | None, stack: ExitStack
 ) -> tuple[Engine, Database]:
     """Return the Engine to connect with, and what to call its database."""
     if isinstance(given, Engine):
         return given, Database(given.url, "the Engine that was handed in")
     assert isinstance(given, Database)  # noqa: S101 - `named` has named it
-    engine = make(given.url)
+    engine = make(with_search_path(given.url, path))
     stack.callback(engine.dispose)
     return engine, given
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -37,10 +37,12 @@ class Beside(OptionEngine):
 
 
 @contextmanager
-def beside(engine: Engine) -> Iterator[Engine]:
+def beside(
+    engine: Engine, at_connect: Callable[[Any, Any], None] | None = None
+) -> Iterator[Engine]:
     """Yield an Engine that connects as this one does, and takes no connection from its pool.
 
-    What psycopg2 makes in this thread meanwhile can be guarded.
+    What psycopg2 makes in this thread meanwhile can be guarded. `at_connect` listens to the pool.
     """
     try:
         pool = engine.pool.recreate()
@@ -48,6 +50,8 @@ def beside(engine: Engine) -> Iterator[Engine]:
         yield engine
         return
     event.listen(pool, "connect", _keep_open)
+    if at_connect is not None:
+        event.listen(pool, "connect", at_connect)
     try:
         yield Beside(engine, pool)
     finally:

@@ -6,7 +6,7 @@ It imports neither SQLAlchemy nor Alembic: most runs have nothing to do, and nee
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from bridge.database.handed_in import usable
 from bridge.reporting.reporter import LogReporter, Reporter
 
 if TYPE_CHECKING:
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn, Usable
     from bridge.database.interrupt import Interrupter
 
@@ -27,6 +28,12 @@ class Request:
     database: Usable = None
     #: Path of the alembic.ini or pyproject.toml; None to look for it.
     config: str | os.PathLike[str] | None = None
+    #: The section of the ini file; None for what BRIDGE_SECTION says, else `alembic`.
+    section: str | None = None
+    #: The one target; None for the database as a whole.
+    target: Target | None = None
+    #: The list of targets that a caller gives; None for what the settings say.
+    targets: Sequence[Target] | None = None
     #: Whether the embedded PostgreSQL is wanted, whatever the settings say.
     embedded: bool = False
     #: Settings that win over everything else, by their names; None in them means "not given".
@@ -52,11 +59,13 @@ class Request:
         wait_for_server: float | None,
         reporter: Reporter | None,
         interrupter: Interrupter | None = None,
+        section: str | None = None,
     ) -> Request:
         """Return the request of a starting application; its arguments are `bridge.upgrade`'s."""
         return cls(
             database=usable(database),
             config=config,
+            section=section,
             embedded=embedded,
             overrides={"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server},
             defaults=AT_START,
@@ -66,4 +75,7 @@ class Request:
 
     def settings(self) -> Settings:
         """Load the settings from the configuration, the environment and this request."""
-        return Settings.load(self.config, overrides=self.overrides, defaults=self.defaults)
+        settings = Settings.load(
+            self.config, section=self.section, overrides=self.overrides, defaults=self.defaults
+        )
+        return settings if self.target is None else settings.for_target(self.target)

@@ -33,6 +33,7 @@ from bridge.ledger.row_checks import rejected_rows
 from bridge.ledger.state import State
 from bridge.ledger.table_facts import Table
 from bridge.ledger.tables import Ledger
+from bridge.ledger.target import refuse_lost_target
 
 
 def read_state(connection: Connection, ledger: Ledger, files: Sequence[PlainFile]) -> State:
@@ -71,6 +72,7 @@ def read_tables(connection: Connection, ledger: Ledger) -> State:
     pointers: Sequence[str | None] = ()
     with reading(ledger):
         catalog = look_up(connection, ledger)
+        refuse_lost_target(ledger, catalog.session)
         table, version_table = catalog.ledger, catalog.version_table
         layout = Layout.of(table, ledger.key, ledger.words_key)
         if table is not None and table.other_kind is None:

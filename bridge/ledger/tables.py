@@ -14,6 +14,7 @@ from bridge.ledger.keys import Form
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
+    from bridge.config.target import Target
     from bridge.ledger.state import State
 
 
@@ -31,6 +32,8 @@ class Ledger:
     words_key: str | None = None
     #: Whether the settings name this table, so that no other is to be looked for.
     is_named: bool = False
+    #: The target in whose schema both are; None for the database as a whole.
+    target: Target | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Ledger:
@@ -42,6 +45,7 @@ class Ledger:
             settings.ledger_key,
             Form(settings.ledger_key_form) if settings.ledger_key_form else None,
             is_named=settings.ledger_is_named,
+            target=settings.target,
         )
 
     def keyed_by(self, state: State) -> Ledger:

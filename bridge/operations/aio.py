@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, TypeVar
 from bridge.database.handed_in import usable
 from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
 from bridge.database.request import Request
+from bridge.operations.for_target import for_target
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.reporter import LogReporter, Reporter, log
 from bridge.waiting import Stop, Stopped, stoppable
 
 if TYPE_CHECKING:
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
     from bridge.operations.status import Status
 
@@ -44,6 +46,8 @@ async def upgrade_async(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     to: str = "head",
     wait_for_lock: float | None = None,
     wait_for_server: float | None = None,
@@ -60,19 +64,24 @@ async def upgrade_async(
     request = Request.at_start(
         database,
         config=config,
+        section=section,
         embedded=embedded,
         wait_for_lock=wait_for_lock,
         wait_for_server=wait_for_server,
         reporter=_Stoppable(reporter or LogReporter(), interrupter.stop),
         interrupter=interrupter,
     )
-    return await _in_a_thread(interrupter, lambda: run_upgrade(request, to=to), tell=_tell)
+    return await _in_a_thread(
+        interrupter, lambda: run_upgrade(for_target(request, target), to=to), tell=_tell
+    )
 
 
 async def status_async(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     embedded: bool = False,
     wait_for_server: float | None = None,
 ) -> Status:
@@ -83,12 +92,15 @@ async def status_async(
     request = Request(
         database=usable(database),
         config=config,
+        section=section,
         embedded=embedded,
         overrides={"wait_for_server": wait_for_server},
         reporter=LogReporter(),
         interrupter=interrupter,
     )
-    return await _in_a_thread(interrupter, lambda: status_for(request), tell=lambda _: None)
+    return await _in_a_thread(
+        interrupter, lambda: status_for(for_target(request, target)), tell=lambda _: None
+    )
 
 
 class _Stopper(Interrupter):

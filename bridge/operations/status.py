@@ -26,9 +26,11 @@ from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
+from bridge.operations.for_target import for_target
 from bridge.operations.read_only import looking
 
 if TYPE_CHECKING:
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
 
 
@@ -119,6 +121,8 @@ def status(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     embedded: bool = False,
     wait_for_server: float | None = None,
 ) -> Status:
@@ -133,10 +137,11 @@ def status(
     request = Request(
         database=usable(database),
         config=config,
+        section=section,
         embedded=embedded,
         overrides={"wait_for_server": wait_for_server},
     )
-    return status_for(request)
+    return status_for(for_target(request, target))
 
 
 def status_for(request: Request) -> Status:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.database.request import Request
+from bridge.operations.for_target import for_target
 from bridge.operations.quick_check import answering
 from bridge.reporting import events
 from bridge.reporting.events import Direction
@@ -21,6 +22,7 @@ from bridge.reporting.reporter import Reporter
 # SQLAlchemy and Alembic are imported by the functions that need them: most runs have nothing to do.
 if TYPE_CHECKING:
     from bridge.alembic.script import PlainScript
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
     from bridge.ledger.history import History
 
@@ -59,6 +61,8 @@ def upgrade(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     to: str = "head",
     wait_for_lock: float | None = None,
     wait_for_server: float | None = None,
@@ -70,22 +74,22 @@ def upgrade(
     `to` is a revision as ``alembic upgrade`` takes it. The waits are in seconds; None for what the
     settings say, else 300 for another process or thread that migrates and 60 for the server. With a
     Connection that is in a transaction, everything happens in that transaction, and the caller
-    commits. Safe to call from several threads: one at a time.
+    commits. `section` is that of the ini file, `target` one tenant: a `bridge.Target`, or a name in
+    the section's list. Safe to call from several threads: one at a time.
 
     Raises a BridgeError: before anything was changed, or MigrationError, after which the failed
     migration is rolled back as far as it can be and those before it stay applied.
     """
-    return run_upgrade(
-        Request.at_start(
-            database,
-            config=config,
-            embedded=embedded,
-            wait_for_lock=wait_for_lock,
-            wait_for_server=wait_for_server,
-            reporter=reporter,
-        ),
-        to=to,
+    request = Request.at_start(
+        database,
+        config=config,
+        section=section,
+        embedded=embedded,
+        wait_for_lock=wait_for_lock,
+        wait_for_server=wait_for_server,
+        reporter=reporter,
     )
+    return run_upgrade(for_target(request, target), to=to)
 
 
 def run_upgrade(request: Request, *, to: str = "head") -> Report:

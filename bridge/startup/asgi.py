@@ -35,6 +35,7 @@ from bridge.reporting.reporter import log
 from bridge.startup.start import settings_at_start, start_async
 
 if TYPE_CHECKING:
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
 
 #: Seconds for which what a look at the database has found is told again.
@@ -73,7 +74,7 @@ class State(StrEnum):
 class Startup:
     """The migrations of an application that starts.
 
-    `database`, `config`, `embedded` and the waits are those of `upgrade`. In the `background`
+    All arguments but `background` are those of `upgrade`. In the `background`
     the application starts and answers at once; put a Gate in front of it.
     """
 
@@ -82,6 +83,8 @@ class Startup:
         database: HandedIn = None,
         *,
         config: str | os.PathLike[str] | None = None,
+        section: str | None = None,
+        target: str | Target | None = None,
         wait_for_lock: float | None = None,
         wait_for_server: float | None = None,
         embedded: bool = False,
@@ -92,8 +95,13 @@ class Startup:
                 "A Startup takes a URL or an Engine, and was handed a Connection. No probe can "
                 "use that while a migration runs on it."
             )
-        where = {"database": database, "config": config, "embedded": embedded}
-        self._where: dict[str, Any] = where
+        self._where: dict[str, Any] = {
+            "database": database,
+            "config": config,
+            "section": section,
+            "target": target,
+            "embedded": embedded,
+        }
         waits = {"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server}
         self._waits: dict[str, Any] = waits
         self._background = background
@@ -111,11 +119,15 @@ class Startup:
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
 
+    def _is_off(self) -> bool:
+        where = self._where
+        return settings_at_start(where["config"], section=where["section"]).startup == "off"
+
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
         """Serve as the lifespan of an application without one of its own."""
         self._forget()
-        self._off = settings_at_start(self._where["config"]).startup == "off"
+        self._off = self._is_off()
         if not self._background:
             try:
                 await self._start()
@@ -226,7 +238,7 @@ class Startup:
     async def _ask(self) -> None:
         seen: Status | BridgeError
         try:
-            self._off = settings_at_start(self._where["config"]).startup == "off"
+            self._off = self._is_off()
             if self._off:
                 self.ready = True
                 return

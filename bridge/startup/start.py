@@ -17,12 +17,14 @@ from bridge.database.request import Request
 from bridge.errors import Interrupted, Pending
 from bridge.findings import Severity
 from bridge.ledger.refused import refused
+from bridge.operations.for_target import for_target
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.numbers import counted, listed
 from bridge.reporting.reporter import LogReporter, Reporter, log
 
 if TYPE_CHECKING:
+    from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
     from bridge.operations.status import Status
 
@@ -34,6 +36,8 @@ def start(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     wait_for_lock: float | None = None,
     wait_for_server: float | None = None,
     embedded: bool = False,
@@ -46,7 +50,7 @@ def start(
     In the main thread, SIGTERM and Ctrl-C cancel the running statement, roll back and raise
     Interrupted, which is a SystemExit.
     """
-    settings = settings_at_start(config, wait_for_lock, wait_for_server)
+    settings = settings_at_start(config, wait_for_lock, wait_for_server, section=section)
     reporter = reporter or LogReporter()
     if settings.startup == "off":
         return _skip(reporter)
@@ -54,12 +58,14 @@ def start(
         request = Request.at_start(
             database,
             config=config,
+            section=section,
             embedded=embedded,
             wait_for_lock=wait_for_lock,
             wait_for_server=wait_for_server,
             reporter=reporter,
             interrupter=interrupter,
         )
+        request = for_target(request, target)
         if settings.startup == "check":
             from bridge.operations.status import status_for
 
@@ -71,6 +77,8 @@ async def start_async(
     database: HandedIn = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    target: str | Target | None = None,
     wait_for_lock: float | None = None,
     wait_for_server: float | None = None,
     embedded: bool = False,
@@ -80,9 +88,14 @@ async def start_async(
     from bridge.operations.aio import status_async, upgrade_async
     from bridge.startup.signals import StoppedBySignals
 
-    settings = settings_at_start(config, wait_for_lock, wait_for_server)
+    settings = settings_at_start(config, wait_for_lock, wait_for_server, section=section)
     reporter = reporter or LogReporter()
-    where: dict[str, Any] = {"config": config, "embedded": embedded}
+    where: dict[str, Any] = {
+        "config": config,
+        "section": section,
+        "target": target,
+        "embedded": embedded,
+    }
     if settings.startup == "off":
         return _skip(reporter)
     with StoppedBySignals():
@@ -112,10 +125,12 @@ def settings_at_start(
     config: str | os.PathLike[str] | None,
     wait_for_lock: float | None = None,
     wait_for_server: float | None = None,
+    *,
+    section: str | None = None,
 ) -> Settings:
     """The settings of a service that starts."""
     waits = {"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server}
-    return Settings.load(config, overrides=waits, defaults=AT_START)
+    return Settings.load(config, section=section, overrides=waits, defaults=AT_START)
 
 
 def _skip(reporter: Reporter) -> Report:

@@ -71,6 +71,7 @@ class Bookkeeping:
         start = heads[0] if heads else None
         # Constants in this script may hold any character.
         self._send("SET client_encoding = 'UTF8'")
+        self._connection.script.set_search_path()
         self.create()
         self._check(start, steps)
         if self.state.imported is not None:

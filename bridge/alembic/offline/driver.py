@@ -35,6 +35,9 @@ _OTHERWISE: Final = (
     "pending, prints its SQL and rolls everything back."
 )
 
+#: What puts the search_path back to that of the role.
+_FORGETS_SEARCH_PATH: Final = frozenset({"RESET search_path", "RESET ALL"})
+
 #: How much of a statement a message quotes, in characters.
 _LONGEST: Final = 160
 
@@ -57,6 +60,7 @@ class ScriptConnection:
         "_open",
         "_owes_commit",
         "_path",
+        "_search_path",
         "_undo",
         "_write",
         "autocommit",
@@ -69,8 +73,10 @@ class ScriptConnection:
     notices: Sequence[str] = ()
     closed = 0
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], search_path: str | None = None) -> None:
         self._write = write
+        #: That of the target, as SQL; None for whatever the session has.
+        self._search_path = search_path
         self._open = False
         self._loose = False  # the file has ended the transaction by a text
         self._owes_commit = False
@@ -155,9 +161,16 @@ class ScriptConnection:
         undo, self._undo = dict.fromkeys(self._undo), []
         for statement in undo:
             self.send(statement)
+        if not _FORGETS_SEARCH_PATH.isdisjoint(undo):
+            self.set_search_path()
         indexes, self._about_indexes = self._about_indexes, []
         if indexes:
             self.send(refuse_invalid_indexes(indexes))
+
+    def set_search_path(self) -> None:
+        """Write the search_path of the target, if there is one."""
+        if self._search_path is not None:
+            self.send(f"SET search_path = {self._search_path}")
 
     def pay_commit(self) -> None:
         """Write the COMMIT that is owed, if one is."""
@@ -265,7 +278,7 @@ class ScriptConnection:
         names = {
             "session_authorization": {"RESET SESSION AUTHORIZATION"},
             "role": {"RESET ROLE"},
-            "search_path": {"RESET search_path", "RESET ALL"},
+            "search_path": _FORGETS_SEARCH_PATH,
         }
         return [
             f"SET LOCAL {name} TO DEFAULT"

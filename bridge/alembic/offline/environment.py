@@ -27,6 +27,8 @@ from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.steps import steps_from, take_steps
 from bridge.alembic.version_table import Pointer, widened_version_table
+from bridge.config.target import require_target
+from bridge.database.search_path import search_path_of
 from bridge.files.plain_file import PlainFile
 from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
@@ -44,7 +46,8 @@ def run_offline(
     """
     script = cast("PlainScriptDirectory", context.script)
     buffer = io.StringIO()
-    driver = ScriptConnection(buffer.write)
+    require_target(script.settings)
+    driver = ScriptConnection(buffer.write, search_path_of(script.settings))
     connection = script_connection(driver)
     with contextlib.closing(connection):
         request = replace(script.invocation.request, reporter=reporter)
