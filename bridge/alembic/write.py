@@ -64,6 +64,7 @@ def write(run: CommandRun, ctx: MigrationContext) -> None:
             reporter=run.reporter,
             in_transaction=run.external,
             pooler=run.settings.pooler,
+            target=run.settings.target,
             lent=run.lent,
         ) as right,
         Watcher().listening() as watcher,
@@ -226,6 +227,7 @@ class _Writing:
 
     def _execute(self, file: PlainFile, direction: Direction) -> None:
         self._commit()
+        self._right.spread(file.header.shared)
         self._recorded_at_once = False
         self._unrun = None
         if direction is Direction.DOWNGRADE:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The names that a plain file may give a meaning to, beside its two functions.
-_SETTINGS: Final = ("description", "transaction", "breaking", "replaces")
+_SETTINGS: Final = ("description", "transaction", "breaking", "replaces", "shared")
 #: Shorter names are near to many others.
 _SHORTEST: Final = 5
 
@@ -57,6 +57,8 @@ class Header:
     has_downgrade: bool
     #: Whether the file says that code of the release before cannot work after it.
     breaking: bool
+    #: Whether the file touches the database as a whole, and not only the target that it runs for.
+    shared: bool = False
     #: Why its `downgrade` could not run. Nobody looked at that function before, so it is no
     #: reason to refuse the upgrade.
     downgrade_fault: PlainFileError | None = field(default=None, compare=False)
@@ -99,6 +101,7 @@ def read_header(path: str, stem: str, source: str, conventions: Conventions = OU
             transaction=transaction_of(path, bindings),
             has_downgrade=defines(conventions.downgrade, bindings) and never_undone is None,
             breaking=breaking_of(path, bindings),
+            shared=shared_of(bindings),
             downgrade_fault=never_undone or function_fault(path, "downgrade", *about),
             unwritten=unwritten(path, "upgrade", *about),
             upgrade_takes=upgrade,
@@ -185,6 +188,12 @@ def breaking_of(path: str, bindings: Sequence[Binding]) -> bool:
     )
 
 
+def shared_of(bindings: Sequence[Binding]) -> bool:
+    """Read `shared`. Folders of old may mean something of their own by another value."""
+    binding = last_assigned("shared", bindings)
+    return binding is not None and not binding.conditional and binding.literal() is True
+
+
 def _setting(path: str, binding: Binding, choices: str) -> object:
     """Evaluate a setting that decides how the file is run, so that no guess will do."""
     value = UNREADABLE if binding.conditional else binding.literal()
@@ -240,4 +249,4 @@ def _would_fit(name: str, binding: Binding) -> bool:
     value = binding.literal() if binding.kind == "assigned" else UNREADABLE
     if name == "replaces":
         return isinstance(value, (list, tuple)) and lists_names(value)
-    return isinstance(value, bool if name == "breaking" else str)
+    return isinstance(value, bool if name in {"breaking", "shared"} else str)

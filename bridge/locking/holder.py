@@ -5,6 +5,7 @@ This module only looks; taking and releasing the locks is in bridge.locking.migr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,6 +20,9 @@ LOCK_CLASS = 1769475999
 MIGRATION_LOCK = 1
 #: Second key: held by the connection that runs the migrations, for as long as it lives.
 CONNECTION_ALIVE = 2
+
+#: Second key: held by whoever waits for the database as a whole, so that no target begins.
+WANTED = 3
 
 #: What a try to get the lock comes to: it is ours; somebody holds it; an earlier run's backend
 #: still works; or the session is not ours, and nothing was taken.
@@ -75,12 +79,13 @@ HOLDS_LOCK = f"""
 # backend is then NULL, which tells "not shown" from "a unix socket" for the address.
 _HOLDER = text(f"""
     WITH locks AS MATERIALIZED (
-        SELECT pid, objid::bigint AS key FROM pg_locks
+        SELECT pid, objid::bigint AS key, mode = 'ExclusiveLock' AS alone FROM pg_locks
          WHERE locktype = 'advisory' AND granted
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND classid = :lock_class AND objid IN (:migration_lock, :connection_alive)
+           AND classid = :lock_class
+           AND objid::bigint IN ({CONNECTION_ALIVE}, :first, :second, :third)
            AND objsubid = 2 AND pid IS NOT NULL
-        UNION ALL SELECT pid, :connection_alive FROM ({UNLOCKED_BACKENDS}) AS unlocked
+        UNION ALL SELECT pid, {CONNECTION_ALIVE}, true FROM ({UNLOCKED_BACKENDS}) AS unlocked
     )
     SELECT locks.pid, a.usename, coalesce(a.application_name, '') AS application_name,
            CASE WHEN a.backend_start IS NOT NULL
@@ -90,13 +95,14 @@ _HOLDER = text(f"""
                AS held,
            CASE WHEN a.state = 'active'
                 THEN extract(epoch FROM clock_timestamp() - a.query_start)::float END AS statement,
-           (SELECT min(pid) FROM locks WHERE key = :connection_alive) AS worker_pid
+           (SELECT pid FROM locks AS alive WHERE key = {CONNECTION_ALIVE}
+             ORDER BY alive.pid = locks.pid DESC, alone DESC, pid LIMIT 1) AS worker_pid
       FROM locks LEFT JOIN pg_stat_activity a ON a.pid = locks.pid
-     WHERE locks.key = :key
+     WHERE locks.key IN (:first, :second, :third) AND (alone OR NOT :alone)
+     ORDER BY array_position(ARRAY[:first, :second, :third]::bigint[], locks.key),
+              a.xact_start, locks.pid
      LIMIT 1
-""").bindparams(  # noqa: S608 - constants
-    lock_class=LOCK_CLASS, migration_lock=MIGRATION_LOCK, connection_alive=CONNECTION_ALIVE
-)
+""").bindparams(lock_class=LOCK_CLASS)  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +142,18 @@ class Holder:
         return words
 
 
-def holder(connection: Connection, *, key: int = MIGRATION_LOCK) -> Holder | None:
-    """Return who holds a lock of this database, or None if nobody does.
+def holder(
+    connection: Connection, *, keys: Sequence[int] = (MIGRATION_LOCK,), alone: bool = False
+) -> Holder | None:
+    """Return who holds the first of these locks that is held, or None if nobody does.
+
+    With `alone`, whoever shares one with others does not count. There are at most three keys.
 
     It reads only; the transaction that this begins on an idle connection is left to the caller.
     """
-    row = connection.execute(_HOLDER, {"key": key}).one_or_none()
+    first, second, third = [*keys, keys[0], keys[0]][:3]
+    asked = {"first": first, "second": second, "third": third, "alone": alone}
+    row = connection.execute(_HOLDER, asked).one_or_none()
     if row is None:
         return None
     return Holder(

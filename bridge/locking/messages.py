@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bridge.locking.holder import Answer, Holder, terminate
+from bridge.locking.scope import WHOLE, Scope
 from bridge.reporting import events
 from bridge.reporting.numbers import duration
 
 AGAIN = "Run the same command again"
+NOTHING = "Nothing was started"
 
 
-def waiting(answer: Answer, found: Holder | None, waited: float) -> events.WaitingForLock:
+def waiting(
+    answer: Answer, found: Holder | None, waited: float, scope: Scope = WHOLE
+) -> events.WaitingForLock:
     """Say for whom a command waits."""
     so_far = f" (for {duration(waited)} so far)" if waited >= 1 else ""
     if answer == "left":
@@ -19,11 +23,22 @@ def waiting(answer: Answer, found: Holder | None, waited: float) -> events.Waiti
             "still works."
         )
     who = found or "a process that this role may not see"
-    return events.WaitingForLock(f"Waiting for the migration lock{so_far}: it is held by {who}.")
+    of = "" if scope.target is None else f" of {scope}"
+    return events.WaitingForLock(
+        f"Waiting for the migration lock{of}{so_far}: it is held by {who}."
+    )
 
 
-def not_obtained(answer: Answer, found: Holder | None, wait: float, again: str = AGAIN) -> str:
-    """Say that the wait is over, for whom it was, and what to do."""
+def not_obtained(
+    answer: Answer,
+    found: Holder | None,
+    wait: float,
+    *,
+    again: str = AGAIN,
+    scope: Scope = WHOLE,
+    started: str = NOTHING,
+) -> str:
+    """Say that the wait is over, for whom it was, what was started, and what to do."""
     if answer == "left":
         busy = ""
         if found is not None and found.statement is not None:
@@ -33,18 +48,17 @@ def not_obtained(answer: Answer, found: Holder | None, wait: float, again: str =
             f"after {duration(wait)}"
         )
         if found is None:
-            return f"{still}, until a moment ago. Nothing was started. {again}."
-        sentence = (
-            f"{still}: {found}{busy}. What it does may still be committed, so nothing was started. "
-        )
+            return f"{still}, until a moment ago. {started}. {again}."
+        so = "so nothing was started. " if started == NOTHING else f"so: {started}. "
+        sentence = f"{still}: {found}{busy}. What it does may still be committed, {so}"
     else:
-        start = f"The migration lock of this database was not obtained within {duration(wait)}: "
+        start = f"The migration lock of {scope} was not obtained within {duration(wait)}: "
         if found is None:
             return (
-                f"{start}other processes held it, the last one until a moment ago. Nothing was "
-                f"started. {again}."
+                f"{start}other processes held it, the last one until a moment ago. {started}. "
+                f"{again}."
             )
-        sentence = f"{start}it is held by {found}. Nothing was started. "
+        sentence = f"{start}it is held by {found}. {started}. "
     return (
         f"{sentence}{again} when that is done. Only if you are sure that it hangs, end it with: "
         f"{terminate(*backends_of(found))}"

@@ -171,7 +171,7 @@ class _Lock:
             return free
 
         def found() -> Holder | None:
-            seen = holder(self._first, key=CONNECTION_ALIVE)
+            seen = holder(self._first, keys=(CONNECTION_ALIVE,))
             self._first.rollback()
             return seen
 

@@ -11,6 +11,7 @@ again what is pending. Nothing here reads or writes the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,26 +27,13 @@ from bridge.database.driver_errors import first_line
 from bridge.errors import LockLost, LockNotObtained
 from bridge.locking.holder import (
     CHECK_INTERVAL_CAN_BE_SET,
-    CONNECTION_ALIVE,
-    LOCK_CLASS,
-    MIGRATION_LOCK,
     OWN_LOCK,
-    UNLOCKED_BACKENDS,
     WAITING_NAME,
     Answer,
     holder_name,
 )
 from bridge.locking.messages import cut_off
-
-_KEYS = {"lock_class": LOCK_CLASS, "lock": MIGRATION_LOCK, "alive": CONNECTION_ALIVE}
-
-# Both keys are taken, because a run behind a pooler may hold the second one alone.
-_TAKE = f"""
-    CASE WHEN NOT pg_try_advisory_lock(%(lock_class)s, %(lock)s) THEN 'held'
-         WHEN NOT EXISTS ({UNLOCKED_BACKENDS})
-              AND pg_try_advisory_lock(%(lock_class)s, %(alive)s) THEN 'ours'
-         WHEN pg_advisory_unlock(%(lock_class)s, %(lock)s) THEN 'left' END
-"""
+from bridge.locking.scope import WHOLE, WISH, Key, Scope
 
 #: The settings of the session while it migrates, each with its value; as SQL. An idle transaction
 #: must survive the time limits for careless ones, and the server must notice a client that is gone.
@@ -67,36 +55,35 @@ _SET = ", ".join(
 )
 
 # A session with another backend than the driver was told is a pooler's, where a lock would stay
-# with a connection that others get next.
+# with a connection that others get next. The wish is shown and taken back in the same statement.
 _TRY = f"""
 WITH before AS MATERIALIZED (
     SELECT ARRAY[{", ".join(f"current_setting('{name}', true)" for name in _NAMES)}] AS settings,
            %(pid)s IS NULL OR pg_backend_pid() = %(pid)s AS is_ours
 ), attempt AS MATERIALIZED (
-    SELECT CASE WHEN is_ours THEN {_TAKE} ELSE 'pooled' END AS answer FROM before
+    SELECT CASE WHEN is_ours THEN {{take}} ELSE 'pooled' END AS answer FROM before
+), wish AS MATERIALIZED (
+    SELECT CASE WHEN answer = 'held' AND NOT %(wished)s THEN {{wish}}
+                WHEN answer <> 'held' AND %(wished)s THEN NOT {WISH.release}
+                ELSE %(wished)s END AS wished
+      FROM attempt
 )
-SELECT answer, settings, pg_backend_pid(),
+SELECT answer, settings, pg_backend_pid(), wished,
        CASE WHEN answer <> 'pooled'
             THEN set_config('application_name',
                             CASE WHEN answer <> 'ours' THEN '{WAITING_NAME}'
                                  ELSE coalesce(%(own)s, settings[1]) END, false) END,
        CASE WHEN answer <> 'pooled' THEN ROW({_SET}) END
-  FROM attempt, before
+  FROM attempt, wish, before
 """  # noqa: S608 - constants
 
 # A lock that the session has would be counted twice.
 _KEEP = f"""
-SELECT coalesce(bool_and(CASE WHEN there THEN true
-                              ELSE pg_try_advisory_lock(%(lock_class)s, key) END), false),
+SELECT coalesce(bool_and(CASE WHEN there THEN true ELSE CASE key {{takes}} END END), false),
        set_config('application_name', %(name)s, false), ROW({_SET})
   FROM (SELECT key, EXISTS (SELECT FROM {OWN_LOCK}) AS there
-          FROM unnest(ARRAY[%(lock)s, %(alive)s]) AS key) AS keys
+          FROM unnest(ARRAY[{{keys}}]) AS key) AS keys
 """  # noqa: S608 - constants
-
-_RELEASE = """
-SELECT pg_backend_pid(), pg_advisory_unlock(%(lock_class)s, %(alive)s),
-       pg_advisory_unlock(%(lock_class)s, %(lock)s)
-"""
 
 
 @dataclass
@@ -110,12 +97,17 @@ class SessionLock:
     pooler: str = "auto"
     #: Whether it was handed in, so that somebody goes on to use it, and nobody can make it anew.
     lent: bool = False
+    scope: Scope = WHOLE
     #: The backend that holds it; None while it is not held.
     pid: int | None = None
     #: What others are shown.
     shown: str = ""
     _before: list[str | None] | None = None
     _lost: bool = False
+    #: The keys that it has.
+    _held: tuple[Key, ...] = ()
+    #: Whether others are shown that it waits for the database as a whole.
+    _wished: bool = False
 
     def attempt(self) -> Answer:
         """Try once to take it. A connection of bridge's that was cut while it waited is made anew.
@@ -125,26 +117,54 @@ class SessionLock:
         if self.connection.invalidated and self.lent:
             raise LockNotObtained(cut_off(""))
         try:
-            row = self._try()
+            row = self._try(self.scope)
         except DriverError as error:
             if not self.real.closed:
                 raise
             if self.lent:
                 raise LockNotObtained(cut_off(first_line(error))) from error
             self.connection.invalidate()
-            self._before = None
-            row = self._try()
+            self._before, self._wished = None, False
+            row = self._try(self.scope)
         answer: Answer = row[0]
         if answer != "pooled" and self._before is None:
             self._before = row[1]
             self.shown = self._own or ""
         if answer == "ours":
-            self.pid = row[2]
+            self.pid, self._held = row[2], self.scope.keys
         return answer
 
-    def _try(self) -> Any:
+    def widen(self) -> Answer:
+        """Try once to have the database as a whole, beside the key of the target.
+
+        What is shared with the runs of other targets is given back first: two of them that kept it
+        would wait for each other.
+        """
+        main, own, alive = self.scope.keys
+        if self._held == self.scope.keys:
+            self._held = (own,)
+            self._give_back([main, alive])
+        answer: Answer = self._try(self.scope.wide)[0]
+        self.shown = self._own or ""
+        if answer == "ours":
+            self._held = (own, *self.scope.wide.keys)
+        return answer
+
+    def narrow(self) -> None:
+        """Share the database again with the runs of other targets."""
+        main, own, alive = self.scope.keys
+        if main not in self._held and self._held != (own,):
+            self._outside(f"SELECT {main.take()}", None)
+            self._give_back([self.scope.wide.keys[0]])
+            self._held = (main, own, alive)
+
+    def _try(self, scope: Scope) -> Any:
         told = None if self.pooler == "no" else self.real.info.backend_pid
-        return self._outside(_TRY, {**_KEYS, "pid": told, "own": self._own})
+        wish = WISH.take() if scope.wishes else "false"
+        attempt = _TRY.format(take=scope.take(), wish=wish)
+        row = self._outside(attempt, {"pid": told, "own": self._own, "wished": self._wished})
+        self._wished = row[3]
+        return row
 
     @property
     def _own(self) -> str | None:
@@ -152,7 +172,7 @@ class SessionLock:
 
     def name(self, migration: str) -> str:
         """Return what others are to be shown while this migration runs; "" for none."""
-        return holder_name(migration, self._own or "")
+        return holder_name(self.scope.shown(migration), self._own or "")
 
     def show(self, migration: str) -> None:
         """Show others which migration runs next."""
@@ -171,7 +191,11 @@ class SessionLock:
         # The settings must not go with a rollback, unless it brings back those of before.
         send = self._outside if self._is_ready else self._run
         # A file may swallow the error, and that other process may be done by the next time.
-        self._lost = self._lost or not send(_KEEP, {**_KEYS, "name": self.shown})[0]
+        keep = _KEEP.format(
+            keys=", ".join(str(key.number) for key in self._held),
+            takes=" ".join(f"WHEN {key.number} THEN {key.take()}" for key in self._held),
+        )
+        self._lost = self._lost or not send(keep, {"name": self.shown})[0]
         if self._lost:
             raise LockLost(
                 "The file let go of the migration lock, and another process has it now. Take what "
@@ -191,15 +215,21 @@ class SessionLock:
         try:
             self.real.rollback()
             if self.pid is not None:
-                released = self._outside(_RELEASE, _KEYS)
-                if released != (self.pid, True, True):
-                    raise DriverError("the lock was not given back")  # noqa: TRY301
+                self._give_back(self._held)
+            if self._wished:
+                self._outside(f"SELECT {WISH.release}", None)
             if self.lent:
                 self._put_back(before)
         except DriverError:
             with suppress(Exception):
                 self.connection.invalidate()
-        self.pid = None
+        self.pid, self._held, self._wished = None, (), False
+
+    def _give_back(self, keys: Sequence[Key]) -> None:
+        releases = ", ".join(key.release for key in reversed(keys))
+        pid, *released = self._outside(f"SELECT pg_backend_pid(), {releases}", None)
+        if pid != self.pid or not all(released):
+            raise DriverError("the lock was not given back")
 
     def _put_back(self, before: list[str | None]) -> None:
         changed = [(n, v) for n, v in zip(_NAMES, before, strict=True) if v is not None]

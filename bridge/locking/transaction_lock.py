@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from bridge.locking.holder import (
-    CHECK_INTERVAL_CAN_BE_SET,
-    CONNECTION_ALIVE,
-    LOCK_CLASS,
-    MIGRATION_LOCK,
-    UNLOCKED_BACKENDS,
-    Answer,
-)
+from bridge.locking.holder import CHECK_INTERVAL_CAN_BE_SET, Answer
+from bridge.locking.scope import Scope
 
 # The server's view of its backends is kept to the end of a transaction.
 _LOOK_AGAIN = text("SELECT pg_stat_clear_snapshot()")
 
-_TRY = text(f"""
-    SELECT CASE WHEN NOT pg_try_advisory_xact_lock(:lock_class, :lock) THEN 'held'
-                WHEN NOT EXISTS ({UNLOCKED_BACKENDS})
-                     AND pg_try_advisory_xact_lock(:lock_class, :alive) THEN 'ours'
-                ELSE 'left' END,
-           CASE WHEN {CHECK_INTERVAL_CAN_BE_SET}
+_TRY = """
+    SELECT {take},
+           CASE WHEN {interval_can_be_set}
                 THEN set_config('client_connection_check_interval', '2s', true) END
-""").bindparams(lock_class=LOCK_CLASS, lock=MIGRATION_LOCK, alive=CONNECTION_ALIVE)
+"""
 
 
-def attempt_in_transaction(connection: Connection) -> Answer:
+def attempt_in_transaction(connection: Connection, scope: Scope) -> Answer:
     """Try once to take it, up to the end of the transaction in which the connection is."""
     connection.execute(_LOOK_AGAIN)
-    answer: Answer = connection.execute(_TRY).one()[0]
+    attempt = _TRY.format(
+        take=scope.take(transaction=True), interval_can_be_set=CHECK_INTERVAL_CAN_BE_SET
+    )
+    answer: Answer = connection.execute(text(attempt)).one()[0]
     return answer

@@ -42,6 +42,7 @@ def record_if_agreed(
         reporter=run.reporter,
         in_transaction=run.external,
         pooler=run.settings.pooler,
+        target=run.settings.target,
         lent=run.lent,
     ):
         if look(False) != plan:

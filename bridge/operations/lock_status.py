@@ -174,7 +174,7 @@ def lock_status(connection: Connection, *, verbatim: bool = False) -> LockStatus
     if found is not None:
         pid = found.worker_pid
     else:
-        left = holder(connection, key=CONNECTION_ALIVE)
+        left = holder(connection, keys=(CONNECTION_ALIVE,))
         pid = left.pid if left else None
     worker = None if pid is None else _worker(connection, pid, verbatim=verbatim)
     blockers: tuple[Blocker, ...] = ()

@@ -20,7 +20,7 @@ from bridge.operations.importing.edits import EditedText
 #: What Alembic reads of a revision, and a plain file does not have.
 _ALEMBICS: Final = ("down_revision", "branch_labels", "depends_on")
 #: What a plain file has, and a revision may have for itself.
-_OURS: Final = ("description", "transaction", "breaking", "replaces", "follows")
+_OURS: Final = ("description", "transaction", "breaking", "replaces", "shared", "follows")
 #: What the parameter is called: the first that the file does not use for something else.
 _PARAMETERS: Final = ("db", "session", "_db")
 _FUNCTIONS: Final = ("upgrade", "downgrade")

@@ -94,6 +94,7 @@ def rehearse(request: Request, *, to: str = "head") -> Rehearsal:
             reporter=reporter,
             in_transaction=False,
             pooler=settings.pooler,
+            target=settings.target,
         ) as right,
         _rolled_back(connection),
     ):

@@ -109,6 +109,7 @@ def _load(run: CommandRun, found: Found, sql: str, *, stays: bool) -> Loaded:
         reporter=run.reporter,
         in_transaction=run.external,
         pooler=run.settings.pooler,
+        target=run.settings.target,
         lent=run.lent,
     ):
         _refuse_filled(connection)
