@@ -144,7 +144,7 @@ def _checked(
         from bridge.checks.check import run_check
         from bridge.config.settings import Settings
 
-        settings = Settings.load(options.config)
+        settings = Settings.load(options.config, section=options.section)
         return run_check(settings, base=base, strict=strict, ignore=ignore)
 
 

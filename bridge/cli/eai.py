@@ -37,6 +37,7 @@ from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.squash import squash
 from bridge.cli.status import status
+from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets
 from bridge.reporting.numbers import counted
 from bridge.reporting.output import as_long_as_it_is_read, result
 
@@ -64,22 +65,26 @@ migrate = typer.Typer(
 app.add_typer(migrate, name="migrate")
 app.add_typer(db, name="db")
 # So that -1 is a revision, as it is for `alembic downgrade`, and no option.
-migrate.command(context_settings={"ignore_unknown_options": True})(downgrade)
-migrate.command()(status)
-migrate.command()(repair)
-migrate.command()(mark)
-migrate.command()(lock)
+migrate.command(context_settings={"ignore_unknown_options": True})(of_targets(downgrade))
+migrate.command()(of_targets(status))
+migrate.command()(of_targets(repair))
+migrate.command()(of_targets(mark))
+migrate.command()(of_targets(lock))
 migrate.command()(new)
-migrate.command()(check)
+migrate.command()(of_targets(check))
 migrate.command()(lint)
 migrate.command()(init)
-migrate.command()(rehearse)
+migrate.command()(of_targets(rehearse))
 migrate.command()(dump)
 migrate.command()(load)
 migrate.command()(compare)
 migrate.command("import")(import_)
 migrate.command()(eject)
 migrate.command()(squash)
+
+
+#: The commands that take targets.
+_OF_TARGETS = frozenset({"downgrade", "status", "repair", "mark", "lock", "check", "rehearse"})
 
 
 @migrate.callback()
@@ -131,6 +136,10 @@ def upgrade(
             "ALEMBIC_CONFIG, then the one in this folder or the nearest above it.",
         ),
     ] = None,
+    target: TARGET = None,
+    all_targets: ALL = False,
+    targets: TARGETS = None,
+    section: SECTION = None,
     wait_for_lock: Annotated[
         float | None,
         typer.Option(
@@ -212,10 +221,13 @@ def upgrade(
         log_format=log_format,
         verbose=verbose,
         show_parameters=show_parameters,
-    )
+    ).with_targets(target=target, all_targets=all_targets, targets=targets, section=section)
     ctx.meta[META] = options
     if ctx.invoked_subcommand is not None:
         _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
+        if ctx.invoked_subcommand not in _OF_TARGETS:
+            of_targets_only = {"target": target, "all": all_targets, "targets": targets}
+            _refuse_misplaced(ctx, **{name: bool(given) for name, given in of_targets_only.items()})
         return
     if sql:
         _write_sql(options, to=to, dry_run=dry_run)

@@ -26,9 +26,19 @@ def _seconds(value: str) -> float:
     return float(value)
 
 
+def _target(value: str) -> tuple[str, ...]:
+    """Return the one target; a ValueError for a pattern, which may mean several."""
+    if any(each in value for each in "*?["):
+        raise ValueError(value)
+    return (value,)
+
+
 #: Options with a value, the field of Options that each sets, and how it is read.
 _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "-c": ("config", Path),
+    "-n": ("section", str),
+    "--name": ("section", str),
+    "--target": ("target", _target),
     "--config": ("config", Path),
     "--database-url": ("database_url", str),
     "--log-format": ("log_format", str),

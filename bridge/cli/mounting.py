@@ -22,6 +22,10 @@ _ClickException: Any = next(
 )
 
 
+#: Options of the group's that each of its commands has too, unless it has no use for them.
+_OF_COMMANDS = frozenset({"--target", "--all", "--targets"})
+
+
 class MountableGroup(TyperGroup):
     """A group of commands that also works inside a group of Click's.
 
@@ -55,7 +59,7 @@ class MountableGroup(TyperGroup):
         except _ClickException as error:
             option, at = getattr(error, "option_name", None), getattr(error, "ctx", None)
             ours: Any = next((each for each in self.params if option in each.opts), None)
-            if ours and at and at.parent is ctx:
+            if ours and option not in _OF_COMMANDS and at and at.parent is ctx:
                 value = f" {ours.metavar}" if ours.metavar else ""
                 # Some end with a full stop.
                 error.message = (

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.exit import ending, in_order
+from bridge.errors import UsageError
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import typer
 
+    from bridge.config.target import Target
     from bridge.database.request import Request
     from bridge.reporting.json import JsonReporter
     from bridge.reporting.reporter import Reporter
+
+#: Characters that make a pattern of the name of a target.
+_PATTERN = frozenset("*?[")
 
 #: Where the callback of `migrate` leaves the Options for its sub-commands.
 META = "bridge.options"
@@ -40,10 +47,90 @@ class Options:
     log_format: str | None = None
     verbose: bool = False
     show_parameters: bool = False
+    section: str | None = None
+    #: Names of targets, or patterns of them.
+    target: tuple[str, ...] = ()
+    #: Whether they are names, whatever characters they have.
+    exact: bool = False
+    all_targets: bool = False
+    #: The file that lists them; `-` is standard input.
+    targets_file: str | None = None
+    #: What that file has listed, once it was read.
+    listed: tuple[Target, ...] | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether more than one target may be meant."""
+        return self._needs_list or len(self.target) > 1
+
+    @property
+    def _needs_list(self) -> bool:
+        """Whether only a list of all targets can tell which are meant."""
+        patterns = any(not _PATTERN.isdisjoint(each) for each in self.target)
+        return self.all_targets or (patterns and not self.exact)
+
+    def with_targets(
+        self,
+        *,
+        target: Sequence[str] | None,
+        all_targets: bool,
+        targets: str | None,
+        section: str | None,
+    ) -> Options:
+        """Return these options with what was typed after the command."""
+        return replace(
+            self,
+            target=(*self.target, *(target or ())),
+            all_targets=self.all_targets or all_targets,
+            targets_file=targets or self.targets_file,
+            section=section or self.section,
+        )
+
+    def each(self) -> list[Options]:
+        """Return the options for each of the targets that are meant; ends as `run` does."""
+        with self.run(many=True) as request:
+            names = [target.name for target in self.meant(request)]
+        one = replace(self, all_targets=False, exact=True, listed=self._listed)
+        return [replace(one, target=(name,)) for name in names]
+
+    def meant(self, request: Request) -> tuple[Target, ...]:
+        """Return the targets that are meant, of those that the request's list has.
+
+        Raises UsageError if a name or a pattern means none of them.
+        """
+        from bridge.database.target_list import chosen, find_target, listed_targets
+
+        settings = request.settings()
+        if not (request.targets is not None or settings.has_targets or self._needs_list):
+            return tuple(find_target(request, name) for name in dict.fromkeys(self.target))
+        targets = listed_targets(request, settings)
+        return targets if self.all_targets else chosen(targets, self.target)
+
+    @cached_property
+    def _listed(self) -> tuple[Target, ...] | None:
+        """The targets in the file that lists them; read once, since it may be a pipe."""
+        if self.listed is not None or self.targets_file is None:
+            return self.listed
+        from bridge.database.target_list import read_targets
+
+        if self.targets_file == "-":
+            return read_targets(sys.stdin, where="standard input")
+        try:
+            with Path(self.targets_file).open(encoding="utf-8") as lines:
+                return read_targets(lines, where=self.targets_file)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise UsageError(
+                f"The list of targets {self.targets_file} cannot be read: {reason}. Nothing was "
+                "started."
+            ) from error
 
     @contextmanager
-    def run(self) -> Iterator[Request]:
-        """Run a command's work on the database; an error ends it with a sentence and a code."""
+    def run(self, *, many: bool = False) -> Iterator[Request]:
+        """Run a command's work on the database; an error ends it with a sentence and a code.
+
+        The request is for the one target that was typed; for none if `many` may be meant.
+        """
         # Here, because they take longer to import than all else that `eai --help` needs.
         from bridge.database.interrupt import interruptible
         from bridge.reporting.json import JsonReporter
@@ -61,20 +148,34 @@ class Options:
             from bridge.database.request import Request
 
             overrides = self._overrides()
-            settings = Settings.load(self.config, overrides=overrides)
+            settings = Settings.load(self.config, section=self.section, overrides=overrides)
             json_reporter.on = settings.log_format == "json"
             json_reporter.show_parameters = settings.show_parameters
             in_order()
             with self._reporting(screen, json_reporter) as reporter:
-                yield Request(
-                    database=self.database_url,
-                    config=self.config,
-                    embedded=self.embedded,
-                    overrides=overrides,
-                    reporter=reporter,
-                    interrupter=interrupter,
-                    command=self.command,
+                yield self._for_target(
+                    Request(
+                        database=self.database_url,
+                        config=self.config,
+                        section=self.section,
+                        targets=self._listed,
+                        embedded=self.embedded,
+                        overrides=overrides,
+                        reporter=reporter,
+                        interrupter=interrupter,
+                        command=self.command,
+                    ),
+                    many=many,
                 )
+
+    def _for_target(self, request: Request, *, many: bool) -> Request:
+        if many or not (self.target or self.many):
+            return request
+        if self.many:
+            raise UsageError("This command takes one target, by its name. Nothing was started.")
+        from bridge.database.target_list import with_target
+
+        return with_target(request, self.target[0])
 
     def _overrides(self) -> dict[str, object]:
         """Return the settings that were typed; the rest comes from the configuration."""

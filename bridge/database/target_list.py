@@ -7,8 +7,9 @@ schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.target import Target
@@ -72,6 +73,22 @@ def listed_targets(request: Request, settings: Settings) -> tuple[Target, ...]:
             raise UsageError(f"{where} lists the target {target.name} twice. Nothing was started.")
         seen.add(target.name)
     return targets
+
+
+def chosen(targets: Sequence[Target], patterns: Sequence[str]) -> tuple[Target, ...]:
+    """Return those whose names are among these, or fit a pattern of these, in the list's order.
+
+    Patterns are those of a shell: ``*``, ``?`` and ``[…]``. Raises UsageError for a name or a
+    pattern that fits none: it may be a slip.
+    """
+    fitting: set[str] = set()
+    for pattern in patterns:
+        fits = {each.name for each in targets if fnmatchcase(each.name, pattern)}
+        fits |= {each.name for each in targets if each.name == pattern}
+        if not fits:
+            raise UsageError(f"No target is called {pattern!r}. Nothing was started.")
+        fitting |= fits
+    return tuple(each for each in targets if each.name in fitting)
 
 
 def as_target(given: object, where: str) -> Target:
