@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge.errors import BridgeError, Interrupted, MigrationError, UsageError
 from bridge.reporting.escaping import escaped
-from bridge.reporting.screen import Screen, Style, Styled
+from bridge.reporting.screen import Screen
+from bridge.reporting.style import Style, Styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING
 from bridge.operations.status import Migration, MigrationState
 from bridge.reporting.escaping import in_one_line
 from bridge.reporting.numbers import counted, duration
-from bridge.reporting.screen import Screen, Style
+from bridge.reporting.screen import Screen
+from bridge.reporting.style import Style
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,7 +15,8 @@ from bridge.reporting.events import Direction
 from bridge.reporting.numbers import duration
 from bridge.reporting.output import result
 from bridge.reporting.reporter import Reporter
-from bridge.reporting.screen import Line, Screen, Style, Styled
+from bridge.reporting.screen import Screen
+from bridge.reporting.style import Line, Style, Styled
 
 #: Sets of parameters of one statement that are shown; there can be thousands.
 _PARAMETER_SETS = 10

@@ -14,11 +14,12 @@ import os
 import sys
 import threading
 import time
-from enum import StrEnum
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from bridge.reporting.escaping import escaped, in_one_line
+from bridge.reporting.style import Line, Style, painted, wants_colours
+from bridge.reporting.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,30 +31,6 @@ _CALM = 0.3
 _REDRAW_EVERY = 0.1
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_FRAMES = "|/-\\"
-
-
-class Style(StrEnum):
-    """How a piece of text looks on a terminal with colours; the value is the ANSI code."""
-
-    BOLD = "1"
-    DIM = "2"
-    RED = "1;31"
-    GREEN = "32"
-    YELLOW = "33"
-
-
-class Styled:
-    """A piece of a line in that style."""
-
-    __slots__ = ("style", "text")
-
-    def __init__(self, text: str, style: Style) -> None:
-        self.text = text
-        self.style = style
-
-
-#: A line, or its pieces.
-Line = str | tuple[str | Styled, ...]
 
 
 class _Shown:
@@ -91,7 +68,7 @@ class Screen:
         able = _is_able_terminal(self._stream)
         self.tell_every = tell_every
         self.live = able if live is None else live
-        self._coloured = able and not os.environ.get("NO_COLOR") if coloured is None else coloured
+        self._coloured = wants_colours(able=able) if coloured is None else coloured
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._drawn = False
@@ -103,8 +80,7 @@ class Screen:
 
     def styled(self, text: str, style: Style) -> str:
         """Return the text, escaped, in that style; without it where there are no colours."""
-        text = escaped(text)
-        return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text
+        return painted(escaped(text), style if self._coloured else None)
 
     def say(self, *lines: Line) -> None:
         """Write lines that stay, escaped, after everything that was printed before them."""
@@ -115,7 +91,7 @@ class Screen:
             if self._unfinished:
                 self._write("\n")
                 self._unfinished = False
-            self._write("".join(f"{self._in_text(line)}\n" for line in lines))
+            self._write("".join(f"{self._written(line)}\n" for line in lines))
 
     def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
         """Show that something goes on, until `rest` or the next `watch`.
@@ -168,12 +144,14 @@ class Screen:
                 self._unfinished = not text.endswith("\n")
             return stream.write(text)
 
-    def _in_text(self, line: Line) -> str:
-        pieces = (line,) if isinstance(line, str) else line
-        return "".join(
-            self.styled(each.text, each.style) if isinstance(each, Styled) else escaped(each)
-            for each in pieces
-        )
+    def _written(self, line: Line) -> str:
+        return written(line, width=self._width if self.live else None, coloured=self._coloured)
+
+    @property
+    def _width(self) -> int:
+        import shutil  # takes long to load for the runs that nobody looks at
+
+        return shutil.get_terminal_size().columns - 1
 
     def _go_on(self, closed: threading.Event) -> None:
         """Show what is to be shown whenever it is due, until there is nothing.
@@ -207,12 +185,9 @@ class Screen:
             self.say(shown.tell(seconds))
 
     def _draw(self, text: str, turn: int) -> None:
-        import shutil  # takes long to load for the runs in which nothing moves
-
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
-        width = shutil.get_terminal_size().columns - 1
-        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[:width]
+        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[: self._width]
         # The cursor goes back to the start, so that what a program of the migration's own
         # prints, past us, begins there.
         self._write(f"\r\x1b[2K{self.styled(line, Style.DIM)}\r")

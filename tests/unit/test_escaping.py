@@ -16,7 +16,8 @@ from bridge.reporting.console import ConsoleReporter
 from bridge.reporting.escaping import escaped, in_one_line, json_text
 from bridge.reporting.output import result, verbatim
 from bridge.reporting.reporter import LogReporter, log
-from bridge.reporting.screen import Screen, Style, Styled
+from bridge.reporting.screen import Screen
+from bridge.reporting.style import Style, Styled
 from support.obeyed import OBEYED, obeyed
 from support.recording import finished, started
 

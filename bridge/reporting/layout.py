@@ -1,0 +1,139 @@
+"""Lay a message out for a person at a terminal: folded at words, and what to type on its own line.
+
+The sentences are those of every log and pipe, where they stay as they are. Here the places of
+files, and the ids of what was found, are given a style, and a command that the sentence ends with
+gets a line of its own that is never folded, so that it can be copied.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bridge.reporting.escaping import escaped
+from bridge.reporting.style import Line, Style, Styled
+
+#: Wider, a line is hard to read; narrower, nothing can be laid out. In cells.
+WIDEST, NARROWEST = 100, 50
+#: How far what to type stands from the left.
+_COMMAND: Final = "    "
+
+#: A command, or a statement, behind a colon, to the end of its sentence or of the text.
+_TO_TYPE: Final = re.compile(
+    r"(?<=:)(?<!statement:) "
+    r"(?P<command>(?:eai|alembic|pip|SELECT|GRANT|CREATE|ALTER|UPDATE|DELETE|INSERT)\s.*?)"
+    r"(?P<end>;? or (?=[a-z])|, or (?=[a-z])|; (?=[a-z])|\. (?=[A-Z])|\.?$)"
+)
+#: The file, with its line, in which something is; and the id of a finding at the end.
+_MARKED: Final = re.compile(
+    r"(?P<file>(?<![\w./-])[\w./-]*[\w-]\.(?:py|ini|toml|sql|txt)(?::\d+)?(?![\w/]))"
+    r"|(?P<id>\[[a-z][a-z-]*\]$)|(?P<typed>`[^`]+`)"
+)
+_STYLES: Final = {"file": Style.CYAN, "id": Style.DIM, "typed": Style.BOLD}
+
+
+def laid_out(line: Line, width: int | None) -> Iterator[tuple[Styled, ...]]:
+    """Yield the lines of a terminal of this width in which to show a line, escaped.
+
+    None for a stream that is no terminal, where only styles are given. Ends of lines in it stay. A
+    word that is longer than a line is left whole: the terminal breaks it, and it can be copied.
+    """
+    if width is None:
+        yield from (tuple(each for piece in row for each in _marked(piece)) for row in _rows(line))
+        return
+    width = max(NARROWEST, min(width, WIDEST))
+    for row in _rows(line):
+        for part in _parts(row):
+            yield from _folded(part, width)
+
+
+def _rows(line: Line) -> Iterator[list[Styled]]:
+    """Divide a line at the ends of lines in it."""
+    row: list[Styled] = []
+    for each in (line,) if isinstance(line, str) else line:
+        piece = each if isinstance(each, Styled) else Styled(each)
+        first, *rest = escaped(piece.text).split("\n")
+        row.append(Styled(first, piece.style))
+        for text in rest:
+            yield row
+            row = [Styled(text, piece.style)]
+    yield row
+
+
+def _parts(row: Sequence[Styled]) -> Iterator[list[Styled]]:
+    """Divide a row before and after what to type, where it ends in plain text."""
+    *before, last = row
+    match = _TO_TYPE.search(last.text) if last.style is None else None
+    if match is None:
+        yield [*before, *_marked(last)]
+        return
+    yield [*before, *_marked(Styled(last.text[: match.start()]))]
+    yield [Styled(_COMMAND), Styled(match["command"], Style.BOLD)]
+    rest = last.text[match.end() :]
+    if rest:
+        word = "or " if "or" in match["end"] else ""
+        indent = " " * (len(last.text) - len(last.text.lstrip()))
+        yield from _parts([Styled(f"{indent}{word}{rest}")])
+
+
+def _marked(piece: Styled) -> Iterator[Styled]:
+    """Divide plain text at what has a style of its own."""
+    if piece.style is not None:
+        yield piece
+        return
+    done = 0
+    for match in _MARKED.finditer(piece.text):
+        yield Styled(piece.text[done : match.start()])
+        yield Styled(match[0], _STYLES[str(match.lastgroup)])
+        done = match.end()
+    yield Styled(piece.text[done:])
+
+
+def _folded(part: Sequence[Styled], width: int) -> Iterator[tuple[Styled, ...]]:
+    """Fold a part at its words; the rest hangs two cells behind its beginning."""
+    text = "".join(each.text for each in part)
+    if _cells(text) <= width or part[0].text == _COMMAND:
+        yield tuple(each for each in part if each.text)
+        return
+    hanging = " " * (len(text) - len(text.lstrip()) + 2)
+    shown: list[Styled] = []
+    used, empty = 0, True
+    for word in _words(part):
+        cells = sum(_cells(each.text) for each in word)
+        if not word[0].text.isspace():
+            if used + cells > width and not empty:
+                yield _without_end(shown)
+                shown, used = [Styled(hanging)], len(hanging)
+            empty = False
+        shown += word
+        used += cells
+    yield _without_end(shown)
+
+
+def _words(part: Sequence[Styled]) -> Iterator[list[Styled]]:
+    """Divide a part into words and the space between them; a word may have several styles."""
+    word: list[Styled] = []
+    for each in part:
+        for text in re.findall(r"\s+|\S+", each.text):
+            if word and (text.isspace() or word[0].text.isspace()):
+                yield word
+                word = []
+            word.append(Styled(text, each.style))
+    if word:
+        yield word
+
+
+def _without_end(shown: list[Styled]) -> tuple[Styled, ...]:
+    while shown and shown[-1].text.isspace():
+        shown.pop()
+    return tuple(shown)
+
+
+def _cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
