@@ -6,6 +6,9 @@ that imports Alembic in an environment where bridge is installed.
 
 from __future__ import annotations
 
+#: The release; the package on an index has its number from here.
+__version__ = "0.1.0"
+
 TYPE_CHECKING = False  # `typing` would take longer to load than all the rest
 if TYPE_CHECKING:
     from typing import Any

@@ -44,8 +44,8 @@ class Checked:
 
     #: The folder, as a person in the working directory would type it.
     folder: str
-    #: How many migrations it holds.
-    files: int
+    #: The paths of its migrations, as a person in the working directory would type them.
+    paths: tuple[str, ...]
     #: By file and line; those that are silenced are left out.
     problems: tuple[Problem, ...]
     #: Why the database was not asked although it should have been; None if it was, or was not to.
@@ -53,6 +53,11 @@ class Checked:
     #: How the schema file differs from what the files make, as a diff; "" if it does not, and
     #: None if nobody has looked.
     schema_diff: str | None = None
+
+    @property
+    def files(self) -> int:
+        """The number of migrations that the folder holds."""
+        return len(self.paths)
 
     @property
     def errors(self) -> int:
@@ -146,7 +151,8 @@ def run_check(
         problems += [_of_schema_file(found)] if found else []
     left = [each for each in problems if not _is_silenced(each, ignore, ignored)]
     left = [_as_error(each) for each in left] if strict else left
-    return Checked(folder, len(files), tuple(_in_order(left)), not_asked, schema_diff)
+    paths = tuple(file.path for file in files)
+    return Checked(folder, paths, tuple(_in_order(left)), not_asked, schema_diff)
 
 
 def _of_schema_file(found: Outdated) -> Problem:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge.checks.captured_sql import CapturedStatement, Catcher
 from bridge.checks.check import shown
 from bridge.checks.git_base import read_base
-from bridge.checks.rules import Problem, Severity
+from bridge.checks.rules import NOT_LINTED, Problem, Severity
 from bridge.checks.squawk import SYNTAX_ERROR, Finding, Squawk, find_squawk
 from bridge.checks.squawk_script import Script, look
 from bridge.checks.statement_places import StatementPlaces
@@ -56,6 +56,22 @@ class Linted:
         """0 if nothing was found in any of the files that were asked for, else 4."""
         return FOUND if self.findings or self.left else 0
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the files that were looked at, as a person here would type them."""
+        return tuple(map(self._path, self.files))
+
+    @property
+    def not_linted(self) -> tuple[Problem, ...]:
+        """The files that could not be rehearsed, as problems of a report for CI."""
+        first, *after = self.left or ("",)
+        reasons = dict.fromkeys(after, f"{first} before it could not be linted")
+        reasons = {first: self.reason, **reasons} if first else {}
+        return tuple(
+            Problem(NOT_LINTED, Severity.ERROR, self._path(stem), None, f"Not linted: {why}.")
+            for stem, why in reasons.items()
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the documented form; its keys stay as they are."""
         return {
@@ -67,6 +83,9 @@ class Linted:
             "not_linted": list(self.left),
             "reason": self.reason or None,
         }
+
+    def _path(self, stem: str) -> str:
+        return str(Path(self.folder) / f"{stem}.py")
 
 
 @dataclass(frozen=True, slots=True)

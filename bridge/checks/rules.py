@@ -83,6 +83,9 @@ RULES: Final = {
     )
 }
 
+#: What `lint` calls a file that it could not rehearse, beside the rules of squawk.
+NOT_LINTED: Final = "not-linted"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.checks.rules import Severity
 from bridge.cli.exit import ending
+from bridge.cli.formats import AS_JSON, FORMAT, chosen, write
 from bridge.cli.options import Options, options_of
 from bridge.cli.scratch import SCRATCH_URL
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ def check(
         list[str] | None,
         typer.Option(metavar="ID", help="Do not look for this problem; may be given repeatedly."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
-    ] = False,
+    format_: FORMAT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Look for what is wrong with the files, without running any of them.
 
@@ -86,6 +85,7 @@ def check(
       eai migrate check
       eai migrate check --base origin/main --strict
       eai migrate check --database --json
+      eai migrate check --base origin/main --format github
       eai migrate check --ignore shared-number
       eai migrate check --schema
 
@@ -98,6 +98,7 @@ def check(
         4  errors were found, or there is no folder to look at
        75  try again later: the server does not answer
     """
+    format_ = chosen(format_, as_json=as_json)
     options = options_of(ctx)
     if database_url:
         options = dataclasses.replace(options, database_url=database_url)
@@ -109,10 +110,16 @@ def check(
         asks=database or options.embedded or options.database_url is not None,
         scratch=(scratch_url,) if schema else None,
     )
-    if as_json:
-        result(json_text(found.to_json(), indent=2))
-    else:
-        result(*_lines(found))
+    write(
+        format_,
+        command="check",
+        problems=found.problems,
+        files=found.paths,
+        fails=lambda problem: problem.severity is Severity.ERROR,
+        summary=_summary(found),
+        lines=_lines(found),
+        as_json=found.to_json(),
+    )
     if found.not_asked:
         Screen().say(found.not_asked)
     raise SystemExit(found.exit_code)

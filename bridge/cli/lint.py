@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.formats import AS_JSON, FORMAT, chosen, write
 from bridge.cli.options import options_of
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
@@ -53,9 +52,8 @@ def lint(
             help="Do not look for this; may be given repeatedly. As lint_exclude in alembic.ini.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write what was found as JSON, in a stable form.")
-    ] = False,
+    format_: FORMAT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Look for what is dangerous in the SQL that the files send, with squawk.
 
@@ -71,6 +69,7 @@ def lint(
       eai migrate lint
       eai migrate lint --base origin/main
       eai migrate lint migrations/004_add_widgets.py --json
+      eai migrate lint --base origin/main --format sarif > lint.sarif
       eai migrate lint --ignore prefer-identity --ignore require-statement-timeout
 
     \b
@@ -81,6 +80,7 @@ def lint(
         4  something was found, or a file could not be rehearsed, or a problem in the files
        75  try again later: the server does not answer
     """
+    format_ = chosen(format_, as_json=as_json)
     options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
     if database_url:
         options = dataclasses.replace(options, database_url=database_url)
@@ -88,7 +88,16 @@ def lint(
         from bridge.checks.lint import run_lint
 
         found = run_lint(request, names=files or (), base=base, ignore=ignore or ())
-    result(json_text(found.to_json(), indent=2)) if as_json else result(*_lines(found))
+    write(
+        format_,
+        command="lint",
+        problems=(*found.findings, *found.not_linted),
+        files=found.paths,
+        fails=lambda _: True,
+        summary=_summary(found),
+        lines=_lines(found),
+        as_json=found.to_json(),
+    )
     Screen().say(*_not_looked_at(found))
     raise SystemExit(found.exit_code)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from junitparser import JUnitXml
 
 from bridge.checks.check import run_check
 from bridge.checks.git_base import read_base
@@ -127,6 +128,43 @@ def test_what_is_told_and_the_exit_code(folder_project: Project) -> None:
         "file": "migrations/002_b.py",
         "line": 6,
     }
+
+
+def test_the_formats_for_ci_name_files_from_the_root_of_the_repository(
+    folder_project: Project,
+) -> None:
+    (folder_project.path.parent / ".git").mkdir()
+    write(folder_project.migrations, "001_a")
+    write(folder_project.migrations, "002_b", text=MIDDLE)
+    path = f"{folder_project.path.name}/migrations/002_b.py"
+
+    def told(name: str, *arguments: str, code: int = 0) -> str:
+        done = folder_project.eai("migrate", "check", "--format", name, *arguments)
+        assert (done.returncode, done.stderr) == (code, "")
+        return done.stdout
+
+    annotation, summary, end = told("github").split("\n")
+    assert annotation.startswith(
+        f"::warning title=bridge (commit-in-the-middle),file={path},line=6::{path}:6: `db.commit()`"
+    )
+    assert (summary, end) == ("Checked 2 migrations in migrations: 1 warning.", "")
+    (issue,) = json.loads(told("gitlab"))
+    assert issue["location"] == {"path": path, "lines": {"begin": 6}}
+    (result,) = json.loads(told("sarif"))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == path
+    suites = JUnitXml.fromstring(told("junit", "--strict", code=4).encode())
+    assert (suites.tests, suites.failures) == (2, 1)
+    assert told("json") == folder_project.eai("migrate", "check", "--json").stdout
+    assert told("text") == folder_project.eai("migrate", "check").stdout
+
+
+def test_two_formats_are_one_too_many(folder_project: Project) -> None:
+    both = folder_project.eai("migrate", "check", "--json", "--format", "sarif")
+    assert (both.returncode, both.stdout) == (2, "")
+    assert "give it or --format sarif, not both" in both.stderr
+    unknown = folder_project.eai("migrate", "check", "--format", "xml")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "'xml' is not one of 'text', 'json', 'github'" in unknown.stderr
 
 
 def test_nothing_is_wrong_and_nothing_is_asked(folder_project: Project) -> None:

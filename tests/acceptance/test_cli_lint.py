@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from junitparser import JUnitXml
 from sqlalchemy import create_engine
 
 from bridge.database.embedded.server import EmbeddedServer
@@ -123,6 +124,10 @@ def test_findings_are_shown_at_the_lines_of_the_files_and_silenced_there(
     assert (done.returncode, done.stderr) == (4, "")
     assert databases(server) == []
 
+    annotated = lint(project, server, "--format", "github", "--base", "main").stdout
+    assert annotated.startswith(
+        "::warning title=bridge (ban-drop-table),file=migrations/002_drop.py,line=9::"
+    )
     told = lint(project, server, "--json", "--base", "main")
     found = json.loads(told.stdout)
     assert (found["files"], found["silenced"]) == (["002_drop", "003_index"], 1)
@@ -158,6 +163,13 @@ def test_in_a_named_database_what_is_pending_is_rehearsed(
         "out to run all files from nothing.\n"
     )
     assert done.returncode == 4
+    report = lint(project, server, "--database-url", url, "--format", "junit").stdout
+    suites = JUnitXml.fromstring(report.encode())
+    assert (suites.tests, suites.failures) == (2, 2)
+    assert [(case.classname, case.name) for suite in suites for case in suite] == [
+        ("migrations/002_drop.py", "ban-drop-table"),
+        ("migrations/003_index.py", "not-linted"),
+    ]
     assert "002_drop" in project.eai("migrate", "--dry-run", check=True).stdout
     applied = lint(project, server, "001", "--database-url", url)
     assert "Error: 001_widgets: not pending in database" in applied.stderr
