@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
 
     from bridge.database.database import Database
     from bridge.database.request import Request
-    from bridge.operations.rehearsal.rehearse import Rehearsal
+    from bridge.operations.rehearsal.rehearse import Rehearsal, Rehearsed
     from bridge.operations.upgrade import Planned
     from bridge.reporting.reporter import Reporter
+
+
+class Format(StrEnum):
+    """What is written to standard output."""
+
+    SQL = "sql"
+    MARKDOWN = "markdown"
 
 
 def rehearse(
@@ -43,6 +51,15 @@ def rehearse(
             "--yes", "-y", help="Do not ask, although it takes real locks on a real database."
         ),
     ] = False,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="What to write to standard output: sql, or markdown for a comment on a pull "
+            "request: which files, which locks and for how long, what loses data.",
+        ),
+    ] = Format.SQL,
 ) -> None:
     """Run what is pending for real, print its SQL, and roll everything back.
 
@@ -57,6 +74,7 @@ def rehearse(
     Examples:
       eai migrate rehearse
       eai migrate rehearse --to 004 --yes > review.sql
+      eai migrate rehearse --yes --format markdown > comment.md
     """
     command = ctx.command_path + ("" if to == "head" else f" --to {to}")
     with replace(options_of(ctx), command=command).run() as request:
@@ -69,11 +87,16 @@ def rehearse(
             if planned:
                 if not (yes or _is_embedded(request)):
                     _ask(planned, here, reporter)
-                lines = _rehearse(here, reporter, to)
+                found = _rehearse(here, reporter, to)
             else:
                 reporter.tell(events.Note("Nothing to rehearse: no migration is pending."))
-                lines = []
-    verbatim(*lines)
+                found = None
+    if format_ is Format.MARKDOWN:
+        from bridge.cli.rehearse_report import markdown
+
+        verbatim(*markdown(found))
+    elif found is not None:
+        verbatim(*_script(found))
 
 
 def _is_embedded(request: Request) -> bool:
@@ -105,12 +128,16 @@ def _ask(planned: Sequence[Planned], request: Request, reporter: Reporter) -> No
         raise SystemExit(1)
 
 
-def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
+def _rehearse(request: Request, reporter: Reporter, to: str) -> Rehearsal:
     from bridge.operations.rehearsal.rehearse import rehearse
 
     found = rehearse(request, to=to)
     for line in _findings(found):
         reporter.tell(events.Note(line))
+    return found
+
+
+def _script(found: Rehearsal) -> list[str]:
     lines: list[str] = []
     for file in found.done:
         lines += [f"-- {in_one_line(Path(file.path).name)}", *([file.sql] if file.sql else []), ""]
@@ -121,15 +148,33 @@ def _rehearse(request: Request, reporter: Reporter, to: str) -> list[str]:
 
 def _findings(found: Rehearsal) -> Iterator[str]:
     for file in found.done:
-        locked = ", ".join(map(str, file.locks)) or "no table that was there before"
-        yield f"  {file.stem}  locked {locked}"
-    if len(found.done) > 1:
-        yield "Each lock is shown once. It is held to the end, also while later files run."
+        yield f"  {file.stem}  locked {_locked(file)}"
+    if any(file.locks for file in found.done):
+        yield (
+            "The times are those of a run, which lets go of its locks at each commit. The "
+            "rehearsal holds them to its end."
+        )
+    if any(file.held for file in found.done):
+        yield (
+            "So nobody can see whether a later file would lock the same table once more. To see "
+            "that, apply the files before it, and rehearse it alone."
+        )
     if found.left:
         yield f"Not rehearsed: {_left(found)}"
     if found.done:
         done = counted(len(found.done), "migration")
         yield f"Rehearsed {done}; everything was rolled back, and nothing is recorded."
+
+
+def _locked(file: Rehearsed) -> str:
+    taken = ", ".join(f"{lock} for {lock.seconds:.2f} s" for lock in file.locks)
+    if not file.held:
+        return taken or "no table that was there before"
+    since: dict[str, list[str]] = {}
+    for lock in file.held:
+        since.setdefault(lock.file, []).append(str(lock))
+    held = "; ".join(f"since {stem} {', '.join(locks)}" for stem, locks in since.items())
+    return f"{taken or 'no further table'}; held {held}"
 
 
 def _left(found: Rehearsal) -> str:

@@ -124,11 +124,50 @@ def test_files_run_for_real_their_sql_is_printed_and_nothing_stays(
         "  002_tags  done in TIME",
         "  003_more  more",
         "  003_more  done in TIME",
-        "  002_tags  locked orders (ACCESS EXCLUSIVE), users (ROW EXCLUSIVE)",
-        "  003_more  locked no table that was there before",
-        "Each lock is shown once. It is held to the end, also while later files run.",
+        ("  002_tags  locked orders (ACCESS EXCLUSIVE) for TIME, users (ROW EXCLUSIVE) for TIME"),
+        (
+            "  003_more  locked no further table; held since 002_tags orders (ACCESS EXCLUSIVE), "
+            "users (ROW EXCLUSIVE)"
+        ),
+        (
+            "The times are those of a run, which lets go of its locks at each commit. The "
+            "rehearsal holds them to its end."
+        ),
+        (
+            "So nobody can see whether a later file would lock the same table once more. To see "
+            "that, apply the files before it, and rehearse it alone."
+        ),
         "Rehearsed 2 migrations; everything was rolled back, and nothing is recorded.",
     ]
+
+
+def test_a_lock_is_timed_from_its_statement_to_the_next_commit(
+    started: Project, database_url: URL
+) -> None:
+    started.write(
+        "002_slow",
+        body(
+            "SELECT pg_sleep(0.3)",
+            "ALTER TABLE orders ADD COLUMN a int",
+            "SELECT pg_sleep(0.1)",
+            "commit()",
+            "SELECT pg_sleep(0.4)",
+            "DELETE FROM users",
+        ),
+    )
+    started.write("003_again", body("ALTER TABLE orders ADD COLUMN b int", "DROP TABLE users"))
+    url = database_url.render_as_string(hide_password=False)
+    found = rehearse(Request(database=url, config=started.path / "alembic.ini"))
+    slow, again = found.done
+    orders, users = slow.locks
+    assert (orders.table, orders.mode, users.table) == ("orders", "ACCESS EXCLUSIVE", "users")
+    # The sleep before it and the one after the commit are not the lock's.
+    assert 0.1 <= orders.seconds <= slow.seconds - 0.7
+    assert users.seconds <= slow.seconds - 0.8
+    assert (again.locks[0].table, again.locks[0].mode) == ("users", "ACCESS EXCLUSIVE")
+    assert [(each.table, each.file) for each in again.held] == [("orders", "002_slow")]
+    assert (slow.losses, again.losses) == (("all rows of users",), ("all rows of users",))
+    assert (slow.statements, again.statements) == (5, 2)
 
 
 def test_the_sql_can_be_run_and_does_the_same(

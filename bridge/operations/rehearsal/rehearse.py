@@ -19,6 +19,7 @@ from bridge.alembic.commands import with_steps
 from bridge.alembic.invocation import Invocation
 from bridge.config.settings import Settings
 from bridge.database.connected import connected
+from bridge.database.data_loss import data_losses
 from bridge.database.own_connection import guardable
 from bridge.database.request import Request
 from bridge.database.sqlstate import sqlstate
@@ -63,7 +64,16 @@ class Rehearsed:
     path: str
     #: What it sent, as a script.
     sql: str
+    #: What it has locked.
     locks: tuple[Lock, ...]
+    #: What files before it have locked: a rehearsal holds that, so it cannot tell whether this
+    #: file would lock it too.
+    held: tuple[Lock, ...]
+    #: How long it ran.
+    seconds: float
+    #: How many statements it sent, and what those lose: `all rows of widgets`.
+    statements: int
+    losses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,7 @@ class _Rehearsing:
         from bridge.execution.runner import Runner
         from bridge.execution.watcher import Watcher
 
-        locks = Locks.before(self._connection)
+        locks = self._watch.locks = Locks(self._connection)
         done: list[Rehearsed] = []
         with Watcher().listening() as watcher:
             runner = Runner(
@@ -173,12 +183,12 @@ class _Rehearsing:
                 if reason:
                     left = tuple(each.stem for each in files[number:])
                     return Rehearsal(tuple(done), left, reason)
-                done.append(self._watch.rehearsed(file, locks.taken(self._connection)))
+                done.append(self._watch.rehearsed(file, locks))
         return Rehearsal(tuple(done))
 
     def _run_file(self, runner: Runner, file: PlainFile, mode: Mode) -> str | None:
         """Run one file; returns why it cannot be rehearsed, if it cannot."""
-        self._watch.begin(self._connection, mode)
+        self._watch.begin(self._connection, file, mode)
         try:
             # What a file prints is for the person, not for the script.
             with contextlib.redirect_stdout(sys.stderr):
@@ -225,15 +235,30 @@ class _Watch(Reporter):
     def __init__(self, inner: Reporter) -> None:
         self._inner = inner
         self._failed: events.MigrationFailed | None = None
+        self._seconds = 0.0
+        self.locks: Locks | None = None
 
-    def begin(self, connection: Connection, mode: Mode) -> None:
+    def begin(self, connection: Connection, file: PlainFile, mode: Mode) -> None:
         """Begin to keep what this file does."""
         self._dbapi: Any = connection.connection.dbapi_connection
         self._script = FileScript(mode)
+        if self.locks is not None:
+            self.locks.begin(file.stem)
 
-    def rehearsed(self, file: PlainFile, locks: tuple[Lock, ...]) -> Rehearsed:
+    def rehearsed(self, file: PlainFile, locks: Locks) -> Rehearsed:
         """Return what was found out about the file that has just ended."""
-        return Rehearsed(file.stem, file.path, self._script.text(), locks)
+        sql = self._script.text()
+        taken, held = locks.end()
+        return Rehearsed(
+            stem=file.stem,
+            path=file.path,
+            sql=sql,
+            locks=taken,
+            held=held,
+            seconds=self._seconds,
+            statements=self._script.statements,
+            losses=tuple(dict.fromkeys(data_losses(sql))),
+        )
 
     def tell_failure(self) -> None:
         """Report the failure: it is one, and not the end of what can be rehearsed."""
@@ -245,10 +270,16 @@ class _Watch(Reporter):
             self._failed = event
             return
         self._inner.tell(event)
+        if isinstance(event, events.MigrationFinished):
+            self._seconds = event.seconds
         if isinstance(event, events.Statement):
+            if self.locks is not None:
+                self.locks.look()
             several = event.parameters if isinstance(event.parameters, list) else [event.parameters]
             for each in several:
-                self._script.add(self._with_literals(event.sql, each))
+                ends = self._script.add(self._with_literals(event.sql, each))
+                if ends and self.locks is not None:
+                    self.locks.commit()
 
     def _with_literals(self, statement: str, parameters: object) -> str:
         with self._dbapi.cursor() as cursor:

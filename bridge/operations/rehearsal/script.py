@@ -23,18 +23,22 @@ class FileScript:
         self._mode = mode
         self._lines: list[str] = []
         self._open = False
+        #: How many statements it has, but for those that begin and end transactions.
+        self.statements = 0
 
-    def add(self, statement: str) -> None:
-        """Add a statement with its parameters in it."""
+    def add(self, statement: str) -> bool:
+        """Add a statement with its parameters in it; return whether it ends a transaction."""
         savepoint = _SAVEPOINT.fullmatch(statement.strip())
         if savepoint is not None and self._mode is not Mode.ATOMIC:
             if savepoint[1] != "SAVEPOINT":
                 self._end("COMMIT" if savepoint[1].startswith("RELEASE") else "ROLLBACK")
-            return
+            return savepoint[1] != "SAVEPOINT"
         text = terminated(statement)
         if text:
             self._begin()
             self._lines.append(text)
+            self.statements += 1
+        return False
 
     def text(self) -> str:
         """Return the whole script, with the commit that ends the file."""
