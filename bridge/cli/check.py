@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.checks.check import Checked
-    from bridge.checks.rules import Problem
     from bridge.database.request import Request
     from bridge.operations.schema.check import Outdated
 
@@ -117,7 +116,8 @@ def check(
         files=found.paths,
         fails=lambda problem: problem.severity is Severity.ERROR,
         summary=_summary(found),
-        lines=_lines(found),
+        told=found.problems,
+        diff=found.schema_diff or "",
         as_json=found.to_json(),
     )
     if found.not_asked:
@@ -160,18 +160,6 @@ def _schema(request: Request, scratch_url: str | None) -> Callable[[], Outdated 
     from bridge.operations.schema.check import outdated
 
     return partial(outdated, request, Scratch(url=scratch_url))
-
-
-def _lines(found: Checked) -> list[str]:
-    diff = (found.schema_diff or "").splitlines()
-    return [*(line for each in found.problems for line in _shown(each)), *diff, _summary(found)]
-
-
-def _shown(problem: Problem) -> list[str]:
-    # A name that is not text must not keep the rest from being told.
-    lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
-    lines += [f"    {problem.advice}"] if problem.advice else []
-    return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
 
 
 def _summary(found: Checked) -> str:

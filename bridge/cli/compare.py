@@ -12,9 +12,9 @@ import typer
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
-from bridge.reporting.escaping import in_one_line, json_text
+from bridge.reporting.escaping import in_one_line
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
+from bridge.reporting.output import data, result
 
 if TYPE_CHECKING:
     from bridge.operations.schema.compare import Comparison
@@ -73,7 +73,7 @@ def compare(
                 )
             )
     if as_json:
-        result(json_text(found.to_json(), indent=2))
+        data(found.to_json(), indent=2)
     else:
         result(*_lines(found, diff=diff))
     raise SystemExit(found.exit_code)

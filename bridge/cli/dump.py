@@ -13,9 +13,8 @@ import typer
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result, verbatim
+from bridge.reporting.output import data, verbatim
 
 if TYPE_CHECKING:
     from bridge.database.request import Request
@@ -93,7 +92,7 @@ def dump(
             request.reporter.tell(events.Result(told))
     if as_json:
         found = {"path": path, "changed": changed, **content.to_json(), "dry_run": dry_run}
-        result(json_text(found, indent=2))
+        data(found, indent=2)
     elif path is None:
         verbatim(content.text.removesuffix("\n"))
 

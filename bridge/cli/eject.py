@@ -16,9 +16,8 @@ from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
+from bridge.reporting.output import data, result
 
 if TYPE_CHECKING:
     from bridge.operations.eject.eject import Ejected
@@ -134,7 +133,7 @@ def eject(
             raise SystemExit(1)
     if as_json:
         left = [each.format(ledger=ledger) for each in LEFT_BEHIND]
-        result(json_text({**done.to_json(), "left_behind": left}, indent=2))
+        data({**done.to_json(), "left_behind": left}, indent=2)
     else:
         result(*_lines(done), *_next(done), *_left_behind(ledger))
 

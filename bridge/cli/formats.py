@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.reporting.escaping import json_text
-from bridge.reporting.output import result, verbatim
+from bridge.cli.problems import problem_lines
+from bridge.reporting.output import data, result, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,17 +54,21 @@ def write(
     files: Iterable[str],
     fails: Callable[[Problem], bool],
     summary: str,
-    lines: Sequence[str],
+    told: Sequence[Problem],
+    diff: str = "",
     as_json: dict[str, Any],
 ) -> None:
     """Write to standard output what a command has found.
 
-    `lines` are the text, the last of them the `summary`, and `as_json` is the documented object.
+    The text is what is `told` of the problems, a `diff` as it stands, and the `summary`; `as_json`
+    is the documented object.
     """
     if format_ is Format.TEXT:
-        result(*lines)
+        result(*problem_lines(told))
+        verbatim(*diff.splitlines())
+        result(summary)
     elif format_ is Format.JSON:
-        result(json_text(as_json, indent=2))
+        data(as_json, indent=2)
     else:
         from bridge import __version__
         from bridge.checks.formats.places import Lines, from_root

@@ -13,8 +13,7 @@ import typer
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
 from bridge.cli.scratch import ScratchUrl
-from bridge.reporting.escaping import json_text
-from bridge.reporting.output import result
+from bridge.reporting.output import data, result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
@@ -99,7 +98,10 @@ def import_(
     from bridge.cli.import_report import Report
 
     report = Report(found, wanted, proof, wrote=wrote, root=Path.cwd())
-    result(*([json_text(report.to_json(), indent=2)] if as_json else report.lines()))
+    if as_json:
+        data(report.to_json(), indent=2)
+    else:
+        result(*report.lines())
     raise SystemExit(report.exit_code)
 
 

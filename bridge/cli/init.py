@@ -13,8 +13,7 @@ import typer
 
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
-from bridge.reporting.escaping import json_text
-from bridge.reporting.output import result
+from bridge.reporting.output import data, result
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def init(
         if not as_json:
             result(*report.about_database())
     if as_json:
-        result(json_text(report.to_json(), indent=2))
+        data(report.to_json(), indent=2)
     else:
         result(*report.what_next(names_a_database=_names_a_database(options)))
 

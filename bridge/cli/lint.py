@@ -16,7 +16,6 @@ from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
     from bridge.checks.lint import Linted
-    from bridge.checks.rules import Problem
 
 
 def lint(
@@ -95,20 +94,11 @@ def lint(
         files=found.paths,
         fails=lambda _: True,
         summary=_summary(found),
-        lines=_lines(found),
+        told=found.findings,
         as_json=found.to_json(),
     )
     Screen().say(*_not_looked_at(found))
     raise SystemExit(found.exit_code)
-
-
-def _lines(found: Linted) -> list[str]:
-    return [*(line for each in found.findings for line in _shown(each)), _summary(found)]
-
-
-def _shown(problem: Problem) -> list[str]:
-    lines = [f"{problem.place}: {problem.severity}: {problem.message} [{problem.id}]"]
-    return [*lines, f"    {problem.advice}"] if problem.advice else lines
 
 
 def _summary(found: Linted) -> str:

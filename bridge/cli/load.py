@@ -11,9 +11,8 @@ import typer
 
 from bridge.cli.options import options_of
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result
+from bridge.reporting.output import data
 
 if TYPE_CHECKING:
     from bridge.operations.schema.load import Loaded
@@ -64,7 +63,7 @@ def load(
             done = "Would load" if dry_run else "Loaded"
             request.reporter.tell(events.Result(_sentence(loaded, done)))
     if as_json:
-        result(json_text({**loaded.to_json(), "dry_run": dry_run}, indent=2))
+        data({**loaded.to_json(), "dry_run": dry_run}, indent=2)
 
 
 def _sentence(loaded: Loaded, done: str) -> str:

@@ -11,8 +11,7 @@ import typer
 from bridge.cli.exit import confirmed
 from bridge.cli.options import options_of
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
-from bridge.reporting.output import result
+from bridge.reporting.output import data, result
 
 if TYPE_CHECKING:
     from bridge.database.request import Request
@@ -62,11 +61,11 @@ def lock(
         with opened(request, settings) as here:
             with watching(here) as connection:
                 found = lock_status(connection, verbatim=settings.show_parameters)
-            if cancel:
-                lines = [_cancelled(here, found, yes=yes)]
-            else:
-                lines = [json_text(found.to_json())] if as_json else found.lines
-    result(*lines)
+            lines = [_cancelled(here, found, yes=yes)] if cancel else found.lines
+    if as_json:
+        data(found.to_json())
+    else:
+        result(*lines)
 
 
 def _cancelled(request: Request, found: LockStatus, *, yes: bool) -> str:

@@ -12,9 +12,8 @@ import typer
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
 from bridge.reporting.numbers import counted
-from bridge.reporting.output import result, verbatim
+from bridge.reporting.output import data, result, verbatim
 
 if TYPE_CHECKING:
     from bridge.database.request import Request
@@ -106,7 +105,7 @@ def _remark(request: Request, found: Squashed) -> None:
 
 def _show(found: Squashed, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        result(json_text(found.to_json(), indent=2))
+        data(found.to_json(), indent=2)
     elif found.diff:
         result(*found.diff.splitlines(), _refusal(found))
     elif dry_run and found.text is not None:

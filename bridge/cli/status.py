@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +13,8 @@ import typer
 from bridge.cli.options import options_of
 from bridge.findings import Severity
 from bridge.reporting import events
-from bridge.reporting.escaping import json_text
-from bridge.reporting.output import as_long_as_it_is_read, result
-from bridge.reporting.screen import Screen
+from bridge.reporting.output import as_long_as_it_is_read, data, result
+from bridge.reporting.written import Look
 
 if TYPE_CHECKING:
     from bridge.operations.overview import Overview
@@ -75,7 +73,7 @@ def status(
 
         found = overview_of_files(request.settings()) if offline else overview(request)
         if as_json:
-            result(json_text(found.to_json(), indent=2))
+            data(found.to_json(), indent=2)
         else:
             _show(found)
             _tell(found, request.reporter)
@@ -87,7 +85,8 @@ def _show(found: Overview) -> None:
     from bridge.cli.status_table import draw, plain_lines, summary
 
     migrations = found.status.migrations
-    on_terminal = Screen(sys.stdout).live
+    look = Look.of(sys.stdout)
+    on_terminal = look.live
     if not migrations:
         result(f"There is no migration in {found.folder}.")
     elif on_terminal:
@@ -96,7 +95,7 @@ def _show(found: Overview) -> None:
                 migrations,
                 sys.stdout,
                 width=shutil.get_terminal_size().columns,
-                coloured=not os.environ.get("NO_COLOR"),
+                coloured=look.coloured,
             )
     else:
         result(*plain_lines(migrations, sys.stdout.encoding))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 from bridge.reporting.escaping import escaped
@@ -94,7 +95,8 @@ def _marked(piece: Styled) -> Iterator[Styled]:
 def _folded(part: Sequence[Styled], width: int) -> Iterator[tuple[Styled, ...]]:
     """Fold a part at its words; the rest hangs two cells behind its beginning."""
     text = "".join(each.text for each in part)
-    if _cells(text) <= width or part[0].text == _COMMAND:
+    as_it_is = part[0].text == _COMMAND or any(each.style is Style.SOURCE for each in part)
+    if as_it_is or _cells(text) <= width:
         yield tuple(each for each in part if each.text)
         return
     hanging = " " * (len(text) - len(text.lstrip()) + 2)
@@ -104,12 +106,12 @@ def _folded(part: Sequence[Styled], width: int) -> Iterator[tuple[Styled, ...]]:
         cells = sum(_cells(each.text) for each in word)
         if not word[0].text.isspace():
             if used + cells > width and not empty:
-                yield _without_end(shown)
+                yield _joined(shown)
                 shown, used = [Styled(hanging)], len(hanging)
             empty = False
         shown += word
         used += cells
-    yield _without_end(shown)
+    yield _joined(shown)
 
 
 def _words(part: Sequence[Styled]) -> Iterator[list[Styled]]:
@@ -125,10 +127,12 @@ def _words(part: Sequence[Styled]) -> Iterator[list[Styled]]:
         yield word
 
 
-def _without_end(shown: list[Styled]) -> tuple[Styled, ...]:
+def _joined(shown: list[Styled]) -> tuple[Styled, ...]:
+    """Return the pieces without space at the end, those of one style in one."""
     while shown and shown[-1].text.isspace():
         shown.pop()
-    return tuple(shown)
+    pieces = groupby(shown, key=lambda each: each.style)
+    return tuple(Styled("".join(each.text for each in same), style) for style, same in pieces)
 
 
 def _cells(text: str) -> int:

@@ -7,19 +7,28 @@ import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-from bridge.reporting.escaping import escaped
+from bridge.reporting.escaping import json_text
+from bridge.reporting.written import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridge.reporting.style import Line
 
-def result(*lines: str) -> None:
+
+def result(*lines: Line) -> None:
     """Write what the command was asked for to standard output, for a person to read."""
-    verbatim(*map(escaped, lines))
+    look = Look.of(sys.stdout)
+    verbatim(*map(look.written, lines))
+
+
+def data(value: object, **options: Any) -> None:
+    """Write it to standard output as JSON, for a program; `options` are those of `json.dumps`."""
+    verbatim(json_text(value, **options))
 
 
 def verbatim(*lines: str) -> None:
-    """Write SQL to standard output, as it stands."""
+    """Write SQL and the like to standard output, as it stands."""
     with as_long_as_it_is_read(), _names_as_they_are():
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()

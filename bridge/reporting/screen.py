@@ -18,8 +18,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from bridge.reporting.escaping import escaped, in_one_line
-from bridge.reporting.style import Line, Style, painted, wants_colours
-from bridge.reporting.written import written
+from bridge.reporting.style import Line, Style, painted
+from bridge.reporting.written import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,10 +65,10 @@ class Screen:
     ) -> None:
         # None where the process was started without a standard error.
         self._stream: IO[str] | None = sys.stderr if stream is None else stream
-        able = _is_able_terminal(self._stream)
+        found = Look.of(self._stream)
         self.tell_every = tell_every
-        self.live = able if live is None else live
-        self._coloured = wants_colours(able=able) if coloured is None else coloured
+        self.live = found.live if live is None else live
+        self._look = Look(self.live, found.coloured if coloured is None else coloured)
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._drawn = False
@@ -80,7 +80,7 @@ class Screen:
 
     def styled(self, text: str, style: Style) -> str:
         """Return the text, escaped, in that style; without it where there are no colours."""
-        return painted(escaped(text), style if self._coloured else None)
+        return painted(escaped(text), style if self._look.coloured else None)
 
     def say(self, *lines: Line) -> None:
         """Write lines that stay, escaped, after everything that was printed before them."""
@@ -91,7 +91,7 @@ class Screen:
             if self._unfinished:
                 self._write("\n")
                 self._unfinished = False
-            self._write("".join(f"{self._written(line)}\n" for line in lines))
+            self._write("".join(f"{self._look.written(line)}\n" for line in lines))
 
     def watch(self, label: str, tell: Callable[[float], str] | None = None) -> None:
         """Show that something goes on, until `rest` or the next `watch`.
@@ -144,15 +144,6 @@ class Screen:
                 self._unfinished = not text.endswith("\n")
             return stream.write(text)
 
-    def _written(self, line: Line) -> str:
-        return written(line, width=self._width if self.live else None, coloured=self._coloured)
-
-    @property
-    def _width(self) -> int:
-        import shutil  # takes long to load for the runs that nobody looks at
-
-        return shutil.get_terminal_size().columns - 1
-
     def _go_on(self, closed: threading.Event) -> None:
         """Show what is to be shown whenever it is due, until there is nothing.
 
@@ -187,7 +178,7 @@ class Screen:
     def _draw(self, text: str, turn: int) -> None:
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
-        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[: self._width]
+        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[: self._look.width]
         # The cursor goes back to the start, so that what a program of the migration's own
         # prints, past us, begins there.
         self._write(f"\r\x1b[2K{self.styled(line, Style.DIM)}\r")
@@ -249,10 +240,3 @@ def _is_debugged() -> bool:
     """Return whether a `breakpoint()` waits for a person, whose prompt does not go through us."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
     return frame is not None and frame.f_globals.get("__name__") in {"cmd", "pdb"}
-
-
-def _is_able_terminal(stream: IO[str] | None) -> bool:
-    """Return whether a person is looking, at a terminal that knows control codes."""
-    if stream is None or stream.closed or not stream.isatty():
-        return False
-    return os.environ.get("TERM", "dumb") != "dumb"

@@ -17,6 +17,8 @@ class Style(StrEnum):
     GREEN = "32"
     YELLOW = "33"
     CYAN = "36"
+    #: Source code, in the colour of all other text; a line with it is never folded.
+    SOURCE = "39"
 
 
 class Styled(NamedTuple):

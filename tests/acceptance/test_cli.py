@@ -551,9 +551,10 @@ def test_on_a_terminal_the_moving_line_leaves_nothing_behind(project: Project) -
     assert re.search(r"\S 001_a  0 s", written)
     assert "\x1b[1m001_a\x1b[0m" in written
     told = screen_of(written)
-    assert told[1:3] == ["  001_a  Slow", "from the migration"]
-    assert re.fullmatch(r"  001_a  done in \d+\.\d\d s", told[3])
-    assert told[4:] == ["Applied 1 migration: the database is up to date."]
+    told = told[told.index("  001_a  Slow") :]  # below the database, in a line or two
+    assert told[1] == "from the migration"
+    assert re.fullmatch(r"  001_a  done in \d+\.\d\d s", told[2])
+    assert told[3:] == ["Applied 1 migration: the database is up to date."]
 
 
 def test_a_team_s_own_typer_app_can_mount_it(project: Project, engine: Engine) -> None:

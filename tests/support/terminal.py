@@ -51,6 +51,11 @@ def screen_of(written: str) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
+def unfolded(written: str) -> str:
+    """Give what was written without colours, and each space and end of a line as one space."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", written).split())
+
+
 def run_on_terminal(
     project: Project,
     *arguments: str,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.reporting.layout import NARROWEST, WIDEST, laid_out
 from bridge.reporting.style import Line, Style, Styled, wants_colours
-from bridge.reporting.written import written
+from bridge.reporting.written import Look
 
 ERROR = Styled("Error:", Style.RED)
 CATALOGUE = Path(__file__).parent.parent / "catalogue" / "errors.txt"
@@ -89,12 +89,12 @@ def test_nothing_of_a_message_is_lost_and_only_what_is_long_sticks_out(
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_a_pipe_gets_the_sentence_as_it_is(sentence: str) -> None:
-    assert written(sentence, width=None, coloured=False) == sentence
+    assert Look(live=False, coloured=False).written(sentence) == sentence
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_colours_change_no_letter(sentence: str) -> None:
-    assert ANSI.sub("", written(sentence, width=None, coloured=True)) == sentence
+    assert ANSI.sub("", Look(live=False, coloured=True).written(sentence)) == sentence
 
 
 @given(st.text(max_size=300), st.integers(0, 250))
