@@ -194,6 +194,9 @@ class _Writing:
         announce(self._run, self._rows.state, direction, entries, otherwise)
         self._order = [entry.stem for entry in entries]
         if entries:
+            planned = events.Planned(migrations=tuple(self._order), direction=direction)
+            self._run.reporter.tell(planned)
+        if entries:
             # In the transaction of the first look, so that it costs no other one.
             _ = self._runner.baseline
         if entries and self._hindrance is not None:

@@ -20,6 +20,8 @@ from bridge.reporting.style import Line, Style, Styled
 
 #: Sets of parameters of one statement that are shown; there can be thousands.
 _PARAMETER_SETS = 10
+#: How much of a statement is shown while it runs, in characters.
+_SHOWN_OF_STATEMENT = 300
 _TENTHS_MATTER = 10  # seconds
 
 
@@ -40,6 +42,10 @@ class ConsoleReporter(Reporter):
         self._show_parameters = show_parameters
         self._waiting_since: float | None = None
         self._waits_for = ""
+        #: The place of each migration among those of this run.
+        self._places: dict[str, int] = {}
+        #: What is told of the migration that runs when it has ended, while its line moves.
+        self._about = ""
 
     def close(self) -> None:
         """End the moving line; what is written after this is the end of the run."""
@@ -60,6 +66,8 @@ class ConsoleReporter(Reporter):
                 self._work(event.message)
             case events.Warned():
                 self._insist((Styled("Warning:", Style.YELLOW), f" {event.message}"))
+            case events.Planned():
+                self._places = {stem: place for place, stem in enumerate(event.migrations, 1)}
             case events.MigrationStarted():
                 self._start(event)
             case events.Statement():
@@ -68,10 +76,10 @@ class ConsoleReporter(Reporter):
                 self.screen.say(event.message)  # and nothing else: it may come from another thread
             case events.MigrationFinished():
                 done = "done" if event.direction is Direction.UPGRADE else "reverted"
-                self._say(_ended(event, Styled(done, Style.GREEN), "in"))
+                self._say(self._ended(event, Styled(done, Style.GREEN), "in"))
             case events.MigrationFailed():
                 failed = "stopped" if event.interrupted else "failed"
-                self._insist(_ended(event, Styled(failed, Style.RED), "after"))
+                self._insist(self._ended(event, Styled(failed, Style.RED), "after"))
             case events.Result():
                 self.screen.rest()
                 result(event.message)
@@ -91,11 +99,32 @@ class ConsoleReporter(Reporter):
         doing = "" if event.direction is Direction.UPGRADE else "reverting: "
         description = " ".join(event.description.split())
         about = f"  {doing}{description}".rstrip()
-        self._say(("  ", Styled(stem, Style.BOLD), about))
+        # Where a line moves, one is enough: that of its end. Else a killed run had said nothing.
+        self._about = about if self.screen.live and not self._verbose else ""
+        if not self._about:
+            self._say(("  ", Styled(stem, Style.BOLD), about))
         if not self._quiet:
             self.screen.watch(
-                stem, lambda seconds: f"  {stem}  still running ({duration(seconds)})"
+                f"{self._place(stem)}{stem}",
+                lambda seconds: f"  {stem}  still running ({duration(seconds)})",
             )
+
+    def _place(self, stem: str) -> str:
+        """Return, say, `[12/60] ` at a terminal, where there are several."""
+        of = len(self._places)
+        if not (self.screen.live and of > 1 and stem in self._places):
+            return ""
+        return f"[{self._places[stem]:>{len(str(of))}}/{of}] "
+
+    def _ended(
+        self, event: events.MigrationFinished | events.MigrationFailed, how: Styled, after: str
+    ) -> Line:
+        stem = in_one_line(event.migration)
+        place, took = self._place(event.migration), f" {after} {_took(event.seconds)}"
+        if not self._about:
+            return (f"  {place}{stem}  ", how, took)
+        about, self._about = self._about, ""
+        return (f"  {place}", Styled(stem, Style.BOLD), f"{about}  ", how, took)
 
     def _work(self, sentence: str) -> None:
         if not self._quiet:
@@ -103,6 +132,8 @@ class ConsoleReporter(Reporter):
             self.screen.watch(label, lambda seconds: f"{label}  ({duration(seconds)})")
 
     def _show(self, event: events.Statement) -> None:
+        if self.screen.live:
+            self.screen.doing(" ".join(event.sql[:_SHOWN_OF_STATEMENT].split()))
         if not self._verbose:
             return
         text = textwrap.indent(textwrap.dedent(event.sql).strip(), "    ")
@@ -134,12 +165,6 @@ class ConsoleReporter(Reporter):
 
 def _capitalized(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}"
-
-
-def _ended(
-    event: events.MigrationFinished | events.MigrationFailed, how: Styled, after: str
-) -> Line:
-    return (f"  {in_one_line(event.migration)}  ", how, f" {after} {_took(event.seconds)}")
 
 
 def _took(seconds: float) -> str:

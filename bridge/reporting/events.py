@@ -67,6 +67,15 @@ class Warned(Sentence):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Event):
+    """These migrations are about to be run, or reverted, in this order."""
+
+    #: The names of the files, without their suffixes.
+    migrations: tuple[str, ...]
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationEvent(Event):
     """An event of one migration."""
 

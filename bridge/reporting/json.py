@@ -32,6 +32,7 @@ NAMES: dict[type[events.Event], tuple[str, str]] = {
     events.Note: ("note", "info"),
     events.Working: ("working", "info"),
     events.Warned: ("warning", "warning"),
+    events.Planned: ("run.planned", "info"),
     events.MigrationStarted: ("migration.started", "info"),
     events.Statement: ("statement", "debug"),
     events.MigrationBlocked: ("migration.blocked", "warning"),
@@ -132,6 +133,8 @@ class JsonReporter(Reporter):
                 return {"message": event.message.strip()}
             case events.Sentence():
                 return {"message": event.message}
+            case events.Planned():
+                return {"migrations": list(event.migrations), "direction": event.direction}
             case events.MigrationStarted():
                 return {**_of(event), "description": " ".join(event.description.split())}
             case events.MigrationFinished():

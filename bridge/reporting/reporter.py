@@ -8,8 +8,12 @@ from __future__ import annotations
 import logging
 
 from bridge.reporting import events
+from bridge.reporting.numbers import counted, listed
 
 log = logging.getLogger("bridge")
+
+#: How many migrations a sentence names; the rest are counted.
+NAMED = 20
 
 
 def _escape(record: logging.LogRecord) -> bool:
@@ -71,6 +75,9 @@ class LogReporter(Reporter):
                 log.info("%s", event.message)
             case events.MigrationBlocked() | events.Warned():
                 log.warning("%s", event.message)
+            case events.Planned(migrations=stems, direction=direction):
+                what = counted(len(stems), "migration")
+                log.info("%s of %s: %s", direction, what, listed(stems, NAMED))
             case events.MigrationStarted(migration=stem, description=description):
                 log.info("%s %s: %s", event.direction, stem, description)
             case events.Statement(sql=sql):

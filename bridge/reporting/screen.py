@@ -46,6 +46,9 @@ class _Shown:
         self.due = due
         #: How often it was drawn.
         self.turn = 0
+        #: What is done now, and since when.
+        self.doing = ""
+        self.since = began
 
 
 class Screen:
@@ -117,6 +120,12 @@ class Screen:
                 atexit.register(self.rest)
                 self._thread.start()
 
+    def doing(self, what: str) -> None:
+        """Say at the moving line what is done now, and since when, behind the label."""
+        with self._lock:
+            if self._shown is not None:
+                self._shown.doing, self._shown.since = what, time.monotonic()
+
     def rest(self) -> None:
         """Remove the moving line, and stop showing that something goes on."""
         if self._shown is None:
@@ -157,7 +166,7 @@ class Screen:
                     self._thread = None
                     return
                 if shown.due <= now:
-                    self._show(shown, now - shown.began)
+                    self._show(shown, now)
                     shown.due = now + (_REDRAW_EVERY if self.live else self.tell_every)
                 pause = shown.due - now
 
@@ -166,19 +175,23 @@ class Screen:
         """Seconds until something is shown for the first time."""
         return _CALM if self.live else self.tell_every
 
-    def _show(self, shown: _Shown, seconds: float) -> None:
+    def _show(self, shown: _Shown, now: float) -> None:
         if self.live:
             shown.turn += 1
             # Not into a question, a progress bar or the like that a migration has begun.
             if not (self._unfinished or _is_debugged()):
-                self._draw(f"{shown.label}  {int(seconds)} s", shown.turn)
+                self._draw(shown.label, shown.doing, int(now - shown.since), shown.turn)
         elif shown.tell is not None:
-            self.say(shown.tell(seconds))
+            self.say(shown.tell(now - shown.began))
 
-    def _draw(self, text: str, turn: int) -> None:
+    def _draw(self, label: str, doing: str, seconds: int, turn: int) -> None:
         encoding = str(getattr(self._stream, "encoding", "")).lower()
         frames = _FRAMES if encoding.startswith("utf") else _PLAIN_FRAMES
-        line = f"  {frames[turn % len(frames)]} {in_one_line(text)}"[: self._look.width]
+        begin, end = f"  {frames[turn % len(frames)]} {in_one_line(label)}", f"  {seconds} s"
+        # A long statement must not push the seconds out.
+        room = max(0, self._look.width - len(begin) - len(end))
+        middle = in_one_line(f"  {doing}")[:room] if doing else ""
+        line = f"{begin}{middle}{end}"[: self._look.width]
         # The cursor goes back to the start, so that what a program of the migration's own
         # prints, past us, begins there.
         self._write(f"\r\x1b[2K{self.styled(line, Style.DIM)}\r")

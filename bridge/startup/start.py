@@ -7,8 +7,9 @@ of no framework.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.settings import AT_START, Settings
@@ -20,16 +21,14 @@ from bridge.ledger.refused import refused
 from bridge.operations.for_target import for_target
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
+from bridge.reporting.escaping import escaped
 from bridge.reporting.numbers import counted, listed
-from bridge.reporting.reporter import LogReporter, Reporter, log
+from bridge.reporting.reporter import NAMED, LogReporter, Reporter, log
 
 if TYPE_CHECKING:
     from bridge.config.target import Target
     from bridge.database.handed_in import HandedIn
     from bridge.operations.status import Status
-
-#: How many migrations an error names; the rest are counted.
-NAMED = 20
 
 
 def start(
@@ -51,7 +50,7 @@ def start(
     Interrupted, which is a SystemExit.
     """
     settings = settings_at_start(config, wait_for_lock, wait_for_server, section=section)
-    reporter = reporter or LogReporter()
+    own, reporter = reporter is None, reporter or LogReporter()
     if settings.startup == "off":
         return _skip(reporter)
     with _telling(), interruptible() as interrupter:
@@ -70,7 +69,8 @@ def start(
             from bridge.operations.status import status_for
 
             return _accept(status_for(request), reporter)
-        return run_upgrade(request)
+        report = run_upgrade(request)
+    return _told(report) if own else report
 
 
 async def start_async(
@@ -89,7 +89,7 @@ async def start_async(
     from bridge.startup.signals import StoppedBySignals
 
     settings = settings_at_start(config, wait_for_lock, wait_for_server, section=section)
-    reporter = reporter or LogReporter()
+    own, reporter = reporter is None, reporter or LogReporter()
     where: dict[str, Any] = {
         "config": config,
         "section": section,
@@ -102,13 +102,14 @@ async def start_async(
         if settings.startup == "check":
             wait = settings.wait_for_server
             return _accept(await status_async(database, **where, wait_for_server=wait), reporter)
-        return await upgrade_async(
+        report = await upgrade_async(
             database,
             **where,
             wait_for_lock=wait_for_lock,
             wait_for_server=wait_for_server,
             reporter=reporter,
         )
+    return _told(report) if own else report
 
 
 @contextmanager
@@ -131,6 +132,24 @@ def settings_at_start(
     """The settings of a service that starts."""
     waits = {"wait_for_lock": wait_for_lock, "wait_for_server": wait_for_server}
     return Settings.load(config, section=section, overrides=waits, defaults=AT_START)
+
+
+def _told(report: Report) -> Report:
+    """Say in one line what was applied: in the log, else, where none is set up, on standard error.
+
+    Python's last resort shows warnings only, so that nobody would see it.
+    """
+    if report.applied:
+        stems = listed([each.stem for each in report.applied], NAMED)
+        sentence = (
+            f"Applied {counted(len(report.applied), 'migration')}: {stems}. The database is up to "
+            "date."
+        )
+        log.info("%s", sentence)
+        if not log.hasHandlers() and sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"bridge: {escaped(sentence)}\n")
+    return report
 
 
 def _skip(reporter: Reporter) -> Report:

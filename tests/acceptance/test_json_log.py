@@ -65,6 +65,7 @@ def test_a_run_from_its_beginning_to_its_end(project: Project) -> None:
     found = events(done.stderr)
     assert [each["event"] for each in found] == [
         "run.database",
+        "run.planned",
         "migration.started",
         "log",
         "log",
@@ -73,15 +74,16 @@ def test_a_run_from_its_beginning_to_its_end(project: Project) -> None:
         "migration.finished",
         "run.finished",
     ]
-    assert found[1] == {
+    assert found[1]["migrations"] == [FIRST, SECOND]
+    assert found[2] == {
         "level": "info",
         "event": "migration.started",
         "migration": FIRST,
         "direction": "upgrade",
         "description": "Says much",
     }
-    assert (found[2]["logger"], found[2]["message"]) == ("their.migration", "halfway")
-    assert "UserWarning: an old name" in found[3]["message"]
+    assert (found[3]["logger"], found[3]["message"]) == ("their.migration", "halfway")
+    assert "UserWarning: an old name" in found[4]["message"]
     assert found[-1] == {
         "level": "info",
         "event": "run.finished",

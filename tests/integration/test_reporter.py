@@ -49,8 +49,9 @@ def upgrade(books: Books, reporter: bridge.Reporter) -> bridge.Report:
 def test_it_is_told_the_run_in_its_order(books: Books) -> None:
     reporter = Everything()
     report = upgrade(books, reporter)
-    chosen, *rest = reporter.heard
+    chosen, planned, *rest = reporter.heard
     assert isinstance(chosen, events.DatabaseChosen)
+    assert planned == events.Planned(migrations=(A, B), direction=events.Direction.UPGRADE)
     told = [each for each in rest if not isinstance(each, events.Statement)]
     assert len(rest) - len(told) == 4
     assert [type(each) for each in told] == 2 * [events.MigrationStarted, events.MigrationFinished]

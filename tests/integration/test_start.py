@@ -49,6 +49,38 @@ def test_it_upgrades(two: Project, engine: Engine, way: str) -> None:
     assert start(two, way).applied == ()
 
 
+APPLIED = "Applied 2 migrations: 001_log, 002_more. The database is up to date."
+
+
+@both_ways
+def test_what_was_applied_is_logged_in_one_line(
+    two: Project, way: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.INFO, "bridge"):
+        start(two, way)
+        start(two, way)
+    assert [each.getMessage() for each in caplog.records].count(APPLIED) == 1
+    assert capsys.readouterr().err == ""
+
+
+@both_ways
+def test_where_nobody_has_set_up_a_log_one_line_says_what_was_applied(
+    two: Project, way: str
+) -> None:
+    call = "asyncio.run(bridge.start_async())" if way == "start_async" else "bridge.start()"
+    script = f"import asyncio, bridge\n{call}\n{call}\n"
+    assert two.program("python", "-c", script, check=True).stderr == f"bridge: {APPLIED}\n"
+
+
+@both_ways
+def test_a_reporter_of_the_callers_is_told_and_nobody_else(
+    two: Project, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "bridge"):
+        start(two, way, reporter=bridge.Reporter())
+    assert caplog.records == []
+
+
 @both_ways
 def test_check_names_what_is_pending_and_writes_nothing(
     two: Project, engine: Engine, way: str, monkeypatch: pytest.MonkeyPatch

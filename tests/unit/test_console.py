@@ -229,7 +229,51 @@ def test_on_a_terminal_a_line_moves_and_is_gone_at_the_end(monkeypatch: pytest.M
     wait_for(lambda: moved(terminal))
     assert re.fullmatch(r"  \S 001_a  \d+ s", screen_of(terminal.getvalue())[-1])
     reporter.tell(finished("001_a", UP, 1))
-    assert screen_of(terminal.getvalue()) == ["  001_a  Adds a", "  001_a  done in 1.00 s"]
+    assert screen_of(terminal.getvalue()) == ["  001_a  Adds a  done in 1.00 s"]
+
+
+def test_on_a_terminal_each_of_several_migrations_has_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reporter, terminal = on_terminal(monkeypatch)
+    stems = tuple(f"{number:03}_a" for number in range(1, 13))
+    reporter.tell(events.Planned(migrations=stems, direction=UP))
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(finished("001_a", UP, 0.1234))
+    reporter.tell(started("012_a", "Adds more", UP))
+    reporter.tell(failed("012_a", UP, 3))
+    assert screen_of(terminal.getvalue()) == [
+        "  [ 1/12] 001_a  Adds a  done in 0.12 s",
+        "  [12/12] 012_a  Adds more  failed after 3.00 s",
+    ]
+
+
+def test_the_moving_line_shows_the_statement_and_how_long_it_has_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reporter, terminal = on_terminal(monkeypatch)
+    reporter.tell(events.Planned(migrations=("000_z", "001_a"), direction=UP))
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(events.Statement(sql=f"ALTER TABLE a\n  {'ADD b int, ' * 50}", parameters=None))
+    wait_for(lambda: "ALTER TABLE" in terminal.getvalue())
+    last = screen_of(terminal.getvalue())[-1]
+    assert re.fullmatch(r"  \S \[2/2\] 001_a  ALTER TABLE a ADD b int, ADD b.*  \d+ s", last)
+    assert len(last) <= 59
+    reporter.close()
+
+
+def test_a_verbose_run_on_a_terminal_says_which_migration_its_statements_are_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reporter, terminal = on_terminal(monkeypatch, verbose=True)
+    reporter.tell(started("001_a", "Adds a", UP))
+    reporter.tell(events.Statement(sql="SELECT 1", parameters=None))
+    reporter.tell(finished("001_a", UP, 1))
+    assert screen_of(terminal.getvalue()) == [
+        "  001_a  Adds a",
+        "    SELECT 1",
+        "  001_a  done in 1.00 s",
+    ]
 
 
 def test_one_thread_shows_all_migrations_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,10 +342,10 @@ def test_what_a_migration_prints_stands_above_the_moving_line(
     before = moved(terminal)
     wait_for(lambda: moved(terminal) > before)
     *above, last = screen_of(terminal.getvalue())
-    assert above == ["  001_a  Adds a", "from the migration", "to standard error"]
+    assert above == ["from the migration", "to standard error"]
     assert re.search(r"001_a  \d+ s$", last)
     reporter.tell(finished("001_a", UP, 1))
-    assert screen_of(terminal.getvalue()) == [*above, "  001_a  done in 1.00 s"]
+    assert screen_of(terminal.getvalue()) == [*above, "  001_a  Adds a  done in 1.00 s"]
 
 
 def test_a_line_that_a_migration_has_not_ended_is_not_written_over(

@@ -33,6 +33,7 @@ EVERY = [
     events.Note("The ledger is a team's own."),
     events.Working("005_e in a scratch database"),
     events.Warned("005_e.py comes late.", id="late"),
+    events.Planned(migrations=("005_e", "006_f"), direction=UP),
     started("005_e", "Add e", UP),
     events.Statement(sql="SELECT 1", parameters=None),
     events.MigrationBlocked("005_e waits for a lock."),
@@ -62,11 +63,12 @@ def test_each_is_told_by_every_reporter_and_stays_as_it_is(
         LogReporter().tell(event)
     assert json.loads(lines.getvalue())["event"]
     # What goes on is shown while it does: by a line that moves, or from time to time.
-    assert screen.getvalue() or isinstance(event, events.Working)
+    assert screen.getvalue() or isinstance(event, events.Working | events.Planned)
     # An application logs the error that is raised after a failure.
     assert len(caplog.records) == (0 if isinstance(event, events.MigrationFailed) else 1)
     name = "message" if isinstance(event, events.Sentence) else "sql"
     name = "migration" if isinstance(event, events.MigrationEvent) else name
+    name = "migrations" if isinstance(event, events.Planned) else name
     with pytest.raises(FrozenInstanceError):
         setattr(event, name, "another")
 
