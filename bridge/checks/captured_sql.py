@@ -32,7 +32,7 @@ class CapturedStatement:
 
 
 class Catcher(Reporter):
-    """Keeps what the wanted files send; passes on only what a waiting person must know."""
+    """Keeps what the wanted files send; passes on what a waiting person must know, and how far."""
 
     def __init__(self, inner: Reporter, folder: str, wanted: Collection[str]) -> None:
         self._inner = inner
@@ -40,6 +40,7 @@ class Catcher(Reporter):
         #: The statements of each wanted file, by its stem; the dicts are ordered sets.
         self._captured: dict[str, dict[CapturedStatement, None]] = {stem: {} for stem in wanted}
         self._running = ""
+        self._places: dict[str, str] = {}
 
     def of(self, stem: str) -> list[CapturedStatement]:
         """List what this file has sent; a statement that a loop repeats stands there once."""
@@ -50,8 +51,13 @@ class Catcher(Reporter):
         match event:
             case events.WaitingForServer() | events.WaitingForLock() | events.MigrationBlocked():
                 self._inner.tell(event)
+            case events.Planned(migrations=stems):
+                of = len(stems)
+                self._places = {stem: f"{place} of {of}" for place, stem in enumerate(stems, 1)}
             case events.MigrationStarted(migration=stem):
                 self._running = stem
+                place = self._places.get(stem, "to be rolled back")
+                self._inner.tell(events.Working(f"running {stem} ({place})"))
                 if stem in self._captured:
                     self._captured[stem] = {}  # a file that is tried again begins anew
             case events.Statement() if self._running in self._captured:

@@ -23,6 +23,7 @@ from bridge.database.scratch import scratch_database
 from bridge.errors import MigrationError, UsageError
 from bridge.files.folder import scan
 from bridge.files.mode import Mode
+from bridge.reporting import events
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -123,7 +124,10 @@ def run_lint(
         captured = _rehearse(request, catcher, wanted, named=bool(names))
     else:
         captured = _run_from_nothing(request, catcher, wanted)
-    found = [_of_file(squawk, settings, file, catcher.of(file.stem)) for file in captured.files]
+    found = []
+    for file in captured.files:
+        request.reporter.tell(events.Working(f"reading the SQL of {file.stem}"))
+        found.append(_of_file(squawk, settings, file, catcher.of(file.stem)))
     return Linted(
         folder=shown(settings.folder),
         files=tuple(file.stem for file in captured.files),
