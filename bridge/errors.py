@@ -32,6 +32,10 @@ class FilesError(BridgeError):
     """Something is wrong in the folder of migrations; nothing was run."""
 
 
+class SchemaMissing(UsageError):
+    """The schema of a target is not there, and nothing was run in another one."""
+
+
 class LedgerError(BridgeError):
     """The ledger and the folder do not fit together; nothing was changed."""
 
@@ -73,6 +77,10 @@ class FolderMissing(FilesError):
 
 class ServerUnreachable(TryAgain):
     """The server of the database does not answer, or takes no connection at this moment."""
+
+
+class TableLocked(TryAgain):
+    """One of the two tables is locked by another session, and the wait for it is over."""
 
 
 class LockNotObtained(TryAgain):

@@ -16,7 +16,7 @@ from bridge.files.stems import ordinary_stems, revision_id
 from bridge.ledger.columns import ADDED_COLUMNS, OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,51 +33,77 @@ def is_up_to_date(ask: Ask, settings: Settings) -> bool:
     have the checksum that is recorded. Reads only. False also where a table is missing or is not
     of bridge's own making. Raises FilesError for a folder, or then a file, that cannot be read.
     """
-    unchanged = settings.drift == "refuse"
-    stems = ordinary_stems(settings.folder)
-    if stems is None:
-        from bridge.files.folder import scan  # it says what is wrong, if anything is
-
-        stems = sorted([file.stem for file in scan(settings.folder).files])
-    row = ask(_query(settings, checksums=unchanged)) if stems else None
-    if row is None:
-        return False
-    versions, rows, dated, last, pointer, checksums, here, _ = row
-    return bool(
-        here
-        and rows == dated
-        and versions is not None
-        and pointer == revision_id(last)
-        and _are_applied(settings.folder, stems, versions, rows)
-        and (not unchanged or _are_unchanged(settings.folder, stems, versions, checksums))
-    )
+    files = Files(settings)
+    row = ask(question(settings, checksums=settings.drift == "refuse")) if files.stems else None
+    return row is not None and files.are_all_of(row)
 
 
-def _are_applied(folder: str, stems: Sequence[str], versions: str, rows: int) -> bool:
-    """Return whether each file is a row, and each row a file or what one of them replaces."""
-    # A version could hold a slash, a file cannot: with as many rows as files each is one of them.
-    if rows == len(stems):
-        return versions == "/".join(stems) or sorted(versions.split("/")) == stems
-    others = set(versions.split("/")).difference(stems)
-    if rows != len(stems) + len(others):
-        return False
-    from bridge.files.plain_file import PlainFile
+class Files:
+    """The files of a folder, by which answers are judged; each is opened once, or not at all."""
 
-    for stem in stems:
-        if others and (found := PlainFile(folder, stem).replaces) is not None:
-            others.difference_update(found.names)
-    return not others
+    def __init__(self, settings: Settings) -> None:
+        self.folder = settings.folder
+        stems = ordinary_stems(settings.folder)
+        if stems is None:
+            from bridge.files.folder import scan  # it says what is wrong, if anything is
 
+            stems = sorted([file.stem for file in scan(settings.folder).files])
+        #: In the order of their names.
+        self.stems = stems
+        self._replaced: dict[str, Collection[str]] = {}
+        self._checksums: dict[tuple[str, str], bool] = {}
 
-def _are_unchanged(folder: str, stems: Sequence[str], versions: str, checksums: str) -> bool:
-    """Return whether each file is as applied; an adopted row without a checksum tells nothing."""
-    from bridge.files.plain_file import PlainFile
+    def are_all_of(self, row: Sequence[Any]) -> bool:
+        """Return whether an answer to the `question` says that they are up to date.
 
-    applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
-    return len(applied) == checksums.count("/") + 1 and all(
-        not applied[stem] or PlainFile(folder, stem).has(applied[stem].removeprefix("="))
-        for stem in stems
-    )
+        And that each is as it was applied, where the checksums were asked for.
+        """
+        versions, rows, dated, last, pointer, checksums, here, _ = row
+        return bool(
+            here
+            and rows == dated
+            and versions is not None
+            and pointer == revision_id(last)
+            and self._are_applied(versions, rows)
+            and (checksums is None or self._are_unchanged(versions, checksums))
+        )
+
+    def _are_applied(self, versions: str, rows: int) -> bool:
+        """Return whether each is a row, and each row a file or what one of them replaces."""
+        # A version could hold a slash, a file cannot: with as many rows as files each is one.
+        if rows == len(self.stems):
+            return versions == "/".join(self.stems) or sorted(versions.split("/")) == self.stems
+        others = set(versions.split("/")).difference(self.stems)
+        if rows != len(self.stems) + len(others):
+            return False
+        for stem in self.stems:
+            if others:
+                others.difference_update(self._replaced_by(stem))
+        return not others
+
+    def _replaced_by(self, stem: str) -> Collection[str]:
+        if stem not in self._replaced:
+            from bridge.files.plain_file import PlainFile
+
+            found = PlainFile(self.folder, stem).replaces
+            self._replaced[stem] = () if found is None else found.names
+        return self._replaced[stem]
+
+    def _are_unchanged(self, versions: str, checksums: str) -> bool:
+        """Return whether each is as applied; an adopted row without a checksum tells nothing."""
+        applied = dict(zip(versions.split("/"), checksums.split("/"), strict=False))
+        return len(applied) == checksums.count("/") + 1 and all(
+            not applied[stem] or self._has(stem, applied[stem].removeprefix("="))
+            for stem in self.stems
+        )
+
+    def _has(self, stem: str, checksum: str) -> bool:
+        known = self._checksums.get((stem, checksum))
+        if known is None:
+            from bridge.files.plain_file import PlainFile
+
+            known = self._checksums[stem, checksum] = PlainFile(self.folder, stem).has(checksum)
+        return known
 
 
 def through_driver(connection: Any) -> Ask:
@@ -118,7 +144,8 @@ def through_engine(connection: Connection) -> Ask:
     return ask
 
 
-def _query(settings: Settings, *, checksums: bool) -> str:
+def question(settings: Settings, *, checksums: bool) -> str:
+    """Return the query, whose one row `Files` judges."""
     schema = settings.version_table_schema
     return _QUERY.format(
         ledger=_qualified(schema, settings.ledger_table),

@@ -149,7 +149,21 @@ def status_for(request: Request) -> Status:
     settings = request.settings()
     # Before anything is connected to: what is wrong with the folder needs no database.
     files = scan(settings.folder, settings.conventions).files
-    with looking(request, settings) as connection:
+    return status_with(request, settings, files)
+
+
+def status_with(
+    request: Request,
+    settings: Settings,
+    files: Sequence[PlainFile],
+    *,
+    lock_timeout: float | None = None,
+) -> Status:
+    """Do as `status_for` does, with the files of the folder.
+
+    Waits for locks of others for at most so many seconds; None for what the server says.
+    """
+    with looking(request, settings, lock_timeout=lock_timeout) as connection:
         state = read_state(connection, Ledger.of(settings), files)
     return status_of(files, state, settings)
 

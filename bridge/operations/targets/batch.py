@@ -1,0 +1,99 @@
+"""Ask the ledgers of many schemas with one statement. It makes the SQL, and sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bridge.database.literals import literal
+from bridge.ledger.columns import ADDED_COLUMNS
+from bridge.ledger.outcomes import FAILURE, STATUS, SUCCESS
+from bridge.operations.quick_query import question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.config.settings import Settings
+
+#: How many ledgers one statement asks. More take longer each, and keep more locks at a time.
+SIZE = 50
+
+#: Where in an answer to the quick question the migration is that was applied last.
+LAST = 3
+
+#: How PostgreSQL names an ordinary table, and one with partitions, in pg_class.
+_TABLES = frozenset({"r", "p"})
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the catalog says of the schema of a target, and of its two tables."""
+
+    is_there: bool
+    #: The kinds of both, by pg_class.relkind; None for one that is not there.
+    ledger: str | None
+    version_table: str | None
+    #: Whether rows of one of them may be hidden by row level security.
+    secured: bool
+    #: The columns of the ledger.
+    columns: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the quick question can tell that it is up to date.
+
+        A column may say that a row is none of success; the question does not look there.
+        """
+        return (
+            {self.ledger, self.version_table} <= _TABLES
+            and not self.secured
+            and self.columns >= ADDED_COLUMNS.keys()
+            and not any(
+                form.fullmatch(name) for name in self.columns for form in (SUCCESS, FAILURE, STATUS)
+            )
+        )
+
+
+def ask_catalog(settings: Sequence[Settings]) -> str:
+    """Return the SQL that asks about the schemas of targets, each by its place in this list."""
+    first = settings[0]
+    schemas = ", ".join(
+        "current_schema()::text"
+        if each.version_table_schema is None
+        else literal(each.version_table_schema)
+        for each in settings
+    )
+    return _CATALOG.format(
+        schemas=schemas,
+        ledger=literal(first.ledger_table),
+        version_table=literal(first.version_table),
+    )
+
+
+def schemas_of(rows: Iterable[Sequence[Any]]) -> dict[int, Schema]:
+    """Return what the catalog has answered, by place."""
+    return {
+        place: Schema(is_there, ledger, version_table, bool(secured), frozenset(columns))
+        for place, is_there, ledger, version_table, secured, columns in rows
+    }
+
+
+def ask_ledgers(settings: Sequence[Settings]) -> str:
+    """Return the SQL that asks the quick question of each target, by its place in this list."""
+    return " UNION ALL ".join(
+        f"(SELECT {place}, answer.* FROM ({question(each, checksums=True)}) AS answer)"  # noqa: S608
+        for place, each in enumerate(settings)
+    )
+
+
+# Never information_schema, which looks at every table of the database. No table is locked.
+_CATALOG = """
+SELECT place - 1, n.oid IS NOT NULL, l.relkind, v.relkind,
+       l.relrowsecurity OR v.relrowsecurity,
+       ARRAY(SELECT attname::text FROM pg_attribute
+              WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped)
+  FROM unnest(ARRAY[{schemas}]::text[]) WITH ORDINALITY AS asked(name, place)
+  LEFT JOIN pg_namespace AS n ON nspname = name
+  LEFT JOIN pg_class AS l ON l.relnamespace = n.oid AND l.relname = {ledger}
+  LEFT JOIN pg_class AS v ON v.relnamespace = n.oid AND v.relname = {version_table}
+"""

@@ -1,0 +1,257 @@
+"""Read the ledgers of the targets of one database, over one connection.
+
+It only looks, as `status` does. The quick question says of nearly all that they are up to date;
+whatever it does not say that of is asked about singly, by the whole procedure, so that both always
+agree. A target that is locked, dropped meanwhile or refused is named, and stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import Error as DriverError
+from sqlalchemy.exc import DBAPIError
+
+from bridge.database.connect_errors import find_cause
+from bridge.database.connected import connected
+from bridge.database.database import Database
+from bridge.database.engine import normalise
+from bridge.database.sending import send
+from bridge.errors import (
+    BridgeError,
+    SchemaMissing,
+    ServerUnreachable,
+    TableLocked,
+    TryAgain,
+    UsageError,
+)
+from bridge.files.folder import scan
+from bridge.ledger.other_tables import undone
+from bridge.ledger.target import no_schema
+from bridge.operations.quick_query import Files
+from bridge.operations.read_only import table_locked
+from bridge.operations.status import status_with
+from bridge.operations.targets import batch
+from bridge.operations.targets.target_status import TargetState, TargetStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from bridge.config.settings import Settings
+    from bridge.config.target import Target
+    from bridge.database.request import Request
+    from bridge.files.plain_file import PlainFile
+
+#: Seconds that a statement waits for a lock, and that one may take.
+_LOCK_TIMEOUT, _STATEMENT_TIMEOUT = 2.0, 60.0
+#: How often a lost connection is made anew before the rest is called unreachable.
+_CONNECTIONS = 3
+
+_LIMITS = (
+    f"SET LOCAL lock_timeout = {int(_LOCK_TIMEOUT * 1000)}",
+    f"SET LOCAL statement_timeout = {int(_STATEMENT_TIMEOUT * 1000)}",
+)
+#: The SQLSTATE of a database that is not there.
+_NO_DATABASE = "3D000"
+
+#: What was found of targets, by their places in the whole list.
+Found = dict[int, TargetStatus]
+
+
+class _LostError(Exception):
+    """The connection was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of the folder, read once for all targets."""
+
+    all: Sequence[PlainFile]
+    #: The same, for the judgement of quick answers.
+    quick: Files
+
+    @classmethod
+    def of(cls, settings: Settings) -> Folder:
+        """Scan the folder. Raises FilesError."""
+        return cls(scan(settings.folder, settings.conventions).files, Files(settings))
+
+
+class Reading:
+    """The reading of the targets of one database."""
+
+    def __init__(
+        self,
+        request: Request,
+        settings: Settings,
+        folder: Folder,
+        url: str | None,
+        targets: dict[int, Target],
+    ) -> None:
+        self._request = request
+        #: Those of the database as a whole.
+        self._settings = settings
+        self._folder = folder
+        #: None for the database of the request.
+        self._url = url
+        self._targets = targets
+        self._found: Found = {}
+
+    def read(self) -> Found:
+        """Return the status of each. Raises UsageError where the request's own database fails."""
+        try:
+            request = self._request if self._url is None else self._named(self._url)
+            for _ in range(_CONNECTIONS):
+                if self._left:
+                    self._read_left(request)
+            problem: BridgeError = TryAgain("The connection to the database was lost again.")
+        except ServerUnreachable as error:
+            problem = error
+        except UsageError as error:
+            if self._url is None:
+                raise
+            problem = error
+        for place in self._left:
+            self._say(place, _state_of(problem), str(problem))
+        return self._found
+
+    def _named(self, url: str) -> Request:
+        source = f"the URL of the {next(iter(self._targets.values()))}"
+        database = Database(normalise(url, source=source), source)
+        return replace(self._request, database=database, embedded=False, opened=True)
+
+    @property
+    def _left(self) -> list[int]:
+        return [place for place in self._targets if place not in self._found]
+
+    def _say(
+        self, place: int, state: TargetState, message: str = "", at: str | None = None
+    ) -> None:
+        name = self._targets[place].name
+        self._found[place] = TargetStatus(name, state, at, message=message)
+
+    def _settings_of(self, places: Sequence[int]) -> list[Settings]:
+        return [self._settings.for_target(self._targets[place]) for place in places]
+
+    def _read_left(self, request: Request) -> None:
+        """Read what is left to be read, as far as the connection lasts."""
+        left = self._left
+        with connected(request, self._settings) as connection:
+            over = _Over(connection)
+            request = replace(request, database=connection, opened=True)
+            try:
+                for start in range(0, len(left), batch.SIZE):
+                    self._read(request, over, left[start : start + batch.SIZE])
+            except _LostError:
+                return
+
+    def _read(self, request: Request, over: _Over, places: Sequence[int]) -> None:
+        """Read a batch; one by one where something is wrong with one of them."""
+        if request.interrupter is not None:
+            request.interrupter.check()
+        try:
+            self._read_quickly(over, places)
+        except (DBAPIError, UnicodeDecodeError) as error:
+            over.check()
+            if len(places) > 1:
+                for place in places:
+                    self._read(request, over, [place])
+                return
+            if isinstance(error, DBAPIError) and (locked := table_locked(error)) is not None:
+                self._say(places[0], TargetState.LOCKED, str(locked))
+        for place in places:
+            if place not in self._found:
+                self._read_singly(request, over, place)
+
+    def _read_quickly(self, over: _Over, places: Sequence[int]) -> None:
+        """Find which are missing or up to date; the others stay as they are, not yet found."""
+        settings = self._settings_of(places)
+        schemas = batch.schemas_of(over.ask(batch.ask_catalog(settings)))
+        asked: list[int] = []
+        for number, place in enumerate(places):
+            target = self._targets[place]
+            if target.schema is not None and not schemas[number].is_there:
+                self._say(place, TargetState.MISSING, str(no_schema(target, target.schema)))
+            elif schemas[number].is_answered:
+                asked.append(number)
+        quick = self._folder.quick
+        if not (asked and quick.stems):
+            return
+        for number, *answer in over.ask(batch.ask_ledgers([settings[each] for each in asked])):
+            last = answer[batch.LAST]
+            # Where a squash is applied, the row that came last may be of what it replaces.
+            if quick.are_all_of(answer) and last in quick.stems:
+                self._say(places[asked[number]], TargetState.UP_TO_DATE, at=last)
+
+    def _read_singly(self, request: Request, over: _Over, place: int) -> None:
+        """Ask as `bridge.status` does."""
+        target = self._targets[place]
+        request = replace(request, target=target)
+        [settings] = self._settings_of([place])
+        try:
+            with over.limited():
+                status = status_with(
+                    request, settings, self._folder.all, lock_timeout=_LOCK_TIMEOUT
+                )
+        except BridgeError as error:
+            over.check()
+            self._say(place, _state_of(error), str(error))
+        except DriverError as error:
+            over.check()
+            self._say(place, TargetState.REFUSED, str(error))
+        else:
+            self._found[place] = TargetStatus.of(target, status)
+
+
+class _Over:
+    """The one connection; what is done in a transaction of the caller's is undone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._external = connection.in_transaction()
+
+    def check(self) -> None:
+        """Raise _LostError if it is lost."""
+        connection = self._connection
+        if connection.closed or connection.invalidated:
+            raise _LostError
+        driver: Any = connection.connection.dbapi_connection
+        if driver.closed:
+            connection.invalidate()
+            raise _LostError
+
+    def ask(self, question: str) -> Sequence[Any]:
+        """Send a query that waits and takes so long at most, and return its rows."""
+        if self._external:
+            with self.limited():
+                return list(send(self._connection, question).all())
+        try:
+            return list(send(self._connection, *_LIMITS, question).all())
+        finally:
+            if not self._connection.invalidated:
+                self._connection.rollback()
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Limit what waits in the caller's transaction, and undo what is done in it."""
+        if not self._external:
+            yield
+            return
+        with undone(self._connection):
+            send(self._connection, *_LIMITS)
+            yield
+
+
+def _state_of(error: BridgeError) -> TargetState:
+    if isinstance(error, SchemaMissing):
+        return TargetState.MISSING
+    if isinstance(error, TableLocked):
+        return TargetState.LOCKED
+    if isinstance(error, TryAgain):
+        return TargetState.UNREACHABLE
+    cause = error.__cause__
+    if isinstance(cause, Exception) and find_cause(cause).sqlstate == _NO_DATABASE:
+        return TargetState.MISSING
+    return TargetState.REFUSED
