@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +61,20 @@ def look_up(connection: Connection, ledger: Ledger) -> Catalog:
 def look_up_layout(connection: Connection, ledger: Ledger) -> Layout:
     """Which columns the ledger has now, and which of them bridge can use."""
     return Layout.of(look_up(connection, ledger).ledger, ledger.key, ledger.words_key)
+
+
+def facts_of_many(ledgers: Sequence[Ledger]) -> str:
+    """Return the SQL of the facts about the tables of several ledgers, without their schema.
+
+    A row for each table that is there: the ledger's place in the list, which table it is, and the
+    facts as text, which are equal where the tables are.
+    """
+    tables = [
+        f"({place}, {literal(which)}, to_regclass({literal(name)}))"
+        for place, ledger in enumerate(ledgers)
+        for which, name in (("ledger", ledger.name), ("version_table", ledger.version_name))
+    ]
+    return _MANY.format(tables=", ".join(tables))
 
 
 def _usual_schema(found: Any) -> str | None:
@@ -161,6 +176,13 @@ json_build_object(
           FROM pg_rewrite JOIN pg_depend ON objid = pg_rewrite.oid
            AND classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
          WHERE relkind = 'v' AND ev_class = t.oid AND refobjid <> t.oid))
+"""  # noqa: S608 - constants
+
+_MANY: Final = f"""
+SELECT place, which, CAST(CAST({_FACTS} AS jsonb) - 'schema' AS text)
+  FROM (VALUES {{tables}}) AS asked(place, which, named)
+  JOIN pg_class AS t ON t.oid = named
+  JOIN pg_namespace ON pg_namespace.oid = relnamespace
 """  # noqa: S608 - constants
 
 # Both tables as they are, where a ledger of that name is besides, and what this session is: for

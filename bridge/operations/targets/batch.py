@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from bridge.database.literals import literal
 from bridge.ledger.columns import ADDED_COLUMNS
 from bridge.ledger.outcomes import FAILURE, STATUS, SUCCESS
+from bridge.ledger.sql import select_pointers
 from bridge.operations.quick_query import question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bridge.config.settings import Settings
+    from bridge.ledger.tables import Ledger
 
 #: How many ledgers one statement asks. More take longer each, and keep more locks at a time.
 SIZE = 50
@@ -23,6 +25,9 @@ LAST = 3
 
 #: How PostgreSQL names an ordinary table, and one with partitions, in pg_class.
 _TABLES = frozenset({"r", "p"})
+
+#: The columns of a ledger that bridge has made.
+_OWN = frozenset({"version", "applied_at", "description", *ADDED_COLUMNS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class Schema:
     version_table: str | None
     #: Whether rows of one of them may be hidden by row level security.
     secured: bool
+    #: Whether this role may make tables in it; None where it is not there.
+    may_create: bool | None
+    #: Whether there is nothing in it at all, and nothing hinders this role to look.
+    is_empty: bool
     #: The columns of the ledger.
     columns: frozenset[str] = field(default_factory=frozenset)
 
@@ -52,6 +61,11 @@ class Schema:
                 form.fullmatch(name) for name in self.columns for form in (SUCCESS, FAILURE, STATUS)
             )
         )
+
+    @property
+    def is_bridges_own(self) -> bool:
+        """Whether the ledger says what bridge has written, and nothing else."""
+        return self.is_answered and self.columns == _OWN
 
 
 def ask_catalog(settings: Sequence[Settings]) -> str:
@@ -73,8 +87,16 @@ def ask_catalog(settings: Sequence[Settings]) -> str:
 def schemas_of(rows: Iterable[Sequence[Any]]) -> dict[int, Schema]:
     """Return what the catalog has answered, by place."""
     return {
-        place: Schema(is_there, ledger, version_table, bool(secured), frozenset(columns))
-        for place, is_there, ledger, version_table, secured, columns in rows
+        place: Schema(
+            is_there,
+            ledger,
+            version_table,
+            bool(secured),
+            may_create,
+            is_empty,
+            frozenset(columns),
+        )
+        for place, is_there, ledger, version_table, secured, may_create, is_empty, columns in rows
     }
 
 
@@ -86,10 +108,31 @@ def ask_ledgers(settings: Sequence[Settings]) -> str:
     )
 
 
+def ask_rows(ledgers: Sequence[Ledger]) -> str:
+    """Return the SQL that asks for all rows of ledgers of bridge's own, and of their pointers.
+
+    Each by its place in this list, as texts, which are equal where the rows are. NULL where the
+    rows do not say in which order they were applied.
+    """
+    return " UNION ALL ".join(
+        f"""
+(SELECT {place},
+        CASE WHEN count(DISTINCT applied_at) = count(*) THEN
+            array_agg(ROW(version, checksum, breaking) ORDER BY applied_at)::text END,
+        ARRAY({select_pointers(ledger)} ORDER BY 1)::text
+   FROM {ledger.name})"""  # noqa: S608
+        for place, ledger in enumerate(ledgers)
+    )
+
+
 # Never information_schema, which looks at every table of the database. No table is locked.
 _CATALOG = """
 SELECT place - 1, n.oid IS NOT NULL, l.relkind, v.relkind,
        l.relrowsecurity OR v.relrowsecurity,
+       has_schema_privilege(n.oid, 'CREATE'),
+       COALESCE(has_schema_privilege(n.oid, 'USAGE'), false) AND NOT EXISTS (
+           SELECT FROM pg_depend
+            WHERE refclassid = 'pg_namespace'::regclass AND refobjid = n.oid),
        ARRAY(SELECT attname::text FROM pg_attribute
               WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped)
   FROM unnest(ARRAY[{schemas}]::text[]) WITH ORDINALITY AS asked(name, place)

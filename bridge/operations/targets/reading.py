@@ -1,13 +1,14 @@
 """Read the ledgers of the targets of one database, over one connection.
 
 It only looks, as `status` does. The quick question says of nearly all that they are up to date;
-whatever it does not say that of is asked about singly, by the whole procedure, so that both always
-agree. A target that is locked, dropped meanwhile or refused is named, and stops nothing.
+each of the others is asked about singly, by the whole procedure, or has exactly what one has that
+was asked so: thus both always agree. A target that is locked, dropped meanwhile or refused is
+named, and stops nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,15 @@ from bridge.errors import (
     UsageError,
 )
 from bridge.files.folder import scan
+from bridge.ledger.catalog import facts_of_many
 from bridge.ledger.other_tables import undone
+from bridge.ledger.tables import Ledger
 from bridge.ledger.target import no_schema
 from bridge.operations.quick_query import Files
 from bridge.operations.read_only import table_locked
 from bridge.operations.status import status_with
 from bridge.operations.targets import batch
+from bridge.operations.targets.alike import Alike
 from bridge.operations.targets.target_status import TargetState, TargetStatus
 
 if TYPE_CHECKING:
@@ -98,6 +102,7 @@ class Reading:
         self._url = url
         self._targets = targets
         self._found: Found = {}
+        self._alike = Alike()
 
     def read(self) -> Found:
         """Return the status of each. Raises UsageError where the request's own database fails."""
@@ -162,28 +167,51 @@ class Reading:
             if isinstance(error, DBAPIError) and (locked := table_locked(error)) is not None:
                 self._say(places[0], TargetState.LOCKED, str(locked))
         for place in places:
+            target = self._targets[place]
+            if place not in self._found and (known := self._alike.known(target)) is not None:
+                self._found[place] = known
             if place not in self._found:
                 self._read_singly(request, over, place)
+                self._alike.learn(target, self._found[place])
 
     def _read_quickly(self, over: _Over, places: Sequence[int]) -> None:
         """Find which are missing or up to date; the others stay as they are, not yet found."""
-        settings = self._settings_of(places)
-        schemas = batch.schemas_of(over.ask(batch.ask_catalog(settings)))
-        asked: list[int] = []
-        for number, place in enumerate(places):
+        schemas = batch.schemas_of(over.ask(batch.ask_catalog(self._settings_of(places))))
+        here = {place: schemas[number] for number, place in enumerate(places)}
+        for place, schema in here.items():
             target = self._targets[place]
-            if target.schema is not None and not schemas[number].is_there:
+            if target.schema is not None and not schema.is_there:
                 self._say(place, TargetState.MISSING, str(no_schema(target, target.schema)))
-            elif schemas[number].is_answered:
-                asked.append(number)
+            elif schema.is_empty:
+                self._alike.note(target, ("empty", schema.may_create))
+        asked = [place for place, schema in here.items() if schema.is_answered]
+        if asked and self._folder.quick.stems:
+            self._ask_quick_question(over, asked)
+        own = [place for place in asked if place not in self._found and here[place].is_bridges_own]
+        if own:
+            self._ask_how_alike(over, own, here)
+
+    def _ask_quick_question(self, over: _Over, places: Sequence[int]) -> None:
         quick = self._folder.quick
-        if not (asked and quick.stems):
-            return
-        for number, *answer in over.ask(batch.ask_ledgers([settings[each] for each in asked])):
+        for number, *answer in over.ask(batch.ask_ledgers(self._settings_of(places))):
             last = answer[batch.LAST]
             # Where a squash is applied, the row that came last may be of what it replaces.
             if quick.are_all_of(answer) and last in quick.stems:
-                self._say(places[asked[number]], TargetState.UP_TO_DATE, at=last)
+                self._say(places[number], TargetState.UP_TO_DATE, at=last)
+
+    def _ask_how_alike(
+        self, over: _Over, places: Sequence[int], here: Mapping[int, batch.Schema]
+    ) -> None:
+        ledgers = [Ledger.of(settings) for settings in self._settings_of(places)]
+        if ledgers[0].key not in {None, "version"}:
+            return
+        facts = {(number, which): text for number, which, text in over.ask(facts_of_many(ledgers))}
+        for number, rows, pointers in over.ask(batch.ask_rows(ledgers)):
+            tables = facts.get((number, "ledger")), facts.get((number, "version_table"))
+            if rows is not None and None not in tables:
+                place = places[number]
+                told = (*tables, rows, pointers, here[place].may_create)
+                self._alike.note(self._targets[place], told)
 
     def _read_singly(self, request: Request, over: _Over, place: int) -> None:
         """Ask as `bridge.status` does."""
