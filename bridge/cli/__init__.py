@@ -1,6 +1,6 @@
-"""The command `eai`: `migrate` to be mounted, `app` and `main` to be run.
+"""The command `eai`: `migrate`, or what `make` returns, to be mounted; `app` and `main` to be run.
 
-`app` and `migrate` are imported when they are first used: they need Typer, and most runs of the
+All but `main` are imported when they are first used: they need Typer, and most runs of the
 command do not.
 """
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bridge.cli.eai import app as app
+    from bridge.cli.eai import make as make
     from bridge.cli.eai import migrate as migrate
 
-__all__ = ["app", "main", "migrate"]
+__all__ = ["app", "main", "make", "migrate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -53,12 +54,13 @@ def compare(
     Exit codes:
         0  they are the same
         1  a migration failed in the scratch database
-        2  wrong usage or configuration, or the two servers are not of one major version
+        2  wrong usage or configuration, or the two servers are not of one major
+           version
         4  they differ, or the file of an applied migration is missing
-       75  try again later: the server does not answer, others keep a table locked, or the
-           database was migrated meanwhile
+       75  try again later: the server does not answer, others keep a table
+           locked, or the database was migrated meanwhile
     """
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with options.run() as request:
         from bridge.operations.schema.build import Scratch
         from bridge.operations.schema.compare import run_compare

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.exit import confirmed, ending
+from bridge.cli.help import CONTEXT
 from bridge.cli.mounting import MountableGroup
 from bridge.errors import UsageError
 from bridge.reporting.output import result
@@ -28,6 +29,7 @@ db = typer.Typer(
     cls=MountableGroup,
     no_args_is_help=True,
     add_completion=False,
+    context_settings=CONTEXT,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli.completion import revisions
 from bridge.cli.exit import confirmed
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.errors import UsageError
 from bridge.reporting import events
@@ -65,7 +66,7 @@ def downgrade(
         from bridge.operations.downgrade import plan_downgrade, run_downgrade
 
         to = _target(rev, steps)
-        command = ctx.command_path
+        command = typed(ctx)
         with opened(request, request.settings()) as here:
             agreed = plan_downgrade(here, to=to, command=command)
             if dry_run or not agreed.planned:

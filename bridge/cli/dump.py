@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -70,14 +71,15 @@ def dump(
         1  a migration failed
         2  wrong usage or configuration, or there is no pg_dump or no server
         4  a problem in the files or in the record of what is applied
-       75  try again later: the server does not answer, or others keep a table locked
+       75  try again later: the server does not answer, or others keep a table
+           locked
     """
     if from_database and scratch_url:
         raise typer.BadParameter(
             "with --from-database no scratch database is made: give one of them.",
             param_hint="--scratch-url",
         )
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with options.run() as request:
         from bridge.operations.schema.file import refuse_other, write
 

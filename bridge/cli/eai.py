@@ -1,6 +1,7 @@
 """The command `eai`.
 
-`app` is the whole of it. `migrate` is the group that a team mounts in a command line of its own:
+`app` is the whole of it. `migrate` is the group that a team mounts in a command line of its own,
+and `make` makes one with a configuration:
 `their_app.add_typer(bridge.cli.migrate, name="migrate")`, or in a group of Click's
 `group.add_command(typer.main.get_command(bridge.cli.migrate), "migrate")`. Nothing is decided
 here: options go to `bridge.operations.upgrade` as they were given.
@@ -10,13 +11,12 @@ here: options go to `bridge.operations.upgrade` as they were given.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.applying import apply, nothing_to_do, up_to
+from bridge.cli.applying import apply
 from bridge.cli.check import check
 from bridge.cli.compare import compare
 from bridge.cli.completion import revisions
@@ -24,6 +24,7 @@ from bridge.cli.db import db
 from bridge.cli.downgrade import downgrade
 from bridge.cli.dump import dump
 from bridge.cli.eject import eject
+from bridge.cli.help import CONTEXT, Command, typed
 from bridge.cli.import_ import import_
 from bridge.cli.init import init
 from bridge.cli.lint import lint
@@ -33,61 +34,100 @@ from bridge.cli.mark import mark
 from bridge.cli.mounting import MountableGroup
 from bridge.cli.new import new
 from bridge.cli.options import META, Options
+from bridge.cli.plan import planned_lines, write_script
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.squash import squash
 from bridge.cli.status import status
 from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets
-from bridge.reporting.numbers import counted
-from bridge.reporting.output import as_long_as_it_is_read, result
+from bridge.cli.version import show_version
+from bridge.cli.wait import wait
+from bridge.reporting.output import result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bridge.operations.upgrade import Planned
+    import os
+    from collections.abc import Callable
 
 app = typer.Typer(
     name="eai",
-    help="Bring a PostgreSQL database up to date with plain numbered migration files.",
     cls=MountableGroup,
     no_args_is_help=True,
+    context_settings=CONTEXT,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # its tracebacks show local variables
 )
-migrate = typer.Typer(
-    name="migrate",
-    cls=MountableGroup,
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(migrate, name="migrate")
-app.add_typer(db, name="db")
-# So that -1 is a revision, as it is for `alembic downgrade`, and no option.
-migrate.command(context_settings={"ignore_unknown_options": True})(of_targets(downgrade))
-migrate.command()(of_targets(status))
-migrate.command()(of_targets(repair))
-migrate.command()(of_targets(mark))
-migrate.command()(of_targets(lock))
-migrate.command()(new)
-migrate.command()(of_targets(check))
-migrate.command()(lint)
-migrate.command()(init)
-migrate.command()(of_targets(rehearse))
-migrate.command()(dump)
-migrate.command()(load)
-migrate.command()(compare)
-migrate.command("import")(import_)
-migrate.command()(eject)
-migrate.command()(squash)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "status": of_targets(status),
+    "new": new,
+    "check": of_targets(check),
+    "lint": lint,
+    "rehearse": of_targets(rehearse),
+    "wait": of_targets(wait),
+    "lock": of_targets(lock),
+    "downgrade": of_targets(downgrade),
+    "mark": of_targets(mark),
+    "repair": of_targets(repair),
+    "init": init,
+    "import": import_,
+    "squash": squash,
+    "dump": dump,
+    "load": load,
+    "compare": compare,
+    "eject": eject,
+}
+
+
+def _group(*, config: Path | None = None, prog: str | None = None) -> typer.Typer:
+    group = typer.Typer(
+        name="migrate",
+        cls=type("Group", (MountableGroup,), {"config": config, "prog": prog}),
+        invoke_without_command=True,
+        add_completion=False,
+        context_settings=CONTEXT,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    group.callback()(upgrade)
+    for name, command in _COMMANDS.items():
+        # So that -1 is a revision, as it is for `alembic downgrade`, and no option.
+        settings = {"ignore_unknown_options": True} if name == "downgrade" else None
+        group.command(name, cls=Command, context_settings=settings)(command)
+    return group
+
+
+def make(*, config: str | os.PathLike[str] | None = None, prog: str | None = None) -> typer.Typer:
+    """Make the group of commands, to be mounted in a command line of a team's own.
+
+    `config` is the alembic.ini or pyproject.toml to read, as if it were typed after `--config`;
+    one that is typed wins. `prog` is what a person types for the group, such as
+    `python manage.py migrate`, in the examples of its help and in messages; by default it is how
+    the group is mounted.
+    """
+    return _group(config=Path(config) if config is not None else None, prog=prog)
+
+
+@app.callback()
+def eai(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=show_version,
+            help="Show the release of bridge, and of what it runs on.",
+        ),
+    ] = False,
+) -> None:
+    """Bring a PostgreSQL database up to date with plain numbered migration files."""
 
 
 #: The commands that take targets.
-_OF_TARGETS = frozenset({"downgrade", "status", "repair", "mark", "lock", "check", "rehearse"})
+_OF_TARGETS = frozenset(
+    {"downgrade", "status", "repair", "mark", "lock", "check", "rehearse", "wait"}
+)
 
 
-@migrate.callback()
 def upgrade(
     ctx: typer.Context,
     *,
@@ -205,14 +245,14 @@ def upgrade(
         1  a migration failed
         2  wrong usage or configuration; nothing was started
         4  a problem in the files or in the record of what is applied
-       75  try again later: another process migrates, the server does not answer, or others
-           keep a table locked
+       75  try again later: another process migrates, the server does not
+           answer, or others keep a table locked
       130  interrupted by Ctrl-C (SIGINT)
       143  interrupted by SIGTERM
     """
     options = Options(
-        command=ctx.command_path,
-        config=config,
+        command=typed(ctx),
+        config=config or getattr(ctx.command, "config", None),
         database_url=database_url,
         embedded=embedded,
         wait_for_lock=wait_for_lock,
@@ -230,7 +270,7 @@ def upgrade(
             _refuse_misplaced(ctx, **{name: bool(given) for name, given in of_targets_only.items()})
         return
     if sql:
-        _write_sql(options, to=to, dry_run=dry_run)
+        write_script(options, to=to, dry_run=dry_run)
         return
     if not dry_run:
         apply(options, to=to)
@@ -238,17 +278,7 @@ def upgrade(
     with options.run() as request:
         from bridge.operations.upgrade import plan
 
-        result(*_planned(plan(request, to=to), to))
-
-
-def _write_sql(options: Options, *, to: str, dry_run: bool) -> None:
-    if dry_run:
-        raise typer.BadParameter("give it or --dry-run, not both.", param_hint="--sql")
-    with options.run() as request:
-        from bridge.operations.sql_script import write_sql
-
-        with as_long_as_it_is_read():
-            write_sql(request, to=to, out=sys.stdout)
+        result(*planned_lines(plan(request, to=to), to))
 
 
 def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
@@ -262,19 +292,6 @@ def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
             )
 
 
-def _planned(planned: Sequence[Planned], to: str) -> list[str]:
-    if not planned:
-        return [nothing_to_do(to)]
-    return [
-        f"Would apply {counted(len(planned), 'migration')}{up_to(to)}:",
-        *(f"  {each.stem}  {' '.join(each.description.split())}{_about(each)}" for each in planned),
-    ]
-
-
-def _about(each: Planned) -> str:
-    if each.late:
-        return "  (late: its name sorts before one that is applied)"
-    if each.replaces:
-        how = "recorded, not run: it " if each.only_recorded else ""
-        return f"  ({how}replaces {counted(each.replaces, 'migration')})"
-    return ""
+migrate = make()
+app.add_typer(migrate, name="migrate")
+app.add_typer(db, name="db")

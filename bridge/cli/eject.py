@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import confirmed
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -97,8 +98,9 @@ def eject(
         0  done
         1  a migration failed in a scratch database, or the answer was no
         2  wrong usage or configuration, or the folder is there already
-        4  the project makes something else, a file cannot be a revision, or a database has
-           applied something else than the first files of the folder; nothing was written
+        4  the project makes something else, a file cannot be a revision, or a
+           database has applied something else than the first files of the
+           folder; nothing was written
        75  try again later: a server does not answer, or another process migrates
     """
 
@@ -113,7 +115,7 @@ def eject(
             "ask on. Nothing was written. To do it without the question, add --yes.",
         )
 
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with options.run() as request:
         from bridge.ledger.tables import Ledger
         from bridge.operations.eject.eject import run_eject

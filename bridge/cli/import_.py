@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import ending
+from bridge.cli.help import typed
 from bridge.cli.options import Options, options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting.output import data, result
@@ -73,7 +74,8 @@ def import_(
         0  written, or listed
         1  a revision failed in a scratch database
         2  wrong usage or configuration, or there is no pg_dump or no server
-        4  no line of plain files can be this history, or the two runs differ; nothing was written
+        4  no line of plain files can be this history, or the two runs differ;
+           nothing was written
        75  try again later: the server does not answer
     """
     if no_proof and scratch_url:
@@ -81,7 +83,7 @@ def import_(
             "with --no-proof no scratch database is made: give one of them.",
             param_hint="--scratch-url",
         )
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with ending(Screen(), verbose=options.verbose):
         from bridge.alembic.foreign import ForeignProject
         from bridge.operations.importing.plan import plan_import

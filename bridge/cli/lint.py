@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.formats import AS_JSON, FORMAT, chosen, write
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.reporting.numbers import counted
 from bridge.reporting.screen import Screen
@@ -69,18 +70,19 @@ def lint(
       eai migrate lint --base origin/main
       eai migrate lint migrations/004_add_widgets.py --json
       eai migrate lint --base origin/main --format sarif > lint.sarif
-      eai migrate lint --ignore prefer-identity --ignore require-statement-timeout
+      eai migrate lint --ignore prefer-identity --ignore ban-drop-table
 
     \b
     Exit codes:
         0  nothing was found
         1  a migration failed
         2  wrong usage or configuration, or squawk is not there
-        4  something was found, or a file could not be rehearsed, or a problem in the files
+        4  something was found, or a file could not be rehearsed, or a problem
+           in the files
        75  try again later: the server does not answer
     """
     format_ = chosen(format_, as_json=as_json)
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     if database_url:
         options = dataclasses.replace(options, database_url=database_url)
     with options.run() as request:

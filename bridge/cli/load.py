@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.reporting import events
 from bridge.reporting.numbers import counted
@@ -50,11 +51,12 @@ def load(
     Exit codes:
         0  done
         2  wrong usage or configuration, or there is no schema file
-        4  the database is not empty, or the schema file cannot be loaded or does not fit the
-           folder; nothing was changed
-       75  try again later: another process migrates, or the server does not answer
+        4  the database is not empty, or the schema file cannot be loaded or
+           does not fit the folder; nothing was changed
+       75  try again later: another process migrates, or the server does not
+           answer
     """
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with options.run() as request:
         from bridge.operations.schema.load import run_load
 

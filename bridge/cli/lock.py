@@ -49,7 +49,9 @@ def lock(
       eai migrate lock --cancel
 
     \b
-    Exit codes: those of migrate; 0 also if nobody holds the lock, 1 also if the answer is no.
+    Exit codes:
+        Those of migrate; 0 also if nobody holds the lock, 1 also if the
+        answer is no.
     """
     if cancel and as_json:
         raise typer.BadParameter("give it or --json, not both.", param_hint="--cancel")

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from bridge.cli import help as help_
+from bridge.cli.other_words import other_word
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 #: What Typer raises for a wrong option; its own class since it no longer depends on Click.
 _ClickException: Any = next(
@@ -32,6 +36,48 @@ class MountableGroup(TyperGroup):
     Typer and Click each catch only the exceptions of their own that end a command (`--help` ends
     with one), so inside the other's group they become the SystemExit they stand for.
     """
+
+    #: What is typed for it, where that is not how it is mounted.
+    prog: str | None = None
+    #: The configuration to read where none is typed; None to look for one.
+    config: Path | None = None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the whole help."""
+        with help_.named(self, ctx):
+            super().format_help(ctx, formatter)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what it does."""
+        del ctx
+        help_.write(formatter, help_.divided(self.help)[0])
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options."""
+        help_.write_commands(self, ctx, formatter)
+        help_.write_options(self, ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write examples and exit codes, which stand next to the prompt then."""
+        del ctx
+        help_.write(formatter, help_.divided(self.help)[1])
+
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """Find the command; say which one is meant by a word of another tool."""
+        try:
+            return super().resolve_command(ctx, args)
+        except _ClickException as error:
+            meant = self._meant(ctx, args[0])
+            if meant is None:
+                raise
+            error.message = f"No such command {args[0]!r}. {meant}"
+            raise
+
+    def _meant(self, ctx: Any, word: str) -> str | None:
+        inner = self.commands.get("migrate")
+        if isinstance(inner, MountableGroup):  # the name of the group was left out
+            return other_word(word, group=f"{help_.typed(ctx)} migrate", commands=inner.commands)
+        return other_word(word, group=help_.typed(ctx)) if "status" in self.commands else None
 
     def get_params(self, ctx: Any) -> Any:
         """Return the options, which are read only where they were given."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -66,10 +67,11 @@ def squash(
         0  proved, and written
         1  a migration failed in the scratch database
         2  wrong usage or configuration, or there is no pg_dump or no server
-        4  the new file would not make the same, or cannot be written; nothing was written
+        4  the new file would not make the same, or cannot be written; nothing
+           was written
        75  try again later: the server does not answer
     """
-    options = dataclasses.replace(options_of(ctx), command=ctx.command_path)
+    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
     with options.run() as request:
         from bridge.operations.schema.build import Scratch
         from bridge.operations.squash.squash import run_squash

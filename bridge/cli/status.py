@@ -17,7 +17,10 @@ from bridge.reporting.output import as_long_as_it_is_read, data, result
 from bridge.reporting.written import Look
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.operations.overview import Overview
+    from bridge.operations.status import Migration
     from bridge.reporting.reporter import Reporter
 
 
@@ -36,6 +39,13 @@ def status(
             "--offline", help="Ask no database: list the files, and what is wrong with them."
         ),
     ] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="Show only what is pending.")] = False,
+    checklist: Annotated[
+        bool,
+        typer.Option(
+            "--checklist", help="Show [X] before what is applied, and [ ] before what is not."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write it as JSON, in a stable form.")
     ] = False,
@@ -51,18 +61,24 @@ def status(
     Examples:
       eai migrate status
       eai migrate status --check
+      eai migrate status --pending
+      eai migrate status --checklist
       eai migrate status --json
-      eai migrate status | grep pending
 
     \b
     Exit codes:
         0  told; with --check also: nothing is pending, and there is no problem
         2  wrong usage or configuration
         3  --check: something is pending
-        4  --check: an upgrade would be refused. Or there is nothing to tell: no folder, or a
-           record that cannot be read
+        4  --check: an upgrade would be refused. Or there is nothing to
+           tell: no folder, or a record that cannot be read
        75  try again later: the server does not answer
     """
+    if offline and (pending or checklist):
+        name = "--pending" if pending else "--checklist"
+        raise typer.BadParameter("only a database knows what is applied.", param_hint=name)
+    if checklist and as_json:
+        raise typer.BadParameter("give it or --json, not both.", param_hint="--checklist")
     if check and offline:
         raise typer.BadParameter(
             "only a database knows what is pending; for the files alone use check.",
@@ -72,23 +88,31 @@ def status(
         from bridge.operations.overview import overview, overview_of_files
 
         found = overview_of_files(request.settings()) if offline else overview(request)
+        shown = found.status.migrations
+        if pending:
+            shown = tuple(each for each in shown if each.version in {*found.status.pending})
         if as_json:
-            data(found.to_json(), indent=2)
+            told = {**found.to_json(), "migrations": [each.to_json() for each in shown]}
+            data(told, indent=2)
         else:
-            _show(found)
+            _show(found, shown, checklist=checklist)
             _tell(found, request.reporter)
         if check and found.exit_code:
             raise SystemExit(found.exit_code)
 
 
-def _show(found: Overview) -> None:
-    from bridge.cli.status_table import draw, plain_lines, summary
+def _show(found: Overview, migrations: Sequence[Migration], *, checklist: bool) -> None:
+    """Write these of its migrations, and a summary."""
+    from bridge.cli.status_table import checklist_lines, draw, plain_lines, summary
 
-    migrations = found.status.migrations
     look = Look.of(sys.stdout)
     on_terminal = look.live
-    if not migrations:
+    if not found.status.migrations:
         result(f"There is no migration in {found.folder}.")
+    elif not migrations:
+        result("No migration is pending.")
+    elif checklist:
+        result(*checklist_lines(migrations, sys.stdout.encoding))
     elif on_terminal:
         with as_long_as_it_is_read():
             draw(
@@ -99,7 +123,7 @@ def _show(found: Overview) -> None:
             )
     else:
         result(*plain_lines(migrations, sys.stdout.encoding))
-    if migrations or found.lock is not None:
+    if found.status.migrations or found.lock is not None:
         result(*([""] if on_terminal else []), *summary(found))
 
 

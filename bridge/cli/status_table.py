@@ -28,6 +28,9 @@ _STYLES = {
     MigrationState.CHANGED: Style.RED,
     MigrationState.UNKNOWN: Style.DIM,
 }
+_TO_DO = frozenset({MigrationState.PENDING, MigrationState.LATE})
+#: What a mark alone says.
+_PLAIN = frozenset({MigrationState.APPLIED, MigrationState.PENDING})
 #: The same as Rich calls them.
 _NAMES = {Style.GREEN: "green", Style.YELLOW: "yellow", Style.DIM: "dim", Style.RED: "bold red"}
 #: Shown where nothing is known, so that each line has the same columns.
@@ -58,6 +61,15 @@ def plain_lines(migrations: Sequence[Migration], encoding: str = "utf-8") -> lis
             [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]
         ).rstrip()
         for row in rows
+    ]
+
+
+def checklist_lines(migrations: Sequence[Migration], encoding: str = "utf-8") -> list[str]:
+    """Return a line for each: whether it is applied, its version, and what is special about it."""
+    return [
+        f"[{' ' if each.state in _TO_DO else 'X'}] {harmless(in_one_line(each.version), encoding)}"
+        + ("" if each.state in _PLAIN else f" ({each.state})")
+        for each in migrations
     ]
 
 

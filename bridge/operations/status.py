@@ -7,7 +7,7 @@ a team's own is not run; the tables are those that the settings name.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,7 @@ from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
 from bridge.files.plain_file import PlainFile
-from bridge.findings import Finding
+from bridge.findings import Finding, Severity
 from bridge.ledger.history import Entry
 from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
@@ -100,6 +100,11 @@ class Status:
         return tuple(each.version for each in self.migrations if each.state in waiting)
 
     @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings for which an upgrade would refuse to run."""
+        return tuple(each for each in self.findings if each.severity is Severity.ERROR)
+
+    @property
     def up_to_date(self) -> bool:
         """Whether nothing is pending, and nothing is wrong."""
         return not (self.pending or self.problems)
@@ -115,6 +120,15 @@ class Status:
             "findings": [each.to_json() for each in self.findings],
             "migrations": [each.to_json() for each in self.migrations],
         }
+
+
+#: Whether the role could write is for the process that does.
+_OF_THE_WRITER = frozenset({"rights", "lacks-columns", "breaking-unrecorded", "drift-unrecorded"})
+
+
+def of_reader(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that matter to a process which is not to write."""
+    return [each for each in findings if each.id not in _OF_THE_WRITER]
 
 
 def status(

@@ -162,12 +162,10 @@ def _skip(reporter: Reporter) -> Report:
     return Report(())
 
 
-#: This process is not to write: whether its role could is for the one that does.
-_OF_THE_ROLE = frozenset({"rights", "lacks-columns", "breaking-unrecorded", "drift-unrecorded"})
-
-
 def _accept(found: Status, reporter: Reporter) -> Report:
-    findings = [each for each in found.findings if each.id not in _OF_THE_ROLE]
+    from bridge.operations.status import of_reader
+
+    findings = of_reader(found.findings)
     for each in findings:
         if each.severity is Severity.WARNING and each.id != "late":
             reporter.tell(events.Warned(str(each), id=each.id))

@@ -580,6 +580,48 @@ def test_a_team_s_own_click_group_can_mount_it(project: Project, engine: Engine)
     assert_mounted(project, engine)
 
 
+def test_a_team_mounts_it_with_a_configuration_of_a_package_s(
+    project: Project, engine: Engine
+) -> None:
+    """As in an image: the files are in the package, and the working directory is another one."""
+    package = project.path / "shop"
+    (package / "migrations").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (project.path / "alembic.ini").rename(package / "alembic.ini")
+    (package / "migrations" / "001_a.py").write_text(
+        "description = 'A'\n\ndef upgrade(db):\n    pass\n"
+    )
+    (package / "cli.py").write_text(
+        "from pathlib import Path\n"
+        "import bridge.cli, typer\n"
+        "app = typer.Typer()\n"
+        "app.command()(lambda: print('hello'))\n"
+        "ini = Path(__file__).with_name('alembic.ini')\n"
+        "migrate = bridge.cli.make(config=ini, prog='shop db')\n"
+        "app.add_typer(migrate, name='db')\n"
+    )
+    (project.path / "run.py").write_text(
+        "import os, sys\n"
+        "sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
+        "os.chdir('/')\n"
+        "from shop.cli import app\n"
+        "app()\n"
+    )
+    run = partial(project.program, "python", "run.py")
+    done = run("db")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Applied 1 migration: the database is up to date.\n",
+    )
+    assert applied(engine) == ["001_a"]
+    assert "001_a" in run("db", "status").stdout
+    other = run("db", "--config", "/nowhere.ini")
+    assert other.returncode == 2
+    refused = run("db", "downgrade", "base")
+    assert "shop db downgrade" in run("db", "downgrade", "--help").stdout
+    assert refused.returncode == 2
+
+
 def assert_mounted(project: Project, engine: Engine) -> None:
     """It works, and so do its help and its exit codes."""
 
@@ -617,22 +659,23 @@ def test_python_m_bridge_is_the_same_command(project: Project, engine: Engine) -
 
 COMMANDS = [
     "migrate",
-    "migrate downgrade",
     "migrate status",
-    "migrate repair",
-    "migrate mark",
-    "migrate lock",
     "migrate new",
     "migrate check",
     "migrate lint",
-    "migrate init",
     "migrate rehearse",
+    "migrate wait",
+    "migrate lock",
+    "migrate downgrade",
+    "migrate mark",
+    "migrate repair",
+    "migrate init",
+    "migrate import",
+    "migrate squash",
     "migrate dump",
     "migrate load",
     "migrate compare",
-    "migrate import",
     "migrate eject",
-    "migrate squash",
 ]
 DB_COMMANDS = ["db", "db url", "db psql", "db stop", "db destroy"]
 
@@ -648,7 +691,8 @@ def test_these_are_all_the_commands_there_are(folder_project: Project) -> None:
     def listed(*command: str) -> list[str]:
         told = folder_project.eai(*command, "--help", check=True).stdout
         _, _, rows = told.partition("\nCommands:\n")
-        return [line.split()[0] for line in rows.splitlines()]
+        rows = rows.partition("\n\n")[0]
+        return re.findall(r"^  (\w+) ", rows, re.MULTILINE)
 
     assert listed() == ["migrate", "db"]
     assert [f"migrate {name}" for name in listed("migrate")] == COMMANDS[1:]

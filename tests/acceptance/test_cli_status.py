@@ -38,6 +38,45 @@ def mixed(project: Project, engine: Engine) -> Project:
     return project
 
 
+def test_a_checklist_marks_what_is_applied(mixed: Project) -> None:
+    done = mixed.eai("migrate", "status", "--checklist", check=True)
+    assert done.stdout.splitlines() == [
+        "[X] 001_a",
+        "[X] 002_gone (file missing)",
+        "[X] 003_c (changed)",
+        "[X] 005_e",
+        "[ ] 004_late (late)",
+        "[ ] 006_f",
+        "Current: 005_e. To apply: 2.",
+    ]
+
+
+def test_only_what_is_pending_is_shown(mixed: Project) -> None:
+    done = mixed.eai("migrate", "status", "--pending", check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "004_late",
+        "006_f",
+        "Current:",
+    ]
+    marked = mixed.eai("migrate", "status", "--pending", "--checklist", check=True)
+    assert marked.stdout.splitlines()[:2] == ["[ ] 004_late (late)", "[ ] 006_f"]
+    told = json.loads(mixed.eai("migrate", "status", "--pending", "--json", check=True).stdout)
+    assert [each["version"] for each in told["migrations"]] == told["pending"]
+    mixed.eai("migrate", check=True)
+    none = mixed.eai("migrate", "status", "--pending", check=True)
+    assert none.stdout.splitlines()[0] == "No migration is pending."
+
+
+def test_without_a_database_nobody_knows_what_is_pending(mixed: Project) -> None:
+    for option in ("--pending", "--checklist"):
+        done = mixed.eai("migrate", "status", "--offline", option)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "only a database knows what is applied" in done.stderr
+    both = mixed.eai("migrate", "status", "--checklist", "--json")
+    assert both.returncode == 2
+    assert "give it or --json, not both" in both.stderr
+
+
 def test_each_state_is_told_in_one_line_and_nothing_is_written(
     mixed: Project, engine: Engine
 ) -> None:

@@ -62,7 +62,7 @@ def by_typer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[str]], Optio
             read.append(options)
 
     monkeypatch.setattr(eai, "apply", apply)
-    monkeypatch.setattr(eai, "_write_sql", lambda *_, **__: None)
+    monkeypatch.setattr(eai, "write_script", lambda *_, **__: None)
     monkeypatch.setattr(Options, "run", lambda _: pytest.fail("Something else was run."))
 
     def by_typer(words: Sequence[str]) -> Options | None:
