@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from bridge.alembic.errors import under_command_line
 from bridge.config.places import TARGET_ARGUMENTS
+from bridge.config.settings import Settings
 from bridge.config.sources import Options, find_config, named_section
 from bridge.config.x_arguments import x_arguments
 from bridge.database.address import URL_VARIABLES
@@ -24,7 +25,6 @@ from bridge.errors import UsageError
 
 if TYPE_CHECKING:
     from bridge.alembic.offline.found import Found
-    from bridge.config.settings import Settings
     from bridge.config.target import Target
 
 #: Where it stands in ``config.attributes``.
@@ -153,7 +153,8 @@ def _url_of(config: Config) -> str | None:
 
 
 def _set_by_env_py(config: Config) -> Database | None:
-    if any(os.environ.get(variable, "").strip() for variable in URL_VARIABLES):
+    variables = {**Settings.from_alembic(config).variables, **os.environ}
+    if any(variables.get(variable, "").strip() for variable in URL_VARIABLES):
         return None
     return _as_set(config, "env.py")
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 
 from bridge.cli.exit import ending
 from bridge.cli.options import Options, options_of
+from bridge.errors import UsageError
 from bridge.reporting.output import data, result
 from bridge.reporting.screen import Screen
 
@@ -69,18 +71,23 @@ def init(
         report = Report(setup, found, command=_command(options, setup))
         if not as_json:
             result(*report.about_files())
-    if not setup.foreign_config and _names_a_database(options):
+    if not setup.foreign_config and _names_a_database(options, setup):
         report = dataclasses.replace(report, recognised=_recognise(options, setup, found))
         if not as_json:
             result(*report.about_database())
     if as_json:
         data(report.to_json(), indent=2)
     else:
-        result(*report.what_next(names_a_database=_names_a_database(options)))
+        result(*report.what_next(names_a_database=_names_a_database(options, setup)))
 
 
-def _names_a_database(options: Options) -> bool:
-    return bool(options.database_url or options.embedded or any(map(os.environ.get, _VARIABLES)))
+def _names_a_database(options: Options, setup: Setup) -> bool:
+    from bridge.config.settings import Settings
+
+    variables = dict(os.environ)
+    with contextlib.suppress(UsageError):  # a configuration of somebody else's
+        variables = {**Settings.load(setup.config).variables, **variables}
+    return bool(options.database_url or options.embedded or any(map(variables.get, _VARIABLES)))
 
 
 def _recognise(options: Options, setup: Setup, found: Survey) -> Recognised:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TARGET_ARGUMENTS: Final = ("target", "tenant")
 
 #: What names a file, which may be made of any bytes.
-_PATHS: Final = frozenset({"folder", "template", "schema_file"})
+_PATHS: Final = frozenset({"folder", "template", "schema_file", "env_file"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Places:
     options: Options
     #: The folder that a relative path is relative to, but for those in the file.
     here: Path = field(default_factory=Path.cwd)
+    #: The file that the setting env_file names, and what it says where ``environ`` says nothing.
+    env_file: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own_environment(self) -> bool:
@@ -48,13 +51,15 @@ class Places:
         """
         cli, variable = f"--{name.replace('_', '-')}", f"BRIDGE_{name.upper()}"
         written = self.options.get(option)  # whatever wins, a fault in the file is told
+        beside_file = Path(self.env_file or "").parent
         candidates = (
-            (self.overrides.get(name), f"{name} ({cli})"),
-            (self.x.get(name), f"-x {name}"),
-            (self.environ.get(variable), variable),
+            (self.overrides.get(name), f"{name} ({cli})", self.here),
+            (self.x.get(name), f"-x {name}", self.here),
+            (self.environ.get(variable), variable, self.here),
+            (self.variables.get(variable), f"{variable} in {self.env_file}", beside_file),
         )
-        for value, where in candidates:
-            found = None if value is None else tidy(Found(value, where, self.here))
+        for value, where, base in candidates:
+            found = None if value is None else tidy(Found(value, where, base))
             if found is not None:
                 if isinstance(found.value, str) and name not in _PATHS:
                     decoded(found.value, where)
@@ -69,9 +74,18 @@ class Places:
             for name in self.x:
                 values.check_name(name, {*settable, *TARGET_ARGUMENTS}, where=f"-x {name}")
         variables = {f"BRIDGE_{name.upper()}" for name in settable}
-        for variable in self.environ:
+        places = {name: f"{name} in {self.env_file}" for name in self.variables}
+        for variable in (*self.environ, *self.variables):
             if variable.startswith("BRIDGE_"):
-                values.check_name(variable, variables, where=variable)
+                values.check_name(variable, variables, where=places.get(variable, variable))
+
+    def without(self, variable: str) -> Places:
+        """Return the same places, but for this variable."""
+        environ, variables = (
+            {name: value for name, value in each.items() if name != variable}
+            for each in (self.environ, self.variables)
+        )
+        return replace(self, environ=environ, variables=variables)
 
 
 def tidy(found: Found | None) -> Found | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.config import values
+from bridge.config.contradictions import refuse_contradictions
 from bridge.config.places import TARGET_ARGUMENTS, Places, folder_of, tidy
 from bridge.config.sources import Found, Options, find_config, named_section
 from bridge.errors import UsageError
@@ -86,6 +87,10 @@ class Settings:
     target_metadata: str | None = None
     #: Absolute path of the template of new migrations; None for bridge's own.
     template: str | None = None
+    #: Absolute path of a file of variables, which need not be there; None for none.
+    env_file: str | None = None
+    #: What it says, but for variables of the process, which win; it may hold a password.
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: Absolute path of the file with the schema that the migrations make; None for none.
     schema_file: str | None = None
     #: Whether a run that applies something writes that file without a terminal too: the variable
@@ -218,6 +223,7 @@ _PARSERS: dict[str, Callable[[Found], object]] = {
     "target_metadata": values.object_name,
     "template": values.path,
     "schema_file": values.path,
+    "env_file": values.path,
     "scratch_url": values.text,
     "session_autoflush": values.yes_or_no,
     "embedded": values.yes_or_no,
@@ -255,11 +261,16 @@ def _settings(
     if unknown:
         raise TypeError(f"not settings of bridge: {', '.join(sorted(unknown))}")
     places = Places(overrides, x, environ, options)
+    if (file := places.find("env_file", "env_file")) is not None:
+        from bridge.config.env_file import read_variables  # few projects have one
+
+        path = values.path(file)
+        places = replace(places, env_file=path, variables=read_variables(path, but=environ))
+    variables = places.variables
     places.check_spelling(SETTABLE, _OPTIONS)
-    writes_schema_file = environ.get(_SCHEMA_FILE, "").strip() == WRITE
+    writes_schema_file = {**variables, **environ}.get(_SCHEMA_FILE, "").strip() == WRITE
     if writes_schema_file:  # it names no file then
-        rest = {name: value for name, value in environ.items() if name != _SCHEMA_FILE}
-        places = replace(places, environ=rest)
+        places = places.without(_SCHEMA_FILE)
 
     given: dict[str, Any] = dict(defaults or {})
     for name, parse in _PARSERS.items():
@@ -274,6 +285,7 @@ def _settings(
         **given,
         ledger_is_named="ledger_table" in given,
         writes_schema_file=writes_schema_file,
+        variables=variables,
         own_environment=places.own_environment,
         folder=folder_of(places.find("folder", "version_locations"), base=base, sys_path=sys_path),
         config_file=str(config_file) if config_file else None,
@@ -281,20 +293,5 @@ def _settings(
         sqlalchemy_url=values.text(url) if url else None,
         prepend_sys_path=sys_path,
     )
-    _refuse_same(settings)
+    refuse_contradictions(settings)
     return settings
-
-
-def _refuse_same(settings: Settings) -> None:
-    if settings.upgrade_function == settings.downgrade_function:
-        raise UsageError(
-            f"upgrade_function and downgrade_function are both {settings.upgrade_function!r}; "
-            "they must be two functions."
-        )
-    if settings.targets is not None and settings.targets_query is not None:
-        raise UsageError("targets and targets_query both list the targets; keep one of them.")
-    if settings.ledger_table == settings.version_table:
-        raise UsageError(
-            f"ledger_table and version_table are both {settings.ledger_table!r}; they must be two "
-            "tables: one has a row for each migration, the other has Alembic's pointer."
-        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bridge.config.decoded import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy.engine import URL
 
@@ -51,8 +51,9 @@ def named(
 ) -> tuple[str, str | URL] | None:
     """Return the place that names the database, and its URL as written; None for nowhere.
 
-    The target, where it has a URL; else the argument, MIGRATION_DATABASE_URL, DATABASE_URL,
-    ``sqlalchemy.url``. An empty variable counts as unset. Raises UsageError for bytes that are no
+    The target, where it has a URL; else the argument, MIGRATION_DATABASE_URL, DATABASE_URL (each
+    of the process, else of the file ``env_file``), ``sqlalchemy.url``. An empty variable counts as
+    unset. Raises UsageError for bytes that are no
     text.
     """
     target = settings.target
@@ -60,7 +61,7 @@ def named(
         return f"the URL of the {target}", decoded(target.url, f"the URL of the {target}")
     candidates: tuple[tuple[str, str | URL | None], ...] = (
         (asked_with, database_url),
-        *((variable, environ.get(variable)) for variable in URL_VARIABLES),
+        *_of_variables(settings, environ),
         (configured_in(settings), settings.sqlalchemy_url),
     )
     for source, url in candidates:
@@ -69,6 +70,14 @@ def named(
         if url is not None:
             return source, decoded(url, source) if isinstance(url, str) else url
     return None
+
+
+def _of_variables(
+    settings: Settings, environ: Mapping[str, str]
+) -> Iterator[tuple[str, str | None]]:
+    for variable in URL_VARIABLES:
+        yield variable, environ.get(variable)
+        yield f"{variable} in {settings.env_file}", settings.variables.get(variable)
 
 
 def configured_in(settings: Settings) -> str:

@@ -60,7 +60,8 @@ def _is_named(request: Request, settings: Settings) -> bool:
     given = request.database
     if given is not None and not isinstance(given, str):
         return True
-    urls = (given, *(os.environ.get(name) for name in URL_VARIABLES), settings.sqlalchemy_url)
+    variables = {**settings.variables, **os.environ}
+    urls = (given, *(variables.get(name) for name in URL_VARIABLES), settings.sqlalchemy_url)
     named = [str(each).strip() for each in urls if each]
     # `alembic init` writes a URL that is nobody's, with this driver.
     of_somebody = any(url and not url.startswith("driver:") for url in named)

@@ -13,6 +13,7 @@ from bridge.errors import BridgeError, FilesError, UsageError
 from bridge.operations.new import create
 from support.alembic_books import books, creates
 from support.project import DEFAULT_INI, Project
+from support.running import do
 from support.widgets import WIDGETS
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def test_autogenerate_writes_sql_once(project: Project, engine: Engine) -> None:
     project.ini(extra="prepend_sys_path = %(here)s\ntarget_metadata = models:metadata\n")
     done = project.eai("migrate", "new", "add widgets", "--autogenerate", check=True)
     assert done.stdout == "migrations/001_add_widgets.py\n"
+    assert done.stderr.splitlines()[1:] == [
+        "upgrade() has 1 statement; none of them loses data.",
+        "downgrade() has 1 statement; 1 of them loses data: all rows of widgets.",
+    ]
     source = (project.migrations / "001_add_widgets.py").read_text()
     assert "CREATE TABLE widgets (" in source
     bridge.upgrade(engine, config=project.path / "alembic.ini")
@@ -82,6 +87,12 @@ def test_autogenerate_writes_sql_once(project: Project, engine: Engine) -> None:
         "Nothing to do: the database is as the models say. No file was written.\n"
     )
     assert len(list(project.migrations.glob("*.py"))) == 1
+    do(engine, "CREATE TABLE old (id int)", "ALTER TABLE widgets ADD COLUMN old int")
+    lossy = project.eai("migrate", "new", "clean up", "--autogenerate", check=True)
+    assert (
+        'upgrade() has 2 statements; 2 of them lose data: the column "old" of widgets, all rows '
+        'of "old".' in lossy.stderr
+    )
 
 
 def test_without_a_folder_it_says_what_to_type(folder_project: Project) -> None:

@@ -102,6 +102,8 @@ def test_defaults_are_those_of_the_documentation(home: Path) -> None:
         "target": None,
         "target_metadata": None,
         "template": None,
+        "env_file": None,
+        "variables": {},
         "schema_file": None,
         "writes_schema_file": False,
         "scratch_url": None,
@@ -355,6 +357,7 @@ VALUES: list[tuple[str, list[str], list[Any]]] = [
     ("log_format", ["json", "text", "json"], ["json", "text", "json"]),
     ("template", ["/a.mako", "/b.mako", "/c.mako"], ["/a.mako", "/b.mako", "/c.mako"]),
     ("schema_file", ["/a.sql", "/b.sql", "/c.sql"], ["/a.sql", "/b.sql", "/c.sql"]),
+    ("env_file", ["/a.env", "/b.env", "/c.env"], ["/a.env", "/b.env", "/c.env"]),
     ("scratch_url", ["a://b", "c://d", "e://f"], ["a://b", "c://d", "e://f"]),
     ("folder", ["/a", "/b", "/c"], ["/a", "/b", "/c"]),
 ]

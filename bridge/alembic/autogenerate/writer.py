@@ -23,6 +23,7 @@ from bridge.alembic.autogenerate.catalog import Facts
 from bridge.alembic.autogenerate.dialect import OfflineDialect
 from bridge.alembic.autogenerate.operations import Part, flattened, statements_of, type_changes
 from bridge.alembic.autogenerate.python import Statement, Unwritten, as_code
+from bridge.database.data_loss import data_losses
 from bridge.database.outside_transaction import refused_in_transaction
 from bridge.errors import LedgerError
 from bridge.files.functions import PLACEHOLDER
@@ -30,6 +31,7 @@ from bridge.files.new_file import Generated
 from bridge.ledger.history import History
 from bridge.reporting import events
 from bridge.reporting.events import Direction
+from bridge.reporting.numbers import counted
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -136,6 +138,8 @@ class _NewFile:
                 self.upgrade, self.downgrade, self.ctx, self.facts, imports=self.imports
             )
             if both.upgrade or both.downgrade:
+                self.tell(events.Note(_summary(both.upgrade, Direction.UPGRADE)))
+                self.tell(events.Note(_summary(both.downgrade, Direction.DOWNGRADE)))
                 return Generated(
                     self._body(both.upgrade, Direction.UPGRADE),
                     self._body(both.downgrade, Direction.DOWNGRADE),
@@ -163,6 +167,18 @@ def _both_ways(
         [each for ops in directive.upgrade_ops_list for each in ops.ops],
         [each for ops in directive.downgrade_ops_list for each in ops.ops],
     )
+
+
+def _summary(parts: Sequence[Part], direction: Direction) -> str:
+    """Say how many statements a function has, and which data they lose."""
+    statements = [each.sql for each in parts if isinstance(each, Statement)]
+    lost = [losses for sql in statements if (losses := list(data_losses(sql)))]
+    told = f"{direction}() has {counted(len(statements), 'statement')}"
+    if not lost:
+        return f"{told}; none of them loses data."
+    lose = "1 of them loses" if len(lost) == 1 else f"{len(lost)} of them lose"
+    what = ", ".join(dict.fromkeys(each for losses in lost for each in losses))
+    return f"{told}; {lose} data: {what}."
 
 
 def _needs_autocommit(part: Part) -> bool:
