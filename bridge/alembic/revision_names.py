@@ -35,14 +35,20 @@ def as_revision(given: str, stems: Collection[str]) -> str:
     return given
 
 
-def unknown_revision(given: str, stems: Collection[str], folder: str) -> str:
-    """Return the sentence for a name that means no migration, or more than one."""
+def unknown_revision(
+    given: str, stems: Collection[str], folder: str, *, to_alembic: bool = False
+) -> str:
+    """Return the sentence for a name that means no migration, or more than one.
+
+    `to_alembic` says that it was given to the command ``alembic``.
+    """
+    listing = "alembic history" if to_alembic else "eai migrate status"
     fitting = sorted(stem for stem in stems if revision_id(stem).startswith(revision_id(given)))
     if len(fitting) < 2:  # noqa: PLR2004 - one that fits would have been found
         return (
             f"No migration is called {given!r}, and none begins like that: neither a file in "
             f"{folder} nor a migration that this database records. To see them, type: "
-            "alembic history"
+            f"{listing}"
         )
     shown = ", ".join(fitting[:_SHOWN])
     more = f" and {len(fitting) - _SHOWN} more" if len(fitting) > _SHOWN else ""

@@ -19,7 +19,7 @@ from alembic.script.revision import ResolutionError, RevisionMap
 from alembic.util import CommandError, to_tuple
 
 from bridge.alembic.env_py import RunsEnvPy, environment_folder
-from bridge.alembic.errors import errors_for_alembic
+from bridge.alembic.errors import errors_for_alembic, under_command_line
 from bridge.alembic.invocation import Invocation, target_of
 from bridge.alembic.revision_names import as_revision, unknown_revision
 from bridge.alembic.script import (
@@ -171,7 +171,9 @@ class PlainScriptDirectory(RunsEnvPy):
             except ResolutionError as error:
                 # Alembic says "Can't locate" even where there are too many.
                 stems = {entry.stem for entry in self.history.entries}
-                sentence = unknown_revision(str(error.argument), stems, self.settings.folder)
+                given, folder = str(error.argument), self.settings.folder
+                to_alembic = under_command_line(self.config)
+                sentence = unknown_revision(given, stems, folder, to_alembic=to_alembic)
                 raise CommandError(escaped(sentence)) from error
 
     def _upgrade_revs(self, destination: str, current_rev: Any) -> list[RevisionStep]:

@@ -47,6 +47,9 @@ class Report:
         """Say what was written, and what the files are like."""
         setup = self.setup
         config, folder = _shown(setup.config), _shown(setup.folder)
+        if not (self.survey.files or setup.foreign_config):
+            yield self._without_files(config, folder)
+            return
         if setup.new_config:
             yield f"Wrote {config}."
         elif not setup.foreign_config:
@@ -62,10 +65,24 @@ class Report:
         if setup.foreign_config:
             yield from self._lines_to_add()
 
+    def _without_files(self, config: str, folder: str) -> str:
+        """Say in one line what was written, and that there is nothing to say of migrations."""
+        setup, guide = self.setup, f"{folder}/README.md"
+        wrote = [config] if setup.new_config else []
+        if setup.new_folder:
+            wrote.append(f"the folder {folder} with its guide {guide}")
+        elif setup.new_guide:
+            wrote.append(f"the guide {guide}")
+        done = f"Wrote {' and '.join(wrote)}." if wrote else f"{config} is set up already."
+        if self._has_others():
+            command = f"{self.command} check"
+            return f"{done} No file in {folder} is a migration yet; what they lack says: {command}"
+        return f"{done} There is no migration yet."
+
     def _files(self) -> str:
         files = self.survey.files
-        if not files:
-            return "no migration among its files yet" if self._has_others() else "no file yet"
+        if not files:  # beside a configuration for something else
+            return "no migration yet"
         first, last = files[0].stem, files[-1].stem
         return f"{first}.py" if len(files) == 1 else f"{len(files)} files, {first}.py to {last}.py"
 
@@ -151,22 +168,30 @@ class Report:
             yield ""
             yield f"Put into {_shown(self.setup.config)}, which was not changed:"
             yield from (f"    {line}" for line in lacking)
-        command = self.command
-        steps = [(f"{command} check", "look for what is wrong with the files")]
-        if not names_a_database:
-            url = "export DATABASE_URL=postgresql://user@host/database"
-            steps.append((url, "name the database"))
-        steps += [
-            (f"{command} status", "show what the database has"),
-            (f"{command} --dry-run", "list what would run"),
-        ]
-        if self.recognised is not None and self.recognised.rows:
-            steps.append((f"{command} repair", "correct names in the ledger, where any differ"))
-        steps += [(command, "run it"), (f'{command} new "add widgets"', "write the next migration")]
+        steps = self._steps(names_a_database=names_a_database)
         width = max(len(typed) for typed, _ in steps)
         yield ""
         yield "Next:"
         yield from (f"  {typed:{width}}  # {why}" for typed, why in steps)
+
+    def _steps(self, *, names_a_database: bool) -> list[tuple[str, str]]:
+        """Return what to type next, and why."""
+        command = self.command
+        url = "export DATABASE_URL=postgresql://user@host/database"
+        name = [] if names_a_database else [(url, "name the database")]
+        new = f'{command} new "add widgets"'
+        records = self.recognised is not None and self.recognised.rows
+        if not (self.survey.files or self._has_others() or records):
+            return [(new, "write the first migration"), *name, (command, "run it")]
+        steps = [
+            (f"{command} check", "look for what is wrong with the files"),
+            *name,
+            (f"{command} status", "show what the database has"),
+            (f"{command} --dry-run", "list what would run"),
+        ]
+        if records:
+            steps.append((f"{command} repair", "correct names in the ledger, where any differ"))
+        return [*steps, (command, "run it"), (new, "write the next migration")]
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented form; its keys stay as they are."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
 
-#: The smallest configuration that works, shown where none was found.
+#: The smallest configuration that works, shown where one says nothing of migrations.
 MINIMAL_INI = """\
     [alembic]
     script_location = bridge:environment
@@ -78,8 +78,8 @@ def find_config(
             return files
     raise UsageError(
         f"No configuration: neither {here} nor a folder above it has an alembic.ini, or a"
-        f" pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG, or"
-        f" write an alembic.ini:\n\n{MINIMAL_INI}"
+        f" pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG. Or to"
+        f" set this project up, type: eai migrate init"
     )
 
 

@@ -137,8 +137,8 @@ _HELP: Final = {
     "08": BROKE,
     "40001": "Another transaction worked on the same rows at the same time, and this one had to "
     f"give way. {_RIGHT}: run again.",
-    "57014": "Somebody cancelled the statement: a person at a console, or a program "
-    f"(pg_cancel_backend). {_RIGHT}: run again.",
+    "57014": "Somebody cancelled the statement: with `eai migrate lock --cancel`, at a console, or "
+    f"a program (pg_cancel_backend). {_RIGHT}: run again.",
     "57P01": "Somebody ended the connection (pg_terminate_backend), or the server was shut down. "
     f"{_RIGHT}: run again.",
     "57P02": f"The server has crashed or was stopped at once. {_RIGHT}: run again when it is up.",

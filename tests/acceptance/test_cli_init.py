@@ -58,17 +58,13 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path)
     done = project.eai("migrate", "init")
     assert done.stdout == (
-        "Wrote alembic.ini.\n"
-        "Made the folder migrations, with its guide migrations/README.md.\n"
+        "Wrote alembic.ini and the folder migrations with its guide migrations/README.md. There "
+        "is no migration yet.\n"
         "\n"
         "Next:\n"
-        "  eai migrate check                                    # look for what is wrong with the "
-        "files\n"
+        '  eai migrate new "add widgets"                        # write the first migration\n'
         "  export DATABASE_URL=postgresql://user@host/database  # name the database\n"
-        "  eai migrate status                                   # show what the database has\n"
-        "  eai migrate --dry-run                                # list what would run\n"
         "  eai migrate                                          # run it\n"
-        '  eai migrate new "add widgets"                        # write the next migration\n'
     )
     assert (done.returncode, done.stderr) == (0, "")
     written = contents(tmp_path)
@@ -79,8 +75,7 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
 
     again = project.eai("migrate", "init")
     assert again.stdout.startswith(
-        "alembic.ini is set up already, and was not changed.\n"
-        "The migrations are in migrations: no file yet.\n\nNext:\n"
+        "alembic.ini is set up already. There is no migration yet.\n\nNext:\n"
     )
     assert again.returncode == 0
     assert contents(tmp_path) == written
@@ -91,7 +86,10 @@ def test_files_of_another_shape_are_not_called_none(tmp_path: Path) -> None:
     project.migrations.mkdir()
     project.write("v_001_users", "def up(conn):\n    pass\n")
     done = project.eai("migrate", "init", check=True)
-    assert "The migrations are in migrations: no migration among its files yet.\n" in done.stdout
+    assert done.stdout.startswith(
+        "Wrote alembic.ini and the guide migrations/README.md. No file in migrations is a "
+        "migration yet; what they lack says: eai migrate check\n\nNext:\n  eai migrate check "
+    )
     assert project.eai("migrate", "check").returncode == 4
 
 
@@ -141,7 +139,7 @@ def test_a_database_that_cannot_be_asked(tmp_path: Path) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     done = project.eai("migrate", "init", env=nowhere)
     assert done.returncode == 75
-    assert done.stdout.startswith("Wrote alembic.ini.\n")
+    assert done.stdout.startswith("Wrote alembic.ini and the folder migrations")
     assert done.stderr.startswith("Error: ")
 
 

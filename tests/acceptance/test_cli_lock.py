@@ -190,6 +190,7 @@ def test_the_statement_is_cancelled_and_the_migration_fails(
     ended = running.end(within=LONG)
     assert ended.code == 1, ended
     assert "canceling statement due to user request" in ended.err
+    assert "Somebody cancelled the statement: with `eai migrate lock --cancel`, at a" in ended.err
     assert recorded(engine) == [FIRST]
 
 

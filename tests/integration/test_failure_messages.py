@@ -1234,7 +1234,7 @@ def test_a_downgrade_whose_first_commit_cannot_be_recorded(
 def test_a_statement_that_somebody_has_cancelled_is_run_again(project: Project) -> None:
     said = message(project, 'run(db, "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9)")')
     assert said.splitlines()[-3:] == [
-        "Somebody cancelled the statement: a person at a console, or a program (pg_cancel_backend). Nothing is wrong with the file: run again.",
+        "Somebody cancelled the statement: with `eai migrate lock --cancel`, at a console, or a program (pg_cancel_backend). Nothing is wrong with the file: run again.",
         ROLLED_BACK,
         "Type: eai migrate",
     ]

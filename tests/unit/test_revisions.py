@@ -72,8 +72,10 @@ def test_a_whole_stem_is_taken_before_a_relative_one() -> None:
 def test_an_unknown_name_is_told_from_one_that_fits_several() -> None:
     assert unknown_revision("9", STEMS, "/m") == (
         "No migration is called '9', and none begins like that: neither a file in /m nor a "
-        "migration that this database records. To see them, type: alembic history"
+        "migration that this database records. To see them, type: eai migrate status"
     )
+    alembics = unknown_revision("9", STEMS, "/m", to_alembic=True)
+    assert alembics.endswith("To see them, type: alembic history")
     assert unknown_revision("034", STEMS, "/m") == (
         "'034' may mean any of 2 migrations: 034_a, 034_b. Several files may share a number, so "
         "write the whole name, for example 034_b"

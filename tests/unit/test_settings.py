@@ -209,11 +209,11 @@ def test_a_pyproject_can_be_named(home: Path) -> None:
     assert settings.folder == str(home / "app" / "db")
 
 
-def test_no_configuration_is_an_error_that_shows_the_smallest_one(home: Path) -> None:
+def test_no_configuration_is_an_error_that_names_the_command_which_writes_one(home: Path) -> None:
     assert text_of(load) == (
         f"No configuration: neither {home} nor a folder above it has an alembic.ini, or a"
-        " pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG, or"
-        f" write an alembic.ini:\n\n{MINIMAL}"
+        " pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG. Or to set"
+        " this project up, type: eai migrate init"
     )
 
 
