@@ -30,7 +30,7 @@ BYTES = os.fsdecode(b"caf\xe9")
 URL = f"postgresql://app:{BYTES}@db/app"
 
 #: The settings that are texts; a path of a file may be made of any bytes.
-TEXTS = sorted(module.SETTABLE - {"folder", "template", "schema_file"})
+TEXTS = sorted(module.SETTABLE - {"folder", "template", "schema_file", "env_file"})
 
 
 def refused(call: Callable[[], object], where: str) -> None:

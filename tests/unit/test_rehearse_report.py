@@ -108,7 +108,9 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
 @given(NAMES, NAMES, NAMES)
 def test_no_name_leaves_its_cell(table: str, lost: str, sql: str) -> None:
     lock = Lock(table, "SHARE", "002_tags", 0.1)
-    file = Rehearsed("2", f"/m/{table.replace('/', '_')}.py", sql, (lock,), (), 0.1, 1, (lost,))
+    file = Rehearsed(
+        "2", f"/m/{table.replace('/', '_')}.py", sql, (lock,), (), 0.1, 1, (f'rows of "{lost}"',)
+    )
     page = rendered(Rehearsal((file,)))
     ((name, *_, losses),) = cells(page)
     assert name.startswith("<code>")
