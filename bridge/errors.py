@@ -7,10 +7,27 @@ so that every module can raise from it.
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from bridge.findings import Finding
+
+#: Every exit status of `eai`, and what it means to whoever reads it.
+EXIT_STATUSES: Final = {
+    0: "Done, or nothing to do.",
+    1: "A migration failed.",
+    2: "Wrong usage, configuration or URL, or a connection that no waiting cures: a wrong "
+    "password, a role or a database that is not there, certificates, `sslmode` or "
+    "`channel_binding` that do not fit the server, a service file, an option that the server "
+    "refuses. Nothing was started.",
+    3: "`eai migrate status --check`, `eai migrate check --database`: migrations are pending.",
+    4: "A problem in the files or in the ledger, which were left as they are; or something that "
+    "`check`, `lint`, `compare` or the proof of `squash` has found.",
+    75: "Try again later: another process migrates, the server cannot be reached, others keep a "
+    "table locked, or the connection broke in the middle of a migration of which nothing stays.",
+    130: "Ended by Ctrl-C: the running statement was cancelled and rolled back.",
+    143: "Ended by SIGTERM: the running statement was cancelled and rolled back.",
+}
 
 
 class BridgeError(Exception):

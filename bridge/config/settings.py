@@ -39,9 +39,14 @@ LedgerKeyForm = Literal["stem", "file", "number", "path"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings for the migrations of one project; every value is checked."""
+    """The settings for the migrations of one project; every value is checked.
 
-    #: Absolute path of the folder of migrations. Default: ``migrations`` beside the configuration.
+    The page of the settings is made from the comments: a sentence that begins with "Here" is for
+    readers of this class, and times are in seconds.
+    """
+
+    #: The one folder of migrations, relative to the file; or in a package, ``package:migrations``.
+    #: Here its absolute path. Default: ``migrations`` beside the configuration.
     folder: str
     #: Absolute path of the alembic.ini or pyproject.toml; None for a Config without a file.
     config_file: str | None = None
@@ -53,79 +58,101 @@ class Settings:
     transaction: Mode = Mode.DEFAULT
     #: What a function takes where its annotation does not say it. Default: "session".
     argument: Argument = Argument.SESSION
-    #: What the two functions of a migration are called. Default: "upgrade" and "downgrade".
+    #: What the function of a migration is called. Default: "upgrade".
     upgrade_function: str = "upgrade"
+    #: What the other one is called, if it has one. Default: "downgrade".
     downgrade_function: str = "downgrade"
-    #: The order of pending files; None for "name", unless that is another one than by number and
-    #: nothing is recorded.
+    #: The order of pending files: as their names sort, or by number (``V9`` before ``V10``). Where
+    #: it is not set, nothing is recorded and the two orders differ, a run is refused. Here None for
+    #: "name" then.
     order: Order | None = None
-    #: What happens to a pending file that comes before an applied one. Default: "run".
+    #: What happens to a pending file that comes before an applied one: ``run`` applies it, with a
+    #: warning; ``refuse`` stops and names it. Default: "run".
     out_of_order: OutOfOrder = "run"
-    #: What happens where a file was changed after it was applied. Default: "warn".
+    #: What happens where a file was changed after it was applied: ``warn`` names such files
+    #: whenever something is pending; ``refuse`` stops each command that writes, and each start
+    #: compares the files. Default: "warn".
     drift: Drift = "warn"
-    #: The table that records the set of applied migrations. Default: "schema_migrations".
+    #: The ledger: one row for each applied migration. Where it is set, no table of another name is
+    #: looked for. Default: "schema_migrations".
     ledger_table: str = "schema_migrations"
     #: Whether anything says so: then no table of another name is looked for.
     ledger_is_named: bool = False
-    #: Its column for the names of migrations; None for "version", or what is recognised.
+    #: The ledger's column for the names of migrations; by default ``version``, or what the table's
+    #: columns and rows say. Here None for that.
     ledger_key: str | None = None
-    #: Their form in it; None to recognise it.
+    #: What that column holds: ``004_new_feature``, ``004_new_feature.py``, ``004`` or ``4``, or
+    #: ``migrations/004_new_feature.py``; by default what the rows say. Here None for that.
     ledger_key_form: LedgerKeyForm | None = None
-    #: Alembic's table with the one pointer. Default: "alembic_version".
+    #: Alembic's table with its one pointer. Default: "alembic_version".
     version_table: str = "alembic_version"
-    #: The schema of both tables; None for the first one of the search_path.
+    #: The schema of both tables; by default the first of the search_path. Here None for that.
     version_table_schema: str | None = None
-    #: What lists the targets, as ``module:attribute``; None for no such list.
+    #: What lists the targets, as ``module:attribute``: a list, or a function that returns one, of
+    #: names, of pairs of a name and a URL, or of ``bridge.Target``. A section that has it is for
+    #: many targets, and each command needs one (``--target``), or all (``--all``).
     targets: str | None = None
-    #: The query that lists them; None for none.
+    #: The same as a query in the configured database: one column, the schema; or two, a name and a
+    #: URL.
     targets_query: str | None = None
-    #: The search_path of a target that is a schema, with ``{target}`` for the schema.
+    #: The search_path of a target that is a schema. It begins with ``{target}``, which stands for
+    #: that schema; the records are in the same one.
     targets_search_path: str = "{target}, public"
     #: The one target of this run; None for the database as a whole.
     target: Target | None = None
-    #: The models to compare with, as ``module:attribute``; None for no comparison.
+    #: The models that ``alembic check`` and ``--autogenerate`` compare with:
+    #: ``app.models:Base.metadata``, or a function that returns it. Here None for no comparison.
     target_metadata: str | None = None
-    #: Absolute path of the template of new migrations; None for bridge's own.
+    #: The template of new migrations, relative to the file; by default bridge's own. Here its
+    #: absolute path.
     template: str | None = None
-    #: Absolute path of a file of variables, which need not be there; None for none.
+    #: A file of variables, such as ``.env``, relative to the file. It need not be there. Here its
+    #: absolute path.
     env_file: str | None = None
     #: What it says, but for variables of the process, which win; it may hold a password.
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    #: Absolute path of the file with the schema that the migrations make; None for none.
+    #: The file with the schema that the migrations make, relative to the file. Here its absolute
+    #: path.
     schema_file: str | None = None
     #: Whether a run that applies something writes that file without a terminal too: the variable
     #: BRIDGE_SCHEMA_FILE says "write" in place of a path. Default: False.
     writes_schema_file: bool = False
-    #: The URL of a server for scratch databases; None for the embedded one. It may hold a password.
+    #: A server on which commands may create a scratch database; by default the embedded PostgreSQL.
+    #: Here it may hold a password.
     scratch_url: str | None = field(default=None, repr=False)
     #: Whether the Session of a migration flushes before each query. Default: False.
     session_autoflush: bool = False
     #: Whether the embedded PostgreSQL is used where no URL is given. Default: False.
     embedded: bool = False
-    #: The URL in the configuration, as written; it may hold a password.
+    #: The database, if no variable names one. Here as it is written; it may hold a password.
     sqlalchemy_url: str | None = field(default=None, repr=False)
-    #: How long to wait for another migrator to finish, in seconds. Default: 300.
+    #: How long to wait while another process, or another thread of this one, migrates. Default:
+    #: 300.
     wait_for_lock: float = 300.0
-    #: Whether a pooler such as PgBouncer shares the session of a run. Default: "auto", which
-    #: compares the backend that answers with the one that the driver was told of.
+    #: Whether a pooler such as PgBouncer shares the session of a run: ``auto`` compares the backend
+    #: that answers with the one that the driver was told of; ``yes`` and ``no`` say so. Default:
+    #: "auto".
     pooler: Pooler = "auto"
-    #: How long to wait for a server that does not answer, in seconds. Default: 0.
+    #: How long to wait for a server that does not answer. What no waiting cures (exit status 2) is
+    #: not waited for. Default: 0.
     wait_for_server: float = 0.0
     #: How long a statement of a migration may wait for a lock before the migration is rolled back
-    #: and tried again, in seconds; 0 for as long as it takes. Default: 0.
+    #: and tried again; 0 for as long as it takes. Default: 0.
     ddl_lock_timeout: float = 0.0
-    #: How often it is tried. Default: 10.
+    #: How often it is tried, after pauses of 1 to 30 seconds. Default: 10.
     ddl_lock_tries: int = 10
-    #: What a service does when it starts. Default: "upgrade".
+    #: What an application does when it starts. Default: "upgrade".
     startup: Startup = "upgrade"
-    #: How the command line tells what happens. Default: "text".
+    #: How ``eai migrate`` and its sub-commands tell what happens. Default: "text".
     log_format: LogFormat = "text"
-    #: The rules of squawk that `eai migrate lint` does not look for. Default: those that want each
-    #: file to set its timeouts, which is the matter of whoever runs it (``ddl_lock_timeout``).
+    #: The rules of squawk that ``eai migrate lint`` does not look for, with commas; or ``none``.
+    #: Here as names. Default: those that want each file to set its timeouts, which is the matter of
+    #: whoever runs it (``ddl_lock_timeout``).
     lint_exclude: tuple[str, ...] = ("require-lock-timeout", "require-statement-timeout")
-    #: Whether a failure shows the parameters of its statement. Default: False.
+    #: Whether a failure shows the parameters of its statement, and the row in the server's message.
+    #: They can be customers' data. Default: False.
     show_parameters: bool = False
-    #: Absolute folders that Alembic puts at the front of sys.path. Default: none.
+    #: Folders from which migrations can import, usually ``%(here)s``. Here absolute. Default: none.
     prepend_sys_path: tuple[str, ...] = ()
 
     @property

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PARTS: Final = ("noop", "process", "apply", "pending", "history", "import")
 SIZES: Final = (10, 100, 1000, 5000)
 HERE: Final = Path(__file__).parent
+#: On the page of the figures.
+PICTURE: Final = HERE.parents[1] / "docs" / "pages" / "pictures" / "growth.svg"
 EXAMPLES: Final = """\
 examples:
   scripts/bench --save                            all of it, into the files of the repository
@@ -141,7 +143,7 @@ def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.N
     if min(given.sizes) < 2 or (given.rounds is not None and given.rounds < 1):
         parser.error("at least two migrations and one round")
     if given.save:
-        given.json, given.chart = HERE / "results.json", HERE / "growth.svg"
+        given.json, given.chart = HERE / "results.json", PICTURE
     return given
 
 

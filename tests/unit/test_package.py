@@ -12,7 +12,7 @@ import pytest
 
 import bridge
 
-README = Path(__file__).parents[2] / "README.md"
+FRONT_PAGE = Path(__file__).parents[2] / "docs" / "pages" / "index.md"
 
 
 def test_every_public_name_can_be_had() -> None:
@@ -62,9 +62,9 @@ def test_importing_alembic_loads_two_modules_more_where_bridge_is_installed() ->
     assert loaded("with") - loaded("without") == {"bridge", "bridge.plugin"}
 
 
-def test_the_readme_has_the_line_of_pip_check_about_psycopg2_from_source() -> None:
+def test_the_front_page_has_the_line_of_pip_check_about_psycopg2_from_source() -> None:
     found = metadata.metadata("eai-bridge")
     needed = [each for each in metadata.requires("eai-bridge") or () if each.startswith("psycopg2")]
     assert {re.split(r"[<>=]", each)[0] for each in needed} == {"psycopg2-binary"}
     told = f"{found['Name']} {found['Version']} requires psycopg2-binary, which is not installed."
-    assert f"`{told}`" in README.read_text()
+    assert f"`{told}`" in FRONT_PAGE.read_text()

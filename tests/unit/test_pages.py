@@ -12,6 +12,8 @@ from bridge import errors
 from bridge.cli import migrate
 from bridge.config.settings import _OPTIONS
 from support.pages import PAGES, ROOT, anchors, page, prose
+from support.pictures import WIDGETS
+from support.reference import PARTS, WRITE, parts, walked, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,16 +54,51 @@ def test_an_anchor_is_spelled_as_github_spells_it() -> None:
     assert links("[a](b.md#c) [d](https://e.f) `[g]`\n```\n[h](i.md)\n```\n") == ["b.md#c"]
 
 
-def test_the_readme_names_every_page_once() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("\n## Pages\n")[2].partition("\n## ")[0]
-    named = re.findall(r"^\| \[[^]]+\]\(docs/pages/([\w-]+)\.md\) \|", table, re.MULTILINE)
-    assert sorted(named) == sorted(path.stem for path in PAGES.glob("*.md"))
+def test_the_readme_is_two_screens() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 10_000
+
+
+def test_the_migration_of_the_readme_is_the_one_of_its_picture() -> None:
+    for path in (ROOT / "README.md", PAGES / "index.md"):
+        assert WIDGETS in path.read_text(encoding="utf-8")
+    assert len(WIDGETS.splitlines()) == 8
+
+
+def test_a_picture_that_a_page_shows_is_there() -> None:
+    shown = [
+        (path.parent / name, path)
+        for path in TEXTS
+        for name in re.findall(r'(?:src|srcset)="([^"]+)"', path.read_text(encoding="utf-8"))
+    ]
+    assert len(shown) >= 2
+    assert [(str(file), str(page)) for file, page in shown if not file.exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.stem)
+def test_what_is_made_from_the_code_says_what_the_code_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert written(text) == text, f"type: {WRITE}"
+
+
+def test_each_part_that_can_be_made_stands_in_one_page() -> None:
+    found = [name for path in PAGES.glob("*.md") for name, _ in parts(path.read_text("utf-8"))]
+    assert sorted(found) == sorted(PARTS)
 
 
 def test_each_setting_has_a_row() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|", page("settings"), re.MULTILINE)
     assert set(re.findall(r"`([\w.]+)`", " ".join(rows))) >= _OPTIONS
+
+
+def test_each_option_that_the_list_of_commands_names_is_one_of_that_command() -> None:
+    options = {
+        path: {name for each in command.params for name in each.opts} for path, command in walked()
+    }
+    for row in re.findall(r"^\| `eai migrate.*$", page("commands"), re.MULTILINE):
+        path = re.sub(r" (?:[A-Z[-].*|\".*)", "", row.split("`")[1])
+        named = set(re.findall(r"`(--[\w-]+)", row))
+        # The row of `check` names what the other commands of its link take.
+        assert named <= options[path] | options["eai migrate"], path
 
 
 def test_each_command_has_a_row() -> None:
@@ -72,10 +109,7 @@ def test_each_command_has_a_row() -> None:
     assert set(rows) == commands
 
 
-def test_each_exit_status_has_a_row() -> None:
-    table = page("commands").partition("\n## Exit status\n")[2].partition("\n## ")[0]
-    listed = set(re.findall(r"^\| (\d+)(?:, (\d+))? \|", table, re.MULTILINE))
-    codes = {int(code) for pair in listed for code in pair if code}
+def test_each_exit_status_has_a_meaning() -> None:
     kinds = [each for each in vars(errors).values() if isinstance(each, type)]
     raised = {each.exit_code for each in kinds if issubclass(each, errors.BridgeError)}
-    assert codes == {0, 130, 143} | raised
+    assert errors.EXIT_STATUSES.keys() == {0, 130, 143} | raised
