@@ -127,7 +127,7 @@ xmlns="http://www.w3.org/2000/svg" role="img">
     </style>
     <defs>
     <clipPath id="{unique_id}-clip-terminal">
-      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+      <rect x="0" y="0" width="{terminal_width}" height="{height}" />
     </clipPath>
     {lines}
     </defs>
