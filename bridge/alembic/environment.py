@@ -28,7 +28,7 @@ from bridge.alembic.logs import reporter_for
 from bridge.alembic.run import CommandRun
 from bridge.alembic.script_directory import PlainScriptDirectory
 from bridge.alembic.write import write
-from bridge.config.settings import SETTABLE
+from bridge.config.parsers import SETTABLE
 from bridge.config.x_arguments import unknown_arguments, x_arguments
 from bridge.database.driver_errors import first_line
 from bridge.database.interrupt import Interrupter, interruptible

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.config import values
 from bridge.config.contradictions import refuse_contradictions
+from bridge.config.parsers import IN_A_FILE, PARSERS, SETTABLE
 from bridge.config.places import TARGET_ARGUMENTS, Places, folder_of, tidy
-from bridge.config.sources import Found, Options, find_config, named_section
+from bridge.config.sources import Options, find_config, named_section
 from bridge.errors import UsageError
 from bridge.files.conventions import Argument, Conventions, Order
 from bridge.files.mode import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from alembic.config import Config
 
@@ -230,49 +231,8 @@ class Settings:
         )
 
 
-#: How each setting is read that may come from anywhere; the options have the fields' names.
-_PARSERS: dict[str, Callable[[Found], object]] = {
-    "transaction": values.one_of(*Mode),
-    "argument": lambda found: Argument(values.one_of(*Argument)(found)),
-    "upgrade_function": values.function,
-    "downgrade_function": values.function,
-    "order": lambda found: Order(values.one_of(*Order)(found)),
-    "out_of_order": values.one_of("run", "refuse"),
-    "drift": values.one_of("warn", "refuse"),
-    "ledger_table": values.name,
-    "ledger_key": values.column,
-    "ledger_key_form": values.one_of("stem", "file", "number", "path"),
-    "version_table": values.name,
-    "version_table_schema": values.name,
-    "targets": values.object_name,
-    "targets_query": values.text,
-    "targets_search_path": values.target_search_path,
-    "target_metadata": values.object_name,
-    "template": values.path,
-    "schema_file": values.path,
-    "env_file": values.path,
-    "scratch_url": values.text,
-    "session_autoflush": values.yes_or_no,
-    "embedded": values.yes_or_no,
-    "wait_for_lock": values.seconds,
-    "pooler": values.one_of("auto", "yes", "no"),
-    "wait_for_server": values.seconds,
-    "ddl_lock_timeout": values.seconds,
-    "ddl_lock_tries": values.tries,
-    "startup": values.one_of("upgrade", "check", "off"),
-    "log_format": values.one_of("text", "json"),
-    "lint_exclude": values.words,
-    "show_parameters": values.yes_or_no,
-}
-
 #: What this variable says in place of a path where the file is to be kept without a terminal too.
 _SCHEMA_FILE, WRITE = "BRIDGE_SCHEMA_FILE", "write"
-
-#: The same, and the folder, which is ``version_locations`` to Alembic and in a file.
-SETTABLE = frozenset({"folder", *_PARSERS})
-
-#: What may stand in a configuration file.
-_OPTIONS = frozenset({*_PARSERS, "version_locations", "prepend_sys_path", "sqlalchemy.url"})
 
 
 def _settings(
@@ -294,13 +254,13 @@ def _settings(
         path = values.path(file)
         places = replace(places, env_file=path, variables=read_variables(path, but=environ))
     variables = places.variables
-    places.check_spelling(SETTABLE, _OPTIONS)
+    places.check_spelling(SETTABLE, IN_A_FILE)
     writes_schema_file = {**variables, **environ}.get(_SCHEMA_FILE, "").strip() == WRITE
     if writes_schema_file:  # it names no file then
         places = places.without(_SCHEMA_FILE)
 
     given: dict[str, Any] = dict(defaults or {})
-    for name, parse in _PARSERS.items():
+    for name, parse in PARSERS.items():
         found = places.find(name, name)
         if found is not None:
             given[name] = parse(found)

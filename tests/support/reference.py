@@ -17,7 +17,7 @@ import textwrap
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
@@ -26,7 +26,8 @@ from bridge.checks.meanings import MEANINGS as RULE_MEANINGS
 from bridge.checks.rules import RULES, Severity
 from bridge.cli import app
 from bridge.config import settings
-from bridge.config.settings import AT_START, SETTABLE, Settings
+from bridge.config.parsers import SETTABLE
+from bridge.config.settings import AT_START, Settings
 from bridge.errors import EXIT_STATUSES
 from bridge.findings import MEANINGS
 from bridge.reporting import events
@@ -153,7 +154,7 @@ _DERIVED = {
 
 def setting_rows() -> str:
     """Every setting: its name and its variable, its values, its default, what it is."""
-    meanings, hints = _comments(settings), get_type_hints(Settings)
+    meanings = _comments(settings)
     rows = []
     for field in dataclasses.fields(Settings):
         if field.name in _DERIVED:
@@ -162,7 +163,8 @@ def setting_rows() -> str:
         if field.name in SETTABLE:
             names += f"<br>`BRIDGE_{field.name.upper()}`"
         meaning = _SAID_ELSEWHERE.sub("", meanings[field.name]).replace("``", "`")
-        rows.append((names, _values(field.name, hints[field.name]), _default(field), meaning))
+        values = _values(field.name, eval(str(field.type), vars(settings)))
+        rows.append((names, values, _default(field), meaning))
     return table(("Setting, variable", "Values", "Default", ""), rows)
 
 

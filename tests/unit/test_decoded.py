@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from bridge.config import settings as module
 from bridge.config.decoded import decoded
+from bridge.config.parsers import SETTABLE
 from bridge.config.settings import Settings
 from bridge.database.address import URL_VARIABLES, named
 from bridge.database.embedded.server import DATA_VARIABLE, EmbeddedServer
@@ -30,7 +30,7 @@ BYTES = os.fsdecode(b"caf\xe9")
 URL = f"postgresql://app:{BYTES}@db/app"
 
 #: The settings that are texts; a path of a file may be made of any bytes.
-TEXTS = sorted(module.SETTABLE - {"folder", "template", "schema_file", "env_file"})
+TEXTS = sorted(SETTABLE - {"folder", "template", "schema_file", "env_file"})
 
 
 def refused(call: Callable[[], object], where: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from bridge import errors
 from bridge.cli import migrate
-from bridge.config.settings import _OPTIONS
+from bridge.config.parsers import IN_A_FILE
 from support.pages import PAGES, ROOT, anchors, page, prose
 from support.pictures import WIDGETS
 from support.reference import PARTS, WRITE, parts, walked, written
@@ -87,7 +87,7 @@ def test_each_part_that_can_be_made_stands_in_one_page() -> None:
 
 def test_each_setting_has_a_row() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|", page("settings"), re.MULTILINE)
-    assert set(re.findall(r"`([\w.]+)`", " ".join(rows))) >= _OPTIONS
+    assert set(re.findall(r"`([\w.]+)`", " ".join(rows))) >= IN_A_FILE
 
 
 def test_each_option_that_the_list_of_commands_names_is_one_of_that_command() -> None:

@@ -11,8 +11,9 @@ import pytest
 from alembic.config import Config
 from sqlalchemy import MetaData
 
+from bridge.config.parsers import SETTABLE
 from bridge.config.resources import load_metadata, load_object
-from bridge.config.settings import AT_START, SETTABLE, Settings
+from bridge.config.settings import AT_START, Settings
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:

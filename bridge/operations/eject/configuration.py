@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config.settings import SETTABLE
+from bridge.config.parsers import SETTABLE
 from bridge.config.sources import Options, find_config
 from bridge.operations.init import from_here
 
