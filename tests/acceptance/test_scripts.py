@@ -17,7 +17,7 @@ import pytest
 from support.matrix import chosen, pins, pythons
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements-embedded.lock", "requirements-dev.lock", "requirements-bench.lock"]
+LOCKS = [f"requirements-{each}.lock" for each in ("embedded", "dev", "bench", "docs")]
 MATRIX = "requirements-matrix.lock"
 
 #: Makes an environment whose programs tell their arguments; notes each of its own calls.
@@ -37,7 +37,7 @@ case $1 in
     for argument; do
       case $argument in */bin/python) bin=${argument%/python} ;; esac
     done
-    for name in eai pytest ruff mypy lint-imports; do
+    for name in eai mkdocs pytest ruff mypy lint-imports; do
       printf '#!/bin/bash\\necho "%s $* [$ALEMBIC_CONFIG]"\\n' "$name" >"$bin/$name"
       chmod +x "$bin/$name"
     done
@@ -50,7 +50,8 @@ class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path / "the repository"
         for name in (
-            *("pyproject.toml", *LOCKS, MATRIX, "scripts/eai", "scripts/test", "scripts/_venv.sh"),
+            *("pyproject.toml", *LOCKS, MATRIX),
+            *(f"scripts/{each}" for each in ("docs", "eai", "test", "_venv.sh")),
             "tests/support/matrix.py",
         ):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +160,26 @@ def test_the_development_environment_serves_eai_too(repository: Repository) -> N
     assert repository.calls() == calls
 
 
+def test_the_site_is_built_in_an_environment_of_its_own(repository: Repository) -> None:
+    config = repository.path / "docs" / "mkdocs.yml"
+    status, stdout, _ = repository.run("docs", "--site-dir", "there")
+    assert (status, stdout) == (
+        0,
+        f"mkdocs build --strict --config-file {config} --site-dir there []\n",
+    )
+    assert (repository.path / ".venv-docs").is_dir()
+    assert repository.run("docs", "serve")[1] == f"mkdocs serve --config-file {config} []\n"
+
+
+def test_the_site_is_built_in_the_development_environment_where_it_is(
+    repository: Repository,
+) -> None:
+    repository.run("test", "tests/unit")
+    calls = repository.calls()
+    assert repository.run("docs")[0] == 0
+    assert repository.calls() == calls
+
+
 def test_all_checks_run_and_one_that_fails_fails_the_script(repository: Repository) -> None:
     _, stdout, _ = repository.run("test", "tests/unit", "-x")
     assert [line for line in stdout.splitlines() if line and not line.startswith("==")] == [
@@ -235,9 +256,10 @@ def test_a_lock_names_versions_and_hashes_but_no_address(name: str) -> None:
 
 
 def test_the_other_locks_have_all_that_eai_needs_at_the_same_versions() -> None:
-    embedded, dev, bench = (
+    embedded, dev, bench, docs = (
         set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
         for name in LOCKS
     )
     assert embedded <= dev
     assert embedded <= bench
+    assert embedded <= docs <= dev
