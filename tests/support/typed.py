@@ -78,8 +78,17 @@ def words(command: str) -> list[str]:
     split = shlex.split(command, comments=True)
     while split and re.match(r"\w+=", split[0]):
         split.pop(0)
-    ends = [split.index(each) for each in ("|", ">", "&&") if each in split]
+    ends = [split.index(each) for each in ("|", ">", ">>", "&&") if each in split]
     return split[: min(ends, default=None)]
+
+
+def in_manifests() -> list[str]:
+    """Each command of eai that a manifest for a CI server or Kubernetes runs."""
+    text = "".join(path.read_text(encoding="utf-8") for path in TEXTS)
+    manifests = "".join(
+        each["body"] for each in _BLOCK.finditer(text) if each["language"] == "yaml"
+    )
+    return re.findall(r"^ *(?:- )?(?:run: )?(eai migrate .*)$", manifests, re.MULTILINE)
 
 
 class UnknownWordsError(Exception):

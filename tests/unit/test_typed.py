@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from support.typed import UnknownWordsError, blocks, hold_to_parser, named, words
+from support.typed import UnknownWordsError, blocks, hold_to_parser, in_manifests, named, words
 
 SHOWN = [command for block in blocks() for command in block.commands]
 NAMED = named()
+MANIFESTS = in_manifests()
 
 
 def test_there_are_commands_to_hold() -> None:
     assert len(SHOWN) > 60
     assert len(NAMED) > 100
+    assert len(MANIFESTS) >= 4
 
 
 @pytest.mark.parametrize("command", sorted({each for each in SHOWN if words(each)}))
 def test_what_is_shown_as_typed_is_taken(command: str) -> None:
+    hold_to_parser(command, whole=True)
+
+
+@pytest.mark.parametrize("command", MANIFESTS)
+def test_what_a_manifest_runs_is_taken(command: str) -> None:
     hold_to_parser(command, whole=True)
 
 
