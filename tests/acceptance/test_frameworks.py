@@ -184,6 +184,7 @@ def test_the_commands_of_manage_py_do_not_migrate(django: Project) -> None:
     assert django.python(ASK_DJANGO, check=True).stdout == '["first"]\n'
 
 
+@pytest.mark.long
 def test_both_go_on_beside_each_other_and_each_keeps_its_own_table(django: Project) -> None:
     assert django.python(ASK_DJANGO, check=True).stdout == '["first"]\n'
     made = django.program("python", "manage.py", "makemigrations", "shop", check=True)

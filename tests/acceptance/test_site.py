@@ -131,6 +131,7 @@ def test_the_name_of_every_public_thing_is_on_the_page_of_the_interface(site: Pa
         assert any(each.split(".")[-1] == name for each in anchors), name
 
 
+@pytest.mark.long
 def test_links_lead_to_the_repository_once_its_address_is_known(tmp_path: Path) -> None:
     """It is filled in in one place, and a page names a file as GitHub shows it."""
     for name in ("docs", "bridge"):
