@@ -148,6 +148,7 @@ _SAID_ELSEWHERE = re.compile(r" (?:Default: .+?|Here .+?)\.(?= |$)")
 #: Fields of Settings that follow from others.
 _DERIVED = {
     *("config_file", "section", "own_environment", "ledger_is_named", "writes_schema_file"),
+    "variables",
     "target",
 }
 
@@ -184,6 +185,7 @@ def _values(name: str, kind: Any) -> str:
 #: What a text is, where it is no name.
 _TEXTS = {
     "folder": "a folder",
+    "env_file": "a file",
     "template": "a file",
     "schema_file": "a file",
     "scratch_url": "a URL",
