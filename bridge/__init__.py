@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bridge.operations.aio import upgrade_async as upgrade_async
     from bridge.operations.status import Status as Status
     from bridge.operations.status import status as status
+    from bridge.operations.targets.status_all import StatusOfAll as StatusOfAll
+    from bridge.operations.targets.status_all import status_all as status_all
+    from bridge.operations.targets.target_status import TargetStatus as TargetStatus
     from bridge.operations.upgrade import Report as Report
     from bridge.operations.upgrade import upgrade as upgrade
     from bridge.reporting import events as events
@@ -37,12 +40,15 @@ __all__ = [
     "Reporter",
     "Startup",
     "Status",
+    "StatusOfAll",
     "Target",
+    "TargetStatus",
     "events",
     "run_environment",
     "start",
     "start_async",
     "status",
+    "status_all",
     "status_async",
     "upgrade",
     "upgrade_async",
@@ -63,12 +69,15 @@ _HOME = {
     "Reporter": "bridge.reporting.reporter",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",
+    "StatusOfAll": "bridge.operations.targets.status_all",
     "Target": "bridge.config.target",
+    "TargetStatus": "bridge.operations.targets.target_status",
     "events": "bridge.reporting.reporter",
     "run_environment": "bridge.alembic.environment",
     "start": "bridge.startup.start",
     "start_async": "bridge.startup.start",
     "status": "bridge.operations.status",
+    "status_all": "bridge.operations.targets.status_all",
     "status_async": "bridge.operations.aio",
     "upgrade": "bridge.operations.upgrade",
     "upgrade_async": "bridge.operations.aio",

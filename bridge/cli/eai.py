@@ -57,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "status": of_targets(status),
+    "status": of_targets(status, each=False),
     "new": new,
     "check": of_targets(check),
     "lint": lint,

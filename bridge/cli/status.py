@@ -19,6 +19,7 @@ from bridge.reporting.written import Look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.cli.options import Options
     from bridge.operations.overview import Overview
     from bridge.operations.status import Migration
     from bridge.reporting.reporter import Reporter
@@ -49,6 +50,13 @@ def status(
     as_json: Annotated[
         bool, typer.Option("--json", help="Write it as JSON, in a stable form.")
     ] = False,
+    shapes: Annotated[
+        bool,
+        typer.Option(
+            "--shapes",
+            help="Of many targets: compare the tables of those that are up to date as well.",
+        ),
+    ] = False,
 ) -> None:
     """Show each migration, whether this database has it, and since when.
 
@@ -57,6 +65,9 @@ def status(
     and no lock is taken. Where standard output is no terminal, each migration is one plain line:
     version, state, time, duration, description.
 
+    With --all, or several targets, it says how many are where, and then, in a line each, which of
+    them are not up to date.
+
     \b
     Examples:
       eai migrate status
@@ -64,6 +75,7 @@ def status(
       eai migrate status --pending
       eai migrate status --checklist
       eai migrate status --json
+      eai migrate status -n tenants --all --shapes
 
     \b
     Exit codes:
@@ -72,7 +84,8 @@ def status(
         3  --check: something is pending
         4  --check: an upgrade would be refused. Or there is nothing to
            tell: no folder, or a record that cannot be read
-       75  try again later: the server does not answer
+       75  try again later: the server does not answer. Of many targets, with
+           --check: one is locked or cannot be reached, and all else is well
     """
     if offline and (pending or checklist):
         name = "--pending" if pending else "--checklist"
@@ -84,7 +97,13 @@ def status(
             "only a database knows what is pending; for the files alone use check.",
             param_hint="--check",
         )
-    with options_of(ctx).run() as request:
+    options = options_of(ctx)
+    if options.many and not offline:
+        _of_all(options, check=check, as_json=as_json, shapes=shapes)
+        return
+    if shapes:
+        raise typer.BadParameter("it compares several targets: type --all.", param_hint="--shapes")
+    with options.run(many=offline) as request:
         from bridge.operations.overview import overview, overview_of_files
 
         found = overview_of_files(request.settings()) if offline else overview(request)
@@ -97,6 +116,22 @@ def status(
         else:
             _show(found, shown, checklist=checklist)
             _tell(found, request.reporter)
+        if check and found.exit_code:
+            raise SystemExit(found.exit_code)
+
+
+def _of_all(options: Options, *, check: bool, as_json: bool, shapes: bool) -> None:
+    with options.run(many=True) as request:
+        from bridge.cli.all_targets_table import differing, histogram, shape_lines
+        from bridge.operations.targets.status_all import status_of_all
+
+        found = status_of_all(request, options.meant(request), shapes=shapes)
+        if as_json:
+            data(found.to_json(), indent=2)
+        else:
+            result(histogram(found), *differing(found.targets))
+            if found.shapes is not None:
+                result(*shape_lines(found.shapes))
         if check and found.exit_code:
             raise SystemExit(found.exit_code)
 

@@ -8,19 +8,15 @@ named, and stops nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg2 import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 
 from bridge.database.connect_errors import find_cause
 from bridge.database.connected import connected
-from bridge.database.database import Database
-from bridge.database.engine import normalise
-from bridge.database.sending import send
 from bridge.errors import (
     BridgeError,
     SchemaMissing,
@@ -31,7 +27,6 @@ from bridge.errors import (
 )
 from bridge.files.folder import scan
 from bridge.ledger.catalog import facts_of_many
-from bridge.ledger.other_tables import undone
 from bridge.ledger.tables import Ledger
 from bridge.ledger.target import no_schema
 from bridge.operations.quick_query import Files
@@ -39,34 +34,24 @@ from bridge.operations.read_only import table_locked
 from bridge.operations.status import status_with
 from bridge.operations.targets import batch
 from bridge.operations.targets.alike import Alike
+from bridge.operations.targets.databases import database_of
+from bridge.operations.targets.over import LOCK_TIMEOUT, LostError, Over
 from bridge.operations.targets.target_status import TargetState, TargetStatus
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from bridge.config.settings import Settings
-    from bridge.config.target import Target
     from bridge.database.request import Request
     from bridge.files.plain_file import PlainFile
+    from bridge.operations.targets.databases import Places
 
-#: Seconds that a statement waits for a lock, and that one may take.
-_LOCK_TIMEOUT, _STATEMENT_TIMEOUT = 2.0, 60.0
 #: How often a lost connection is made anew before the rest is called unreachable.
 _CONNECTIONS = 3
 
-_LIMITS = (
-    f"SET LOCAL lock_timeout = {int(_LOCK_TIMEOUT * 1000)}",
-    f"SET LOCAL statement_timeout = {int(_STATEMENT_TIMEOUT * 1000)}",
-)
 #: The SQLSTATE of a database that is not there.
 _NO_DATABASE = "3D000"
 
 #: What was found of targets, by their places in the whole list.
 Found = dict[int, TargetStatus]
-
-
-class _LostError(Exception):
-    """The connection was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +76,12 @@ class Reading:
         request: Request,
         settings: Settings,
         folder: Folder,
-        url: str | None,
-        targets: dict[int, Target],
+        targets: Places,
     ) -> None:
         self._request = request
         #: Those of the database as a whole.
         self._settings = settings
         self._folder = folder
-        #: None for the database of the request.
-        self._url = url
         self._targets = targets
         self._found: Found = {}
         self._alike = Alike()
@@ -107,7 +89,7 @@ class Reading:
     def read(self) -> Found:
         """Return the status of each. Raises UsageError where the request's own database fails."""
         try:
-            request = self._request if self._url is None else self._named(self._url)
+            request = database_of(self._request, self._targets)
             for _ in range(_CONNECTIONS):
                 if self._left:
                     self._read_left(request)
@@ -115,17 +97,12 @@ class Reading:
         except ServerUnreachable as error:
             problem = error
         except UsageError as error:
-            if self._url is None:
+            if next(iter(self._targets.values())).url is None:
                 raise
             problem = error
         for place in self._left:
             self._say(place, _state_of(problem), str(problem))
         return self._found
-
-    def _named(self, url: str) -> Request:
-        source = f"the URL of the {next(iter(self._targets.values()))}"
-        database = Database(normalise(url, source=source), source)
-        return replace(self._request, database=database, embedded=False, opened=True)
 
     @property
     def _left(self) -> list[int]:
@@ -144,15 +121,15 @@ class Reading:
         """Read what is left to be read, as far as the connection lasts."""
         left = self._left
         with connected(request, self._settings) as connection:
-            over = _Over(connection)
+            over = Over(connection)
             request = replace(request, database=connection, opened=True)
             try:
                 for start in range(0, len(left), batch.SIZE):
                     self._read(request, over, left[start : start + batch.SIZE])
-            except _LostError:
+            except LostError:
                 return
 
-    def _read(self, request: Request, over: _Over, places: Sequence[int]) -> None:
+    def _read(self, request: Request, over: Over, places: Sequence[int]) -> None:
         """Read a batch; one by one where something is wrong with one of them."""
         if request.interrupter is not None:
             request.interrupter.check()
@@ -174,7 +151,7 @@ class Reading:
                 self._read_singly(request, over, place)
                 self._alike.learn(target, self._found[place])
 
-    def _read_quickly(self, over: _Over, places: Sequence[int]) -> None:
+    def _read_quickly(self, over: Over, places: Sequence[int]) -> None:
         """Find which are missing or up to date; the others stay as they are, not yet found."""
         schemas = batch.schemas_of(over.ask(batch.ask_catalog(self._settings_of(places))))
         here = {place: schemas[number] for number, place in enumerate(places)}
@@ -191,7 +168,7 @@ class Reading:
         if own:
             self._ask_how_alike(over, own, here)
 
-    def _ask_quick_question(self, over: _Over, places: Sequence[int]) -> None:
+    def _ask_quick_question(self, over: Over, places: Sequence[int]) -> None:
         quick = self._folder.quick
         for number, *answer in over.ask(batch.ask_ledgers(self._settings_of(places))):
             last = answer[batch.LAST]
@@ -200,7 +177,7 @@ class Reading:
                 self._say(places[number], TargetState.UP_TO_DATE, at=last)
 
     def _ask_how_alike(
-        self, over: _Over, places: Sequence[int], here: Mapping[int, batch.Schema]
+        self, over: Over, places: Sequence[int], here: Mapping[int, batch.Schema]
     ) -> None:
         ledgers = [Ledger.of(settings) for settings in self._settings_of(places)]
         if ledgers[0].key not in {None, "version"}:
@@ -213,16 +190,14 @@ class Reading:
                 told = (*tables, rows, pointers, here[place].may_create)
                 self._alike.note(self._targets[place], told)
 
-    def _read_singly(self, request: Request, over: _Over, place: int) -> None:
+    def _read_singly(self, request: Request, over: Over, place: int) -> None:
         """Ask as `bridge.status` does."""
         target = self._targets[place]
         request = replace(request, target=target)
         [settings] = self._settings_of([place])
         try:
             with over.limited():
-                status = status_with(
-                    request, settings, self._folder.all, lock_timeout=_LOCK_TIMEOUT
-                )
+                status = status_with(request, settings, self._folder.all, lock_timeout=LOCK_TIMEOUT)
         except BridgeError as error:
             over.check()
             self._say(place, _state_of(error), str(error))
@@ -231,45 +206,6 @@ class Reading:
             self._say(place, TargetState.REFUSED, str(error))
         else:
             self._found[place] = TargetStatus.of(target, status)
-
-
-class _Over:
-    """The one connection; what is done in a transaction of the caller's is undone."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._external = connection.in_transaction()
-
-    def check(self) -> None:
-        """Raise _LostError if it is lost."""
-        connection = self._connection
-        if connection.closed or connection.invalidated:
-            raise _LostError
-        driver: Any = connection.connection.dbapi_connection
-        if driver.closed:
-            connection.invalidate()
-            raise _LostError
-
-    def ask(self, question: str) -> Sequence[Any]:
-        """Send a query that waits and takes so long at most, and return its rows."""
-        if self._external:
-            with self.limited():
-                return list(send(self._connection, question).all())
-        try:
-            return list(send(self._connection, *_LIMITS, question).all())
-        finally:
-            if not self._connection.invalidated:
-                self._connection.rollback()
-
-    @contextmanager
-    def limited(self) -> Iterator[None]:
-        """Limit what waits in the caller's transaction, and undo what is done in it."""
-        if not self._external:
-            yield
-            return
-        with undone(self._connection):
-            send(self._connection, *_LIMITS)
-            yield
 
 
 def _state_of(error: BridgeError) -> TargetState:

@@ -1,0 +1,77 @@
+"""Do something once for each database that targets are in, a few databases at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from contextvars import Context, copy_context
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from bridge.database.connected import opened
+from bridge.database.database import Database
+from bridge.database.engine import normalise
+
+if TYPE_CHECKING:
+    from bridge.config.settings import Settings
+    from bridge.config.target import Target
+    from bridge.database.request import Request
+
+Result = TypeVar("Result")
+#: By their places in the whole list.
+Places = Mapping[int, "Target"]
+
+#: How many databases are asked at a time.
+_AT_ONCE = 4
+
+
+def whole(settings: Settings) -> Settings:
+    """Return the settings for a database as a whole, in which targets are."""
+    return replace(settings, targets=None, targets_query=None, target=None)
+
+
+def per_database(
+    request: Request, targets: Sequence[Target], do: Callable[[Request, Places], Result]
+) -> Iterator[Result]:
+    """Call `do` for each database, with the targets in it, and yield what it returns.
+
+    Targets with one URL are in one database, those without in that of the request, which is named
+    and told here: raises UsageError if it cannot be.
+    """
+    groups: dict[str | None, dict[int, Target]] = {}
+    for place, target in enumerate(targets):
+        groups.setdefault(target.url, {})[place] = target
+    asked = replace(request, target=None, targets=None)
+    settings = whole(request.settings())
+    with opened(asked, settings) if None in groups else nullcontext(asked) as here:
+        yield from _at_once([partial(do, here, group) for group in groups.values()])
+
+
+def database_of(request: Request, targets: Places) -> Request:
+    """Return the request for the database that these are in. Raises UsageError for a bad URL."""
+    first = next(iter(targets.values()))
+    if first.url is None:
+        return request
+    source = f"the URL of the {first}"
+    database = Database(normalise(first.url, source=source), source)
+    return replace(request, database=database, embedded=False, opened=True)
+
+
+def _at_once(reads: Sequence[Callable[[], Result]]) -> Iterator[Result]:
+    """Do all of them, a few at a time; one alone in this thread."""
+    if len(reads) < 2:  # noqa: PLR2004 - one, or none
+        yield from (read() for read in reads)
+        return
+    pool = ThreadPoolExecutor(min(_AT_ONCE, len(reads)), thread_name_prefix="bridge-read")
+    # Each in the caller's context, in which a signal can end its waits.
+    contexts = [copy_context() for _ in reads]
+    try:
+        yield from pool.map(_in_context, contexts, reads)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_context(context: Context, read: Callable[[], Result]) -> Result:
+    return context.run(read)
