@@ -121,6 +121,8 @@ def _parse_eai(arguments: list[str]) -> None:
     while True:
         try:
             context = command.make_context(name, list(arguments), parent=parent)
+        except (SystemExit, typer.Exit):  # --version, --install-completion and the like
+            return
         except Exception as error:
             # Typer has a Click of its own from 0.26 on.
             if type(error).__name__ in {"MissingParameter", "NoArgsIsHelpError"}:
@@ -128,8 +130,6 @@ def _parse_eai(arguments: list[str]) -> None:
             if hasattr(error, "format_message"):
                 raise UnknownWordsError(error.format_message()) from None
             raise
-        except SystemExit:  # --install-completion and the like
-            return
         rest = [*getattr(context, "_protected_args", ()), *context.args]
         if not hasattr(command, "get_command") or not rest:
             return
