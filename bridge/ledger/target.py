@@ -36,6 +36,6 @@ def no_schema(target: Target, schema: str) -> SchemaMissing:
     """Say that the schema of a target is not there; the caller raises it, or shows it."""
     return SchemaMissing(
         f"The {target} has no schema {quote(schema)} in this database. Nothing was run, and no "
-        "schema is made for a name that may be a slip. To make it, with all migrations, type: eai "
-        f"migrate provision {target.name}"
+        "schema is made for a name that may be a slip. If it is none, type this once: CREATE "
+        f"SCHEMA {quote(schema)};"
     )
