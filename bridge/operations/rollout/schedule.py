@@ -1,0 +1,128 @@
+"""Decide which target begins next, and when none does: waves, the window, the budget.
+
+It starts nothing and waits for nothing, so that every engine obeys the same rules. The window is
+bridge's own: an executor only promises to run what was submitted, some day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+#: A target at whose run so many workers died is not tried again.
+DEATHS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much may go on at once, and how much may fail."""
+
+    #: Targets that may be under way at once.
+    concurrency: int
+    #: Of these, on one server; None for as many as that.
+    per_server: int | None = None
+    #: After so many failures nothing more begins.
+    max_failures: int = 1
+
+
+@dataclass
+class Schedule:
+    """What is still to run, what is under way, and what became of the rest.
+
+    Each name stands in one of `waiting`, `running`, `done` and `failed`, and in one only.
+    """
+
+    waves: Sequence[Sequence[str]]
+    limits: Limits
+    #: The server of each target, where more than one is known.
+    servers: Mapping[str, str] = field(default_factory=dict)
+    #: The wave under way, counted from 0.
+    wave: int = 0
+    running: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    #: Whether nothing more may begin.
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._queue: list[str] = list(self.waves[0]) if self.waves else []
+        self._deaths: Counter[str] = Counter()
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Those that have not begun, in their order."""
+        later = (name for wave in self.waves[self.wave + 1 :] for name in wave)
+        return (*self._queue, *later)
+
+    @property
+    def budget_is_used_up(self) -> bool:
+        """Whether as many have failed as may."""
+        return len(self.failed) >= self.limits.max_failures
+
+    @property
+    def wave_is_over(self) -> bool:
+        """Whether nothing of the wave is under way, and nothing more of it will begin."""
+        return not self.running and (not self._queue or self.stopped or self.budget_is_used_up)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way, and nothing more will begin."""
+        ends = self.stopped or self.budget_is_used_up or self.wave + 1 >= len(self.waves)
+        return self.wave_is_over and ends
+
+    def next_wave(self) -> None:
+        """Go on to the next wave, when this one is over."""
+        assert self.wave_is_over  # noqa: S101 - no two waves are under way at once
+        self.wave += 1
+        self._queue = list(self.waves[self.wave])
+
+    def begin(self) -> str | None:
+        """Return the target that begins now; None if none may before another has ended."""
+        if self.stopped or self.budget_is_used_up or len(self.running) >= self.limits.concurrency:
+            return None
+        for name in self._queue:
+            if self._may_begin(name):
+                self._queue.remove(name)
+                self.running.add(name)
+                return name
+        return None
+
+    def end(self, name: str, *, failed: bool) -> None:
+        """Note how the run of a target ended."""
+        self.running.remove(name)
+        (self.failed if failed else self.done).append(name)
+
+    def died(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Give these out again, at whose run a worker died; return those that have failed by that.
+
+        Nobody knows whose run it was where several were under way, so that each of them is alone
+        when it is tried again.
+        """
+        lost = tuple(names)
+        for name in lost:
+            self.running.remove(name)
+            self._deaths[name] += 1
+        given_up = tuple(name for name in lost if self._deaths[name] >= DEATHS)
+        self.failed += given_up
+        self._queue += [name for name in lost if name not in given_up]
+        return given_up
+
+    def give_back(self, name: str) -> None:
+        """Take back one that was given out and has not begun."""
+        self.running.remove(name)
+        self._queue.insert(0, name)
+
+    def stop(self) -> None:
+        """Let nothing more begin; what is under way goes on."""
+        self.stopped = True
+
+    def _may_begin(self, name: str) -> bool:
+        if self.running and (
+            self._deaths[name] or any(self._deaths[each] for each in self.running)
+        ):
+            return False
+        most = self.limits.per_server
+        server = self.servers.get(name, "")
+        there = sum(self.servers.get(each, "") == server for each in self.running)
+        return most is None or there < most
