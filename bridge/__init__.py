@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bridge.errors import BridgeError as BridgeError
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
+    from bridge.operations.rollout.results import Rollout as Rollout
+    from bridge.operations.rollout.results import TargetResult as TargetResult
+    from bridge.operations.rollout.rollout import upgrade_all as upgrade_all
+    from bridge.operations.rollout.worker import run_target as run_target
     from bridge.operations.status import Status as Status
     from bridge.operations.status import status as status
     from bridge.operations.targets.status_all import StatusOfAll as StatusOfAll
@@ -38,19 +42,23 @@ __all__ = [
     "Gate",
     "Report",
     "Reporter",
+    "Rollout",
     "Startup",
     "Status",
     "StatusOfAll",
     "Target",
+    "TargetResult",
     "TargetStatus",
     "events",
     "run_environment",
+    "run_target",
     "start",
     "start_async",
     "status",
     "status_all",
     "status_async",
     "upgrade",
+    "upgrade_all",
     "upgrade_async",
     "without_ledger",
 ]
@@ -67,19 +75,23 @@ _HOME = {
     "Gate": "bridge.startup.gate",
     "Report": "bridge.operations.upgrade",
     "Reporter": "bridge.reporting.reporter",
+    "Rollout": "bridge.operations.rollout.results",
     "Startup": "bridge.startup.asgi",
     "Status": "bridge.operations.status",
     "StatusOfAll": "bridge.operations.targets.status_all",
     "Target": "bridge.config.target",
+    "TargetResult": "bridge.operations.rollout.results",
     "TargetStatus": "bridge.operations.targets.target_status",
     "events": "bridge.reporting.reporter",
     "run_environment": "bridge.alembic.environment",
+    "run_target": "bridge.operations.rollout.worker",
     "start": "bridge.startup.start",
     "start_async": "bridge.startup.start",
     "status": "bridge.operations.status",
     "status_all": "bridge.operations.targets.status_all",
     "status_async": "bridge.operations.aio",
     "upgrade": "bridge.operations.upgrade",
+    "upgrade_all": "bridge.operations.rollout.rollout",
     "upgrade_async": "bridge.operations.aio",
     "without_ledger": "bridge.alembic.left_out",
 }

@@ -30,6 +30,7 @@ PARSERS: Final[dict[str, Callable[[Found], object]]] = {
     "targets": values.object_name,
     "targets_query": values.text,
     "targets_search_path": values.target_search_path,
+    "executor": values.text,
     "target_metadata": values.object_name,
     "template": values.path,
     "schema_file": values.path,

@@ -99,6 +99,10 @@ class Settings:
     #: The search_path of a target that is a schema. It begins with ``{target}``, which stands for
     #: that schema; the records are in the same one.
     targets_search_path: str = "{target}, public"
+    #: What runs many targets: an Executor, or a function that returns one, as
+    #: ``module:attribute``, or the scheduler of a dask cluster, as ``dask:tcp://host:8786``; by
+    #: default processes of this machine. Here None for these.
+    executor: str | None = None
     #: The one target of this run; None for the database as a whole.
     target: Target | None = None
     #: The models that ``alembic check`` and ``--autogenerate`` compare with:

@@ -7,9 +7,11 @@ schema.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.target import Target
@@ -114,6 +116,18 @@ def read_targets(lines: Iterable[str], *, where: str) -> tuple[Target, ...]:
     Raises UsageError for a line that is none of these.
     """
     return tuple(_of_lines(lines, where))
+
+
+def read_targets_file(path: str | os.PathLike[str]) -> tuple[Target, ...]:
+    """Read a file with a line for each target; raises UsageError if it cannot be read."""
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            return read_targets(lines, where=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(
+            f"The list of targets {path} cannot be read: {reason}. Nothing was started."
+        ) from error
 
 
 def _of_lines(lines: Iterable[str], where: str) -> Iterator[Target]:

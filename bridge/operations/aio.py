@@ -60,7 +60,7 @@ async def upgrade_async(
     back, and CancelledError is raised when the lock is free again; migrations before it stay
     applied. The `reporter` is called from the thread that migrates.
     """
-    interrupter = _Stopper()
+    interrupter = Stopper()
     request = Request.at_start(
         database,
         config=config,
@@ -68,7 +68,7 @@ async def upgrade_async(
         embedded=embedded,
         wait_for_lock=wait_for_lock,
         wait_for_server=wait_for_server,
-        reporter=_Stoppable(reporter or LogReporter(), interrupter.stop),
+        reporter=StoppableReporter(reporter or LogReporter(), interrupter.stop),
         interrupter=interrupter,
     )
     return await _in_a_thread(
@@ -88,7 +88,7 @@ async def status_async(
     """Do as `status` does, while the event loop goes on; a cancelled await ends the query."""
     from bridge.operations.status import status_for
 
-    interrupter = _Stopper()
+    interrupter = Stopper()
     request = Request(
         database=usable(database),
         config=config,
@@ -103,7 +103,7 @@ async def status_async(
     )
 
 
-class _Stopper(Interrupter):
+class Stopper(Interrupter):
     """Stops a thread where a signal would stop it: after code that may swallow an exception."""
 
     def __init__(self) -> None:
@@ -112,14 +112,16 @@ class _Stopper(Interrupter):
 
     @property
     def stopping(self) -> bool:
+        """Whether the work is to end."""
         return self.stop.wished
 
     def check(self) -> None:
+        """Raise what is wished, or Interrupted if a signal has come."""
         self.stop.check()
         super().check()
 
 
-class _Stoppable(Reporter):
+class StoppableReporter(Reporter):
     """A reporter that ends the run at its next event, if that is wished."""
 
     def __init__(self, inner: Reporter, stop: Stop) -> None:
@@ -127,13 +129,14 @@ class _Stoppable(Reporter):
         self._stop = stop
 
     def tell(self, event: events.Event) -> None:
+        """Pass the event on, unless the run is to end here."""
         if isinstance(event, _STOPPABLE_AT):
             self._stop.check()
         self._inner.tell(event)
 
 
 async def _in_a_thread(
-    interrupter: _Stopper,
+    interrupter: Stopper,
     work: Callable[[], Result],
     *,
     tell: Callable[[BaseException | None], None],
@@ -165,14 +168,14 @@ async def _in_a_thread(
         executor.shutdown(wait=False)
 
 
-async def _ended(future: asyncio.Future[Result], interrupter: _Stopper) -> BaseException | None:
+async def _ended(future: asyncio.Future[Result], interrupter: Stopper) -> BaseException | None:
     """Stop the thread, wait for its end however often that is cancelled, and say what it raised."""
     interrupter.stop.wish()
     ended = threading.Event()
     future.add_done_callback(lambda _: ended.set())
     # The loop has others to serve, and a request to a dead network takes long.
     threading.Thread(
-        target=_stop_statements, args=(interrupter, ended), name="bridge-stop", daemon=True
+        target=stop_statements, args=(interrupter, ended), name="bridge-stop", daemon=True
     ).start()
     while not future.done():
         try:
@@ -182,7 +185,7 @@ async def _ended(future: asyncio.Future[Result], interrupter: _Stopper) -> BaseE
     return future.exception()
 
 
-def _stop_statements(interrupter: Interrupter, ended: threading.Event) -> None:
+def stop_statements(interrupter: Interrupter, ended: threading.Event) -> None:
     """Cancel what runs until nothing does; a connection on which that has no effect is cut."""
     request = CancelRequest(interrupter.cancel)
     began = time.monotonic()

@@ -80,9 +80,20 @@ class ConsoleReporter(Reporter):
             case events.MigrationFailed():
                 failed = "stopped" if event.interrupted else "failed"
                 self._insist(self._ended(event, Styled(failed, Style.RED), "after"))
+            case events.RolloutEvent():
+                self._tell_of_many(event)
             case events.Result():
                 self.screen.rest()
                 result(event.message)
+
+    def _tell_of_many(self, event: events.RolloutEvent) -> None:
+        match event:
+            case events.TargetStarted():
+                return  # its end is a line, and so is what takes long
+            case events.TargetFailed():
+                self._insist(event.sentence)
+            case _:
+                self._say(event.sentence)
 
     def _say(self, line: Line) -> None:
         self.screen.rest()

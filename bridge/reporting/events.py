@@ -7,6 +7,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bridge.reporting.event import Event, RolloutEvent
+
+if TYPE_CHECKING:
+    from bridge.reporting.rollout_events import (
+        RolloutFinished,
+        TargetFailed,
+        TargetFinished,
+        TargetRunning,
+        TargetStarted,
+        WaveStarted,
+    )
+
+__all__ = [
+    "DatabaseChosen",
+    "Direction",
+    "Event",
+    "MigrationBlocked",
+    "MigrationEvent",
+    "MigrationFailed",
+    "MigrationFinished",
+    "MigrationStarted",
+    "Note",
+    "Result",
+    "RolloutEvent",
+    "RolloutFinished",
+    "Sentence",
+    "Statement",
+    "TargetFailed",
+    "TargetFinished",
+    "TargetRunning",
+    "TargetStarted",
+    "WaitingForLock",
+    "WaitingForServer",
+    "Warned",
+    "WaveStarted",
+    "Working",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # A start of a single database has no use for those of a rollout.
+        if name in __all__:
+            from bridge.reporting import rollout_events
+
+            return getattr(rollout_events, name)
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
 
 
 class Direction(StrEnum):
@@ -14,12 +64,6 @@ class Direction(StrEnum):
 
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
-
-
-class Event:
-    """Something that happens in a run. There may be more kinds in a later release."""
-
-    __slots__ = ()
 
 
 # A class without fields of its own needs no `@dataclass`: it is frozen as its base is. That

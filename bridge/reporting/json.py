@@ -21,7 +21,7 @@ from bridge.reporting.events import Direction
 from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 #: What each event is called here, and its level.
@@ -50,7 +50,10 @@ class JsonReporter(Reporter):
         verbose: bool = False,
         show_parameters: bool = False,
         stream: IO[str] | None = None,
+        about: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
+        #: What else each event has.
+        self._about = about
         #: Whether events are wanted: what a command line finds out before its configuration.
         self.on = True
         self.verbose = verbose
@@ -61,6 +64,8 @@ class JsonReporter(Reporter):
         self._done: dict[Direction, list[str]] = {direction: [] for direction in Direction}
         self._failed: str | None = None
         self._result: str | None = None
+        #: What became of the targets, after a rollout to many.
+        self._targets: dict[str, object] = {}
 
     def tell(self, event: events.Event) -> None:
         """Write one event, and keep what the last event says of the whole run."""
@@ -74,14 +79,22 @@ class JsonReporter(Reporter):
             case events.Result():
                 self._result = event.message
                 return
-        if self.verbose or not isinstance(event, events.Statement):
+        if isinstance(event, events.RolloutEvent):
+            self._hear(event)
+            self.write(event.name, level=event.level, **event.fields())
+        elif self.verbose or not isinstance(event, events.Statement):
             name, level = NAMES[type(event)]
             self.write(name, level=level, **self._fields(event))
+
+    def _hear(self, event: events.RolloutEvent) -> None:
+        if isinstance(event, events.RolloutFinished):
+            self._targets = {"targets": event.fields()["counts"]}
 
     def write(self, event: str, *, level: str = "info", **fields: object) -> None:
         """Write one line; a reader that went away is no reason to stop the run."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json_text({"ts": now, "level": level, "event": event, **fields}, default=str)
+        whole = {"ts": now, "level": level, "event": event, **self._about(), **fields}
+        line = json_text(whole, default=str)
         with self._lock, suppress(OSError, ValueError, AttributeError):
             self._stream.write(f"{line}\n")  # type: ignore[union-attr]
             self._stream.flush()  # type: ignore[union-attr]
@@ -152,6 +165,7 @@ class JsonReporter(Reporter):
             "applied": self._done[Direction.UPGRADE],
             "reverted": self._done[Direction.DOWNGRADE],
             "seconds": _rounded(time.monotonic() - self._began),
+            **self._targets,
         }
 
 

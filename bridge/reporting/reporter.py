@@ -84,3 +84,5 @@ class LogReporter(Reporter):
                 log.debug("%s", sql)
             case events.MigrationFinished(migration=stem, seconds=seconds):
                 log.info("%s %s: done in %.2f s", event.direction, stem, seconds)
+            case events.RolloutEvent():
+                log.log(getattr(logging, event.level.upper()), "%s", event.sentence)

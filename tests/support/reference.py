@@ -33,6 +33,7 @@ from bridge.findings import MEANINGS
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 from bridge.reporting.json import NAMES, JsonReporter
+from bridge.reporting.rollout_events import EVENTS
 from support.pages import PAGES
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ _TEXTS = {
     "scratch_url": "a URL",
     "sqlalchemy_url": "a URL",
     "target_metadata": "`module:attribute`",
+    "executor": "`module:attribute`, `dask:…`",
     "targets": "`module:attribute`",
     "targets_query": "SQL",
 }
@@ -270,7 +272,8 @@ _ENDS = {
 def json_events() -> str:
     """The events as JSON, with the keys that a reporter really writes."""
     rows = []
-    for kind, (name, _) in NAMES.items():
+    kinds: dict[type[events.Event], str] = {kind: name for kind, (name, _) in NAMES.items()}
+    for kind, name in (kinds | {each: each.name for each in EVENTS}).items():
         told = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0]
         rows.append((f"`{name}`", *_keys(partial(JsonReporter.tell, event=_sample(kind))), told))
     calls: dict[str, Callable[[JsonReporter], None]] = {
@@ -304,7 +307,8 @@ def _error(to: JsonReporter) -> None:
 
 
 def _sample(kind: type[events.Event]) -> events.Event:
-    samples = {"direction": Direction.UPGRADE, "seconds": 0.0, "parameters": {"a": 1}}
+    samples: dict[str, object] = {"direction": Direction.UPGRADE, "parameters": {"a": 1}}
+    samples |= {"seconds": 0.0, "number": 1, "of": 1, "rate": 1.0, "counts": {}}
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: samples.get(name, "") for name in names})
 
@@ -312,7 +316,7 @@ def _sample(kind: type[events.Event]) -> events.Event:
 def event_classes() -> str:
     """The classes of events, with what each holds."""
     rows = []
-    for kind in NAMES:
+    for kind in (*NAMES, *EVENTS):
         names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
         rows.append((f"`{kind.__name__}`", ", ".join(f"`{name}`" for name in names)))
     return table(("Event", "What it holds"), rows)

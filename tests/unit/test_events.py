@@ -19,6 +19,7 @@ from bridge import events
 from bridge.reporting.console import ConsoleReporter
 from bridge.reporting.json import JsonReporter
 from bridge.reporting.reporter import LogReporter
+from bridge.reporting.rollout_events import EVENTS
 from bridge.reporting.screen import Screen
 from support.pages import page
 from support.recording import failed, finished, started
@@ -39,8 +40,18 @@ EVERY = [
     events.MigrationBlocked("005_e waits for a lock."),
     finished("005_e", UP, 1.5),
     failed("006_f", UP, 0.5),
+    events.WaveStarted(wave=1, waves=2, behind=1, targets=3),
+    events.TargetStarted(target="acme", wave=1),
+    events.TargetRunning(target="acme", wave=1, seconds=60.0),
+    events.TargetFinished(
+        target="acme", wave=1, seconds=61.0, applied=("005_e",), number=1, of=2, rate=0.1
+    ),
+    events.TargetFailed(
+        target="beta", wave=1, seconds=1.0, number=2, of=2, rate=0.1, exit_code=1, message="No."
+    ),
+    events.RolloutFinished(counts={"done": 1, "failed": 1}, behind=("beta",), seconds=62.0),
 ]
-BASES = {events.Event, events.Sentence, events.MigrationEvent}
+BASES = {events.Event, events.Sentence, events.MigrationEvent, events.RolloutEvent}
 
 
 def test_there_is_one_of_each_kind_in_the_order_of_the_module() -> None:
@@ -49,7 +60,9 @@ def test_there_is_one_of_each_kind_in_the_order_of_the_module() -> None:
         for each in vars(events).values()
         if inspect.isclass(each) and issubclass(each, events.Event) and each not in BASES
     ]
-    assert [type(each) for each in EVERY] + [events.Result] == kinds
+    every: list[type] = [type(each) for each in EVERY]
+    assert every == [*kinds[:-1], *EVENTS]
+    assert kinds[-1] is events.Result
 
 
 @pytest.mark.parametrize("event", EVERY, ids=lambda each: type(each).__name__)
@@ -63,12 +76,12 @@ def test_each_is_told_by_every_reporter_and_stays_as_it_is(
         LogReporter().tell(event)
     assert json.loads(lines.getvalue())["event"]
     # What goes on is shown while it does: by a line that moves, or from time to time.
-    assert screen.getvalue() or isinstance(event, events.Working | events.Planned)
+    assert screen.getvalue() or isinstance(
+        event, events.Working | events.Planned | events.TargetStarted
+    )
     # An application logs the error that is raised after a failure.
     assert len(caplog.records) == (0 if isinstance(event, events.MigrationFailed) else 1)
-    name = "message" if isinstance(event, events.Sentence) else "sql"
-    name = "migration" if isinstance(event, events.MigrationEvent) else name
-    name = "migrations" if isinstance(event, events.Planned) else name
+    name = fields(event)[0].name
     with pytest.raises(FrozenInstanceError):
         setattr(event, name, "another")
 
@@ -104,3 +117,20 @@ def test_a_reporter_of_a_team_is_told_what_it_asks_for() -> None:
     for event in EVERY:
         reporter.tell(event)
     assert heard == ["005_e.py comes late.", ("migration.005_e", 1500.0)]
+
+
+def test_the_events_of_a_rollout_are_sentences_for_a_person() -> None:
+    told = [each.sentence for each in EVERY if isinstance(each, events.RolloutEvent)]
+    assert told == [
+        "Wave 1 of 2: 1 of 3 targets to bring up to date",
+        "acme: started",
+        "acme  still running (1 min 0 s)",
+        "[1/2] acme  done in 1 min 1 s, 1 migration  (0.1/s)",
+        "[2/2] beta  failed after 1 s: No.",
+        "1 done, 1 failed, in 1 min 2 s",
+    ]
+
+
+def test_there_is_no_event_of_another_name() -> None:
+    with pytest.raises(AttributeError, match=r"'bridge.reporting.events' has no attribute 'X'"):
+        events.X  # type: ignore[attr-defined]  # noqa: B018

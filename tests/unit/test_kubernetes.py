@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge import errors
 from bridge.config.settings import AT_START, Settings
 from bridge.reporting.json import NAMES
+from bridge.reporting.rollout_events import EVENTS
 from support.pages import page
 
 PAGE = page("kubernetes")
@@ -52,6 +53,7 @@ def test_a_probe_has_more_patience_than_a_start() -> None:
 def test_the_events_of_the_page_are_those_of_the_code() -> None:
     source = (Path(errors.__file__).parent / "reporting" / "json.py").read_text()
     told = set(re.findall(r'write\(\s*"([a-z.]+)"', source)) | {name for name, _ in NAMES.values()}
+    told |= {each.name for each in EVENTS}
     rows = re.findall(r"^\| (`[^|]+`) \|", page("events"), re.MULTILINE)
     assert set(re.findall(r"`([a-z.]+)`", " ".join(rows))) - {"event"} == told
 

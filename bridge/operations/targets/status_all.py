@@ -30,8 +30,6 @@ _EXIT_CODES = {
     TargetState.LOCKED: TryAgain.exit_code,
     TargetState.UNREACHABLE: TryAgain.exit_code,
 }
-#: States in which a target is as the files are.
-_DONE = frozenset({TargetState.UP_TO_DATE, TargetState.AHEAD, TargetState.CHANGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class StatusOfAll:
     @property
     def up_to_date(self) -> bool:
         """Whether nothing is pending in any of them, and nothing is wrong or unknown."""
-        return all(each.state in _DONE for each in self.targets)
+        return all(each.up_to_date for each in self.targets)
 
     @property
     def exit_code(self) -> int:

@@ -53,6 +53,11 @@ class TargetStatus:
     #: What a person should know: why it is refused, missing, locked or unreachable.
     message: str = ""
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether an upgrade would have nothing to do."""
+        return self.state in _DONE
+
     @classmethod
     def of(cls, target: Target, status: Status) -> TargetStatus:
         """Return what a whole Status says, in short."""
@@ -73,6 +78,8 @@ class TargetStatus:
         }
 
 
+#: States in which a target is as the files are.
+_DONE = frozenset({TargetState.UP_TO_DATE, TargetState.AHEAD, TargetState.CHANGED})
 _NOT_APPLIED = frozenset({MigrationState.PENDING, MigrationState.LATE})
 
 
