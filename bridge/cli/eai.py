@@ -37,6 +37,7 @@ from bridge.cli.options import META, Options
 from bridge.cli.plan import planned_lines, write_script
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
+from bridge.cli.rollout import refuse_alone, roll_out, rollout_of, taking_many
 from bridge.cli.squash import squash
 from bridge.cli.status import status
 from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets
@@ -87,7 +88,7 @@ def _group(*, config: Path | None = None, prog: str | None = None) -> typer.Type
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    group.callback()(upgrade)
+    group.callback()(taking_many(upgrade))
     for name, command in _COMMANDS.items():
         # So that -1 is a revision, as it is for `alembic downgrade`, and no option.
         settings = {"ignore_unknown_options": True} if name == "downgrade" else None
@@ -238,6 +239,7 @@ def upgrade(
       eai migrate --dry-run
       eai migrate --sql > upgrade.sql
       eai migrate --to 002 --wait-for-lock 60 --config deploy/alembic.ini
+      eai migrate -n tenants --all --waves 1,10%,100% --max-failures 3
 
     \b
     Exit codes:
@@ -265,10 +267,15 @@ def upgrade(
     ctx.meta[META] = options
     if ctx.invoked_subcommand is not None:
         _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
+        _refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
         if ctx.invoked_subcommand not in _OF_TARGETS:
             of_targets_only = {"target": target, "all": all_targets, "targets": targets}
             _refuse_misplaced(ctx, **{name: bool(given) for name, given in of_targets_only.items()})
         return
+    if options.many:
+        roll_out(options, rollout_of(ctx), to=to, sql=sql, dry_run=dry_run)
+        return
+    refuse_alone(rollout_of(ctx))
     if sql:
         write_script(options, to=to, dry_run=dry_run)
         return

@@ -111,19 +111,11 @@ class Options:
         """The targets in the file that lists them; read once, since it may be a pipe."""
         if self.listed is not None or self.targets_file is None:
             return self.listed
-        from bridge.database.target_list import read_targets
+        from bridge.database.target_list import read_targets, read_targets_file
 
         if self.targets_file == "-":
             return read_targets(sys.stdin, where="standard input")
-        try:
-            with Path(self.targets_file).open(encoding="utf-8") as lines:
-                return read_targets(lines, where=self.targets_file)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise UsageError(
-                f"The list of targets {self.targets_file} cannot be read: {reason}. Nothing was "
-                "started."
-            ) from error
+        return read_targets_file(self.targets_file)
 
     @contextmanager
     def run(self, *, many: bool = False) -> Iterator[Request]:
