@@ -2,7 +2,7 @@
 
 Run by scripts/bench. What the parts do: folders (the migrations), server (PostgreSQL), peers and
 calls (who is compared), worker (a process for each), checking (nothing fast and wrong wins), bench
-(rounds), in_process, processes and importing (the scenarios), results, goals,
+(rounds), in_process, processes, importing and targets (the scenarios), results, goals,
 table, chart and machine.
 """
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.engine import make_url
 
-from benchmark import goals, in_process, machine, processes, table
+from benchmark import goals, in_process, machine, processes, table, targets
 from benchmark.bench import Bench
 from benchmark.checking import WrongResultError
 from benchmark.importing import importing
@@ -31,7 +31,7 @@ from benchmark.server import Database, Databases, own_server
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS: Final = ("noop", "process", "apply", "pending", "history", "import")
+PARTS: Final = ("noop", "process", "apply", "pending", "history", "import", "targets")
 SIZES: Final = (10, 100, 1000, 5000)
 HERE: Final = Path(__file__).parent
 #: On the page of the figures.
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) 
         _say("Interrupted.")
         return 130
     print(about, "", *table.lines(bench.results, chosen), "", sep="\n")
-    print(*goals.lines(bench.results), sep="\n")
+    print(*targets.lines(bench.results), "", *goals.lines(bench.results), sep="\n")
     if not complete:
         _say("Interrupted: this is what was measured until then, and nothing was saved.")
         return 130
@@ -111,6 +111,8 @@ def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
         bench.forget(size)
     if "import" in parts:
         importing(bench)
+    if "targets" in parts:
+        targets.targets(bench)
 
 
 def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.Namespace:

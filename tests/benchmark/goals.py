@@ -45,8 +45,17 @@ def _to_floor(claim: str, scenario: str, size: int, limit: float) -> Goal:
     return Goal(claim, (_of(scenario, size),), (_of(scenario, size, "floor"),), limit)
 
 
-def _to_peer(claim: str, scenario: str, size: int, peer: str, limit: float, **how: bool) -> Goal:
-    return Goal(claim, (_of(scenario, size),), (_of(scenario, size, peer),), limit, **how)
+def _to_peer(
+    claim: str,
+    scenario: str,
+    size: int,
+    peer: str,
+    limit: float,
+    *,
+    of: str = "bridge",
+    **how: bool,
+) -> Goal:
+    return Goal(claim, (_of(scenario, size, of),), (_of(scenario, size, peer),), limit, **how)
 
 
 GOALS: Final = (
@@ -108,6 +117,17 @@ GOALS: Final = (
         (_of("history", 1000),),
         (_of("history", 10, "alembic"),),
         1.2,
+    ),
+    # Two cores, and the start of both workers is paid for.
+    _to_peer(
+        "40 fresh targets, `--all` on two processes: to a loop in one",
+        *("targets-fresh", 40, "loop", 1.0),
+        of="pool",
+    ),
+    _to_peer(
+        "1000 targets, nothing pending, `status --all`: to a connection for each",
+        *("targets-nothing", 1000, "connections", 1 / 20),
+        of="status",
     ),
     # Whoever installs it for another project must not notice.
     Goal(

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from support.own_server import own_server
-from support.project import DEFAULT_INI
+from support.project import DEFAULT_INI, Project
 from support.running import poll, starting
 
 if TYPE_CHECKING:
@@ -191,6 +191,33 @@ def test_the_memory_of_workers_does_not_grow_with_each_target(many: Many) -> Non
     for sizes in seen.values():
         early = sizes[len(sizes) // 3]
         assert sizes[-1] - early < 0.2 * early, sizes
+
+
+def test_the_memory_of_the_parent_does_not_grow_with_the_list(many: Many, tmp_path: Path) -> None:
+    names = [f"u{number:04}" for number in range(1000)]
+    with many.own.engine.begin() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+    project = Project.create(tmp_path / "project", many.own.engine.url)
+    project.write("001_one", FILE.format(stem="001_one"))
+    peaks = []
+    with starting(project) as start:
+        for count in (100, 1000):
+            (project.path / "list").write_text("\n".join(names[:count]))
+            running = start("eai", "migrate", "--targets", "list", "--all", "--concurrency", "3")
+            peak = 0
+            while not running.ended:
+                with suppress(OSError, IndexError):
+                    peak = max(peak, _peak(running.process.pid))
+                time.sleep(0.1)
+            assert running.end().code == 0
+            peaks.append(peak)
+    assert peaks[1] < 1.15 * peaks[0], peaks
+
+
+def _peak(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def _resident(pid: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from benchmark import goals, table
+from benchmark import goals, table, targets
 from benchmark.bench import Bench
 from benchmark.checking import State, WrongResultError, check, check_unchanged
 from benchmark.environments import environment
@@ -87,8 +87,10 @@ def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
 def test_goals_and_table_are_about_what_there_is() -> None:
     for goal in GOALS:
         for key in (*goal.above, *goal.below):
-            assert key.scenario in table.SCENARIOS
-            assert key.peer in {peer.name for peer in PEERS}
+            of_targets = key.scenario in {targets.FRESH_SCENARIO, targets.NOTHING}
+            assert of_targets or key.scenario in table.SCENARIOS
+            names = targets.LABELS if of_targets else {peer.name for peer in PEERS}
+            assert key.peer in names
 
 
 def test_the_tables_say_it_in_markdown() -> None:
@@ -149,6 +151,7 @@ def test_the_page_shows_the_figures_that_were_saved() -> None:
     found = Results.from_json(saved["measurements"])
     assert saved["machine"] in text
     assert "\n".join(table.lines(found, PEERS)) in text
+    assert "\n".join(targets.lines(found)) in text
     assert "\n".join(goals.lines(found)) in text
 
 
