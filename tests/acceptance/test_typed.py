@@ -173,7 +173,9 @@ def prepare(block: Block, typist: Typist) -> None:
         with engine.begin() as connection:
             connection.execute(text("CREATE SCHEMA acme"))
         engine.dispose()
-    if re.search(r"downgrade|compare|stamp|autogenerate|--from-database|repair", shown):
+    if re.search(
+        r"downgrade|compare|stamp|autogenerate|--from-database|repair|migrate wait", shown
+    ):
         typist.types("eai migrate")
     if re.search(r"status --check|check|lint|rehearse|mark|repair", shown):
         write(project, "004_new_feature" if "004_new_feature" in shown else "004_add_widgets")
