@@ -55,6 +55,15 @@ def downgrade(db):
     db.execute(text("DROP TABLE t{number}"))
     db.commit()
 """
+#: The section of the tenants, of which there is one.
+TENANTS = """\
+
+[tenants]
+script_location = bridge:environment
+version_locations = %(here)s/migrations
+path_separator = os
+targets_query = SELECT 'acme'
+"""
 NAMES = ("001_add_organizations", "002_add_iam", "003_add_integrations")
 
 
@@ -163,12 +172,14 @@ def prepare(block: Block, typist: Typist) -> None:
         write(project, "070_add_orders")
     if "autogenerate" in shown:
         project.ini(extra="prepend_sys_path = %(here)s\ntarget_metadata = models:metadata\n")
+    if "-n tenants" in shown:
+        project.ini(extra=TENANTS)
     if "migrate init" in shown:
         (project.path / "alembic.ini").unlink()
     for folder in re.findall(r"--(?:folder|into) (\S+)", shown):
         (project.path / folder).parent.mkdir(parents=True, exist_ok=True)
     commit(project)
-    if "acme" in shown:
+    if "acme" in shown or "-n tenants" in shown:
         engine = create_engine(typist.url)
         with engine.begin() as connection:
             connection.execute(text("CREATE SCHEMA acme"))
