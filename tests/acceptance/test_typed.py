@@ -30,6 +30,8 @@ NOT_HERE = {
     "scripts/eai": "it makes an environment: tests/acceptance/test_scripts.py",
     "scripts/test": "it runs these tests",
     "psql": "tests/acceptance/test_offline.py gives such scripts to psql",
+    "eai migrate -n tenants --all --concurrency 16 --executor dask:": "its scheduler is that of "
+    "tests/acceptance/test_rollout_dask.py",
     "eai db": "it is about the one server of this user: tests/acceptance/test_cli_embedded.py",
 }
 #: How a command ends that does not end with 0: something is pending.
