@@ -46,7 +46,7 @@ NORMALISED = (
     (r'(?<="execution_ms": )\d+', "N"),
     # The column of `status` for durations, which is as wide as the longest one.
     (r"  [\d.]+ m?s +(?=[A-Za-z])", "  N ms  "),
-    (r"  - +(?=[A-Za-z])", "  -     "),
+    (r"  - +(?=\w)", "  -     "),
 )
 
 OLD_FILES = {
