@@ -172,6 +172,8 @@ class OwnEngine(Beside):
         super().__init__(engine, pool, self._options)
         self.work = work
         self._lent: Connection | None = None
+        #: Whether the Engine asks for AUTOCOMMIT on each of its Connections.
+        self._asks_for_autocommit = False
 
     @cached_property
     def files(self) -> Engine:
@@ -192,16 +194,20 @@ class OwnEngine(Beside):
         """
         if self._lent is not None and not self._lent.closed:
             return self.files.connect()
+        before = bool(self.work.real.autocommit)
+        first = self._lent is None
         self._lent = connection = cls(self, self.pool.connect())
+        if first:
+            self._asks_for_autocommit = bool(self.work.real.autocommit) and not before
         outside = self.work.mode is Mode.AUTOCOMMIT
         if outside and not self.work.real.autocommit:
             # Another level was for one transaction.
             self.work.pay()
             if is_idle(self.work.real):
                 self.work.real.autocommit = True
-        elif self.work.real.autocommit and not outside:
+        elif self.work.real.autocommit and not outside and (first or self._asks_for_autocommit):
             # An Engine may ask for AUTOCOMMIT on each of its Connections, which would part the
-            # migration from its record.
+            # migration from its record. What a file has left on stays on, as in any pool.
             connection.execution_options(isolation_level="READ COMMITTED")
         return connection
 

@@ -49,6 +49,13 @@ def comparing(tmp_path_factory: pytest.TempPathFactory, databases: Databases) ->
     after="returns",
     forgiving=False,
 )
+# What a file leaves on at the driver is on in its next transaction too.
+@example(
+    actions=("raw_autocommit_within", "commit", "error_rolled_back"),
+    before="nothing",
+    after="returns",
+    forgiving=False,
+)
 def test_actions_in_a_row_mean_what_they_mean_under_the_old_runner(
     comparing: Comparing, actions: tuple[str, ...], before: str, after: str, forgiving: bool
 ) -> None:
