@@ -51,9 +51,9 @@ class Catcher(Reporter):
         match event:
             case events.WaitingForServer() | events.WaitingForLock() | events.MigrationBlocked():
                 self._inner.tell(event)
-            case events.Planned(migrations=stems):
-                of = len(stems)
-                self._places = {stem: f"{place} of {of}" for place, stem in enumerate(stems, 1)}
+            case events.Planned(places=places):
+                of = len(places)
+                self._places = {stem: f"{place} of {of}" for stem, place in places.items()}
             case events.MigrationStarted(migration=stem):
                 self._running = stem
                 place = self._places.get(stem, "to be rolled back")

@@ -40,7 +40,7 @@ from bridge.cli.repair import repair
 from bridge.cli.rollout import refuse_alone, roll_out, rollout_of, taking_many
 from bridge.cli.squash import squash
 from bridge.cli.status import status
-from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets
+from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets, takes_targets
 from bridge.cli.version import show_version
 from bridge.cli.wait import wait
 from bridge.reporting.output import result
@@ -121,12 +121,6 @@ def eai(
     ] = False,
 ) -> None:
     """Bring a PostgreSQL database up to date with plain numbered migration files."""
-
-
-#: The commands that take targets.
-_OF_TARGETS = frozenset(
-    {"downgrade", "status", "repair", "mark", "lock", "check", "rehearse", "wait"}
-)
 
 
 def upgrade(
@@ -268,7 +262,7 @@ def upgrade(
     if ctx.invoked_subcommand is not None:
         _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
         _refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
-        if ctx.invoked_subcommand not in _OF_TARGETS:
+        if not takes_targets(_COMMANDS.get(ctx.invoked_subcommand)):
             of_targets_only = {"target": target, "all": all_targets, "targets": targets}
             _refuse_misplaced(ctx, **{name: bool(given) for name, given in of_targets_only.items()})
         return

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.exit import ending, in_order
-from bridge.errors import UsageError
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
@@ -161,10 +160,8 @@ class Options:
                 )
 
     def _for_target(self, request: Request, *, many: bool) -> Request:
-        if many or not (self.target or self.many):
+        if many or not self.target:
             return request
-        if self.many:
-            raise UsageError("This command takes one target, by its name. Nothing was started.")
         from bridge.database.target_list import with_target
 
         return with_target(request, self.target[0])

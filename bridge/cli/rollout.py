@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import shlex
 import subprocess
 from contextlib import ExitStack
@@ -13,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bridge.cli.added_options import with_options
 from bridge.errors import LedgerError, MigrationError, TryAgain, UsageError
 from bridge.reporting import events
 from bridge.reporting.escaping import in_one_line, json_text
@@ -124,21 +123,11 @@ class RolloutOptions:
 def taking_many(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with the options of a rollout, which `rollout_of` finds."""
 
-    @functools.wraps(command)
-    def run(ctx: typer.Context, **given: Any) -> None:
-        ctx.meta[_META] = RolloutOptions(**{name: given.pop(name) for name in _OPTIONS})
-        command(ctx, **given)
+    def take(ctx: typer.Context, typed: dict[str, Any], run: Callable[[], None]) -> None:
+        ctx.meta[_META] = RolloutOptions(**typed)
+        run()
 
-    signature = inspect.signature(command, eval_str=True)
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-        for name, hint in _OPTIONS.items()
-    ]
-    taking: Any = run
-    parameters = [*signature.parameters.values(), *added]
-    taking.__signature__ = signature.replace(parameters=parameters)
-    taking.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+    return with_options(command, {name: (hint, None) for name, hint in _OPTIONS.items()}, take)
 
 
 def rollout_of(ctx: typer.Context) -> RolloutOptions:
@@ -269,9 +258,9 @@ def _summary(found: Rollout, command: str) -> str:
     parts = [found.stopped] if found.stopped else []
     if failed:
         names = listed([in_one_line(each.target) for each in failed], _NAMED)
-        parts.append(f"{_number(failed)} failed: {names}.")
+        parts.append(f"{counted(len(failed), 'target')} failed: {names}.")
     if left := found.of(Outcome.NOT_STARTED):
-        parts.append(f"{_number(left)} not started.")
+        parts.append(f"{counted(len(left), 'target')} not started.")
     told = {each.target for each in (*failed, *left)}
     if others := [name for name in found.behind if name not in told]:
         names = listed([in_one_line(name) for name in others], _NAMED)
@@ -284,10 +273,6 @@ def _summary(found: Rollout, command: str) -> str:
         f"on with those that are not; one by itself: {command} --target NAME"
     )
     return " ".join(parts)
-
-
-def _number(results: tuple[TargetResult, ...]) -> str:
-    return f"{len(results)} target{'s' if results[1:] else ''}"
 
 
 def _all(number: int) -> str:

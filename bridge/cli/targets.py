@@ -6,12 +6,12 @@ typed before it. A command that works on one target is done for each of several 
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bridge.cli.added_options import with_options
 from bridge.cli.options import META, Options, options_of
 from bridge.reporting.output import result
 
@@ -61,30 +61,21 @@ def of_targets(command: Callable[..., None], *, each: bool = True) -> Callable[.
     to that itself. Ends with the exit code of the first target that does not end with 0.
     """
 
-    @functools.wraps(command)
-    def run(ctx: typer.Context, *arguments: Any, **given: Any) -> None:
-        typed = {name: given.pop(name) for name in _OPTIONS}
-        options = options_of(ctx).with_targets(**typed)
-        ctx.meta[META] = options
+    def take(ctx: typer.Context, typed: dict[str, Any], run: Callable[[], None]) -> None:
+        options = ctx.meta[META] = options_of(ctx).with_targets(**typed)
         if not (each and options.many):
-            command(ctx, *arguments, **given)
+            run()
             return
-        codes = [
-            _run(ctx, one, lambda: command(ctx, *arguments, **given)) for one in options.each()
-        ]
+        codes = [_run(ctx, one, run) for one in options.each()]
         if failed := [code for code in codes if code]:
             raise SystemExit(failed[0])
 
-    signature = inspect.signature(command, eval_str=True)
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
-        for name, (hint, default) in _OPTIONS.items()
-    ]
-    taking: Any = run
-    parameters = [*signature.parameters.values(), *added]
-    taking.__signature__ = signature.replace(parameters=parameters)
-    taking.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+    return with_options(command, _OPTIONS, take)
+
+
+def takes_targets(command: Callable[..., None] | None) -> bool:
+    """Return whether a command has these options."""
+    return command is not None and _OPTIONS.keys() <= inspect.signature(command).parameters.keys()
 
 
 def _run(ctx: typer.Context, options: Options, command: Callable[[], None]) -> int:

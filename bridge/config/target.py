@@ -73,8 +73,14 @@ def require_target(settings: Settings) -> None:
         )
 
 
-def refuse_two_databases(target: Target | None, given: object, how: str) -> None:
-    """Refuse a target with a URL of its own beside another database that was handed in."""
+def refuse_unclear(settings: Settings, given: object, how: str) -> None:
+    """Refuse a run of which nobody can tell where it belongs.
+
+    That is one without a target in a section for many, or with a target that has a URL of its own
+    beside a database that was `given`; `how` says how that was. Raises UsageError.
+    """
+    require_target(settings)
+    target = settings.target
     if target is not None and target.url is not None and given is not None:
         raise UsageError(
             f"{how} and the {target} name two databases: leave the first one out. Nothing was "

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, event
 
 from bridge.config.settings import Settings
-from bridge.config.target import refuse_two_databases, require_target
+from bridge.config.target import refuse_unclear
 from bridge.database.address import with_its_target
 from bridge.database.database import Database
 from bridge.database.engine import connect, make_engine, resolve
@@ -83,10 +83,9 @@ def named(
 def _refuse_unclear(request: Request, settings: Settings, asked_with: str) -> None:
     if request.opened:
         return  # it was clear then
-    require_target(settings)
     given = request.database
     how = asked_with if isinstance(given, str | URL) else "The database that was handed in"
-    refuse_two_databases(settings.target, given, how)
+    refuse_unclear(settings, given, how)
 
 
 def database_of(request: Request) -> Database:

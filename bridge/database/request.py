@@ -73,6 +73,25 @@ class Request:
             interrupter=interrupter,
         )
 
+    @classmethod
+    def to_look(
+        cls,
+        database: HandedIn,
+        *,
+        config: str | os.PathLike[str] | None,
+        section: str | None,
+        embedded: bool,
+        wait_for_server: float | None,
+    ) -> Request:
+        """Return the request of a caller who only looks; its arguments are `bridge.status`'s."""
+        return cls(
+            database=usable(database),
+            config=config,
+            section=section,
+            embedded=embedded,
+            overrides={"wait_for_server": wait_for_server},
+        )
+
     def settings(self) -> Settings:
         """Load the settings from the configuration, the environment and this request."""
         settings = Settings.load(

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from bridge.config.settings import Settings
 
-_SET = "SELECT set_config('search_path', %s, false)"
+_EXCHANGE = """
+WITH before AS MATERIALIZED (SELECT current_setting('search_path') AS path)
+SELECT path, set_config('search_path', %s, false) FROM before
+"""
 
 
 def search_path_of(settings: Settings) -> str | None:
@@ -98,7 +101,5 @@ def _set(driver: Any, path: str) -> str:
     from psycopg2.extensions import cursor as plain_cursor
 
     with driver.cursor(cursor_factory=plain_cursor) as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        (before,) = cursor.fetchone()
-        cursor.execute(_SET, (path,))
-    return str(before)
+        cursor.execute(_EXCHANGE, (path,))
+        return str(cursor.fetchone()[0])

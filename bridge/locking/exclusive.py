@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -64,41 +65,35 @@ def exclusively(
     and UsageError for the schema of a target behind a pooler.
     """
     scope = Scope.of(target)
+    trying = partial(_Trying, connection, reporter)
     if in_transaction:
         # Held until the caller ends the transaction: only then can others see what was done.
-        trying = _Trying(
-            connection, lambda: attempt_in_transaction(connection, scope), reporter, scope
-        )
-        trying.obtain(wait, again := "Roll back, and try again")
+        again = "Roll back, and try again"
+        here = partial(attempt_in_transaction, connection)
+        trying(partial(here, scope), scope).obtain(wait, again)
 
         def spread_here(wide: bool) -> None:  # noqa: FBT001
             if wide and scope.key is not None:
-                whole = scope.wide
-                trying = _Trying(
-                    connection, lambda: attempt_in_transaction(connection, whole), reporter, whole
-                )
-                trying.obtain(wait, again, _STAYS)
+                trying(partial(here, scope.wide), scope.wide).obtain(wait, again, _STAYS)
 
         yield Right(spread=spread_here)
         return
     lock = SessionLock(connection, pooler, lent, scope)
+
+    def spread(wide: bool) -> None:  # noqa: FBT001
+        if wide and scope.key is not None:
+            trying(lock.widen, scope.wide).obtain(wait, started=_STAYS)
+        elif scope.key is not None:
+            lock.narrow()
+
     try:
-        trying = _Trying(connection, lock.attempt, reporter, scope)
-        if pooler == "yes" or trying.obtain(wait) == "pooled":
+        if pooler == "yes" or trying(lock.attempt, scope).obtain(wait) == "pooled":
             _refuse_target(scope)
             from bridge.locking.pooler import behind_a_pooler
 
             with behind_a_pooler(connection, wait, reporter) as claim:
                 yield Right(show=claim.show, pooled=claim)
         else:
-
-            def spread(wide: bool) -> None:  # noqa: FBT001
-                if wide and scope.key is not None:
-                    trying = _Trying(connection, lock.widen, reporter, scope.wide)
-                    trying.obtain(wait, started=_STAYS)
-                elif scope.key is not None:
-                    lock.narrow()
-
             yield Right(show=lock.show, keep=lock.keep, spread=spread, session=lock)
     finally:
         lock.release()
@@ -120,8 +115,8 @@ class _Trying:
     def __init__(
         self,
         connection: Connection,
-        attempt: Callable[[], Answer],
         reporter: Reporter,
+        attempt: Callable[[], Answer],
         scope: Scope,
     ) -> None:
         self._connection = connection

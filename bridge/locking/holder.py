@@ -83,7 +83,7 @@ _HOLDER = text(f"""
          WHERE locktype = 'advisory' AND granted
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND classid = :lock_class
-           AND objid::bigint IN ({CONNECTION_ALIVE}, :first, :second, :third)
+           AND objid::bigint = ANY (CAST(:keys AS bigint[]) || {CONNECTION_ALIVE}::bigint)
            AND objsubid = 2 AND pid IS NOT NULL
         UNION ALL SELECT pid, {CONNECTION_ALIVE}, true FROM ({UNLOCKED_BACKENDS}) AS unlocked
     )
@@ -98,9 +98,8 @@ _HOLDER = text(f"""
            (SELECT pid FROM locks AS alive WHERE key = {CONNECTION_ALIVE}
              ORDER BY alive.pid = locks.pid DESC, alone DESC, pid LIMIT 1) AS worker_pid
       FROM locks LEFT JOIN pg_stat_activity a ON a.pid = locks.pid
-     WHERE locks.key IN (:first, :second, :third) AND (alone OR NOT :alone)
-     ORDER BY array_position(ARRAY[:first, :second, :third]::bigint[], locks.key),
-              a.xact_start, locks.pid
+     WHERE locks.key = ANY (CAST(:keys AS bigint[])) AND (alone OR NOT :alone)
+     ORDER BY array_position(CAST(:keys AS bigint[]), locks.key), a.xact_start, locks.pid
      LIMIT 1
 """).bindparams(lock_class=LOCK_CLASS)  # noqa: S608 - constants
 
@@ -147,13 +146,11 @@ def holder(
 ) -> Holder | None:
     """Return who holds the first of these locks that is held, or None if nobody does.
 
-    With `alone`, whoever shares one with others does not count. There are at most three keys.
+    With `alone`, whoever shares one with others does not count.
 
     It reads only; the transaction that this begins on an idle connection is left to the caller.
     """
-    first, second, third = [*keys, keys[0], keys[0]][:3]
-    asked = {"first": first, "second": second, "third": third, "alone": alone}
-    row = connection.execute(_HOLDER, asked).one_or_none()
+    row = connection.execute(_HOLDER, {"keys": [*keys], "alone": alone}).one_or_none()
     if row is None:
         return None
     return Holder(

@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.database.handed_in import usable
 from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
 from bridge.database.request import Request
 from bridge.operations.for_target import for_target
@@ -89,15 +89,14 @@ async def status_async(
     from bridge.operations.status import status_for
 
     interrupter = Stopper()
-    request = Request(
-        database=usable(database),
+    asked = Request.to_look(
+        database,
         config=config,
         section=section,
         embedded=embedded,
-        overrides={"wait_for_server": wait_for_server},
-        reporter=LogReporter(),
-        interrupter=interrupter,
+        wait_for_server=wait_for_server,
     )
+    request = replace(asked, interrupter=interrupter)
     return await _in_a_thread(
         interrupter, lambda: status_for(for_target(request, target)), tell=lambda _: None
     )

@@ -16,7 +16,6 @@ from bridge.database.address import connect_defaults, described, named, with_its
 from bridge.database.driver import DriverConnection
 from bridge.database.handed_in import is_lent
 from bridge.database.plain_url import plain_parameters
-from bridge.database.search_path import search_path_of, startup_options
 from bridge.operations.quick_query import is_up_to_date, through_driver, through_engine
 from bridge.reporting import events
 from bridge.waiting import call
@@ -69,16 +68,18 @@ def answering(request: Request, stack: ExitStack) -> Answering | None:
 def _plain(request: Request, settings: Settings, stack: ExitStack) -> Answering | None:
     """Return the database of an ordinary URL, wherever that is written."""
     if settings.has_targets or settings.target is not None:
-        from bridge.config.target import refuse_two_databases, require_target
+        from bridge.config.target import refuse_unclear
 
-        require_target(settings)
-        refuse_two_databases(settings.target, request.database, "--database-url")
+        refuse_unclear(settings, request.database, "--database-url")
     source, url = named(settings, cast("str | None", request.database)) or ("", None)
     parameters = plain_parameters(url) if isinstance(url, str) else None
     if url is None or parameters is None:
         return None
-    if (path := search_path_of(settings)) is not None:
-        parameters["options"] = startup_options(path)
+    if settings.target is not None:
+        from bridge.database.search_path import search_path_of, startup_options
+
+        if (path := search_path_of(settings)) is not None:
+            parameters["options"] = startup_options(path)
     told = with_its_target(described(parameters, source), settings)
     request.reporter.tell(events.DatabaseChosen(told))
     return _OverTheDriver(

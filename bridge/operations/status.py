@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge.config.settings import Settings
-from bridge.database.handed_in import usable
 from bridge.database.request import Request
 from bridge.errors import FilesError
 from bridge.files.folder import scan
@@ -148,12 +147,12 @@ def status(
     Raises a BridgeError where there is nothing to tell: no database, a folder that cannot be
     read, a table that cannot be. What an upgrade would refuse is in the Status instead.
     """
-    request = Request(
-        database=usable(database),
+    request = Request.to_look(
+        database,
         config=config,
         section=section,
         embedded=embedded,
-        overrides={"wait_for_server": wait_for_server},
+        wait_for_server=wait_for_server,
     )
     return status_for(for_target(request, target))
 

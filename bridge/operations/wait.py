@@ -19,6 +19,7 @@ from bridge.operations.read_only import looking
 from bridge.operations.status import of_reader, status_of
 from bridge.reporting import events
 from bridge.reporting.numbers import counted, duration, listed
+from bridge.reporting.reporter import NAMED
 from bridge.waiting import poll
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from bridge.config.settings import Settings
     from bridge.database.request import Request
     from bridge.files.plain_file import PlainFile
-
-#: How many migrations a sentence names; the rest are counted.
-NAMED = 20
 
 
 def wait_until_applied(request: Request) -> None:

@@ -67,7 +67,7 @@ class ConsoleReporter(Reporter):
             case events.Warned():
                 self._insist((Styled("Warning:", Style.YELLOW), f" {event.message}"))
             case events.Planned():
-                self._places = {stem: place for place, stem in enumerate(event.migrations, 1)}
+                self._places = event.places
             case events.MigrationStarted():
                 self._start(event)
             case events.Statement():

@@ -118,6 +118,11 @@ class Planned(Event):
     migrations: tuple[str, ...]
     direction: Direction
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of each of them, counted from 1."""
+        return {stem: place for place, stem in enumerate(self.migrations, 1)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationEvent(Event):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 N = ("-n", "tenants")
 #: Eight schemas, in the order of their list.
 NAMES = [f"t{number}" for number in range(1, 9)]
-LISTED = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^t[0-9]+$' ORDER BY 1"
 
 #: What a file does for one target only.
 ONLY = """\
@@ -48,10 +47,7 @@ def upgrade(db):
 
 @pytest.fixture
 def tenants(project: Project) -> Tenants:
-    tenants = Tenants.of(project, f"targets_query = {LISTED}")
-    tenants.files("001_one", "002_two")
-    tenants.schemas(*NAMES)
-    return tenants
+    return Tenants.numbered(project, NAMES)
 
 
 @pytest.fixture

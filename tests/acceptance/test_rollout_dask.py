@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 N = ("-n", "tenants")
 NAMES = [f"t{number}" for number in range(1, 7)]
-LISTED = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^t[0-9]+$' ORDER BY 1"
 
 #: A scheduler on loopback, and two workers that are processes with a nanny each. It ends with its
 #: standard input.
@@ -77,10 +76,7 @@ def clustered(project: Project) -> Iterator[Cluster]:
 
 @pytest.fixture
 def tenants(project: Project) -> Tenants:
-    tenants = Tenants.of(project, f"targets_query = {LISTED}")
-    tenants.files("001_one", "002_two")
-    tenants.schemas(*NAMES)
-    return tenants
+    return Tenants.numbered(project, NAMES)
 
 
 def gated(tenants: Tenants, *names: str) -> None:

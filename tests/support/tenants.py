@@ -47,6 +47,10 @@ def downgrade(db):
 """
 
 
+#: Lists the schemas that are called `t` and a number.
+_NUMBERED = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^t[0-9]+$' ORDER BY 1"
+
+
 @dataclass
 class Tenants:
     """A project whose section `tenants` has targets, in one database."""
@@ -59,6 +63,14 @@ class Tenants:
         (project.path / "shared").mkdir()
         project.ini(INI, extra=extra)
         return cls(project)
+
+    @classmethod
+    def numbered(cls, project: Project, names: Sequence[str]) -> Tenants:
+        """Make these schemas, each a `t` and a number, which a query lists; and two files."""
+        tenants = cls.of(project, f"targets_query = {_NUMBERED}")
+        tenants.files("001_one", "002_two")
+        tenants.schemas(*names)
+        return tenants
 
     @property
     def engine(self) -> Engine:

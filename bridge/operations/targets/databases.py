@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
@@ -32,6 +32,20 @@ def whole(settings: Settings) -> Settings:
     return replace(settings, targets=None, targets_query=None, target=None)
 
 
+@contextmanager
+def their_database(request: Request, targets: Sequence[Target]) -> Iterator[Request]:
+    """Yield the request for the database of those without a URL, named and told, if there are any.
+
+    Raises UsageError if it cannot be named.
+    """
+    asked = replace(request, target=None, targets=None)
+    if all(each.url is not None for each in targets):
+        yield asked
+        return
+    with opened(asked, whole(request.settings())) as here:
+        yield here
+
+
 def per_database(
     request: Request, targets: Sequence[Target], do: Callable[[Request, Places], Result]
 ) -> Iterator[Result]:
@@ -43,9 +57,7 @@ def per_database(
     groups: dict[str | None, dict[int, Target]] = {}
     for place, target in enumerate(targets):
         groups.setdefault(target.url, {})[place] = target
-    asked = replace(request, target=None, targets=None)
-    settings = whole(request.settings())
-    with opened(asked, settings) if None in groups else nullcontext(asked) as here:
+    with their_database(request, targets) as here:
         yield from _at_once([partial(do, here, group) for group in groups.values()])
 
 

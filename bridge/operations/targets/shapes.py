@@ -76,7 +76,7 @@ def read_shapes(request: Request, targets: Sequence[Target]) -> tuple[Shape, ...
     def in_pieces(here: Request, places: Places) -> dict[int, Pieces]:
         return _over(here, places, _pieces)
 
-    for found in per_database(replace(request, opened=True), chosen, in_pieces):
+    for found in per_database(request, chosen, in_pieces):
         pieces |= found
     usual = pieces.get(0)
     for number, other in pieces.items():

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.handed_in import usable
 from bridge.database.request import Request
 from bridge.database.target_list import as_target, listed_targets
 from bridge.errors import TryAgain
 from bridge.operations.overview import PENDING, PROBLEM
+from bridge.operations.targets.databases import their_database
 from bridge.operations.targets.read_all import read_all
 from bridge.operations.targets.shapes import Shape, read_shapes
 from bridge.operations.targets.target_status import TargetState, TargetStatus
@@ -129,14 +129,15 @@ def status_all(
     Raises a BridgeError where there is nothing to tell: no list, no folder, no database. What is
     wrong with one target, or with its server, is in its TargetStatus instead.
     """
-    request = Request(
-        database=usable(database),
+    asked = Request.to_look(
+        database,
         config=config,
         section=section,
         embedded=embedded,
-        overrides={"wait_for_server": wait_for_server},
-        targets=None if targets is None else [as_target(each, "targets") for each in targets],
+        wait_for_server=wait_for_server,
     )
+    given = None if targets is None else [as_target(each, "targets") for each in targets]
+    request = replace(asked, targets=given)
     return status_of_all(request, listed_targets(request, request.settings()), shapes=shapes)
 
 
@@ -144,13 +145,14 @@ def status_of_all(
     request: Request, targets: Sequence[Target], *, shapes: bool = False
 ) -> StatusOfAll:
     """Return the status of these targets for a Request, as `status_all` does."""
-    found = StatusOfAll(read_all(request, targets))
-    if not shapes:
-        return found
-    # One that is behind has another shape by right.
-    done = [
-        target
-        for target, status in zip(targets, found.targets, strict=True)
-        if status.state in {TargetState.UP_TO_DATE, TargetState.CHANGED}
-    ]
-    return replace(found, shapes=read_shapes(request, done))
+    with their_database(request, targets) as here:
+        found = StatusOfAll(read_all(here, targets))
+        if not shapes:
+            return found
+        # One that is behind has another shape by right.
+        done = [
+            target
+            for target, status in zip(targets, found.targets, strict=True)
+            if status.state in {TargetState.UP_TO_DATE, TargetState.CHANGED}
+        ]
+        return replace(found, shapes=read_shapes(here, done))
