@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from bridge.alembic.left_out import without_ledger as without_ledger
     from bridge.config.target import Target as Target
     from bridge.errors import BridgeError as BridgeError
+    from bridge.operations.aio import provision_async as provision_async
     from bridge.operations.aio import status_async as status_async
     from bridge.operations.aio import upgrade_async as upgrade_async
+    from bridge.operations.provision import provision as provision
     from bridge.operations.rollout.results import Rollout as Rollout
     from bridge.operations.rollout.results import TargetResult as TargetResult
     from bridge.operations.rollout.rollout import upgrade_all as upgrade_all
@@ -50,6 +52,8 @@ __all__ = [
     "TargetResult",
     "TargetStatus",
     "events",
+    "provision",
+    "provision_async",
     "run_environment",
     "run_target",
     "start",
@@ -83,6 +87,8 @@ _HOME = {
     "TargetResult": "bridge.operations.rollout.results",
     "TargetStatus": "bridge.operations.targets.target_status",
     "events": "bridge.reporting.reporter",
+    "provision": "bridge.operations.provision",
+    "provision_async": "bridge.operations.aio",
     "run_environment": "bridge.alembic.environment",
     "run_target": "bridge.operations.rollout.worker",
     "start": "bridge.startup.start",

@@ -80,6 +80,7 @@ def _run_online(
         asked_with = "-x database_url=URL" if typed else "--database-url"
         with command_connection(invocation, script.settings, asked_with=asked_with) as connection:
             run = CommandRun.of(script, connection, request)
+            run.provisions = invocation.provisions
             if interrupter is not None:
                 run.check_signals = interrupter.check
             _run(run, invocation, context, options)

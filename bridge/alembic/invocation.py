@@ -44,6 +44,8 @@ class Invocation:
     instead: Callable[[Any], None] | None = None
     #: The stems of the files that count; None for all of the folder.
     only: Collection[str] | None = None
+    #: Whether the target is a new one, whose schema is made if it is not there.
+    provisions: bool = False
     #: Whether files run although nothing of them is to stay.
     rehearses: bool = False
     #: What the database of a script has applied.

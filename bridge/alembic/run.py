@@ -36,6 +36,8 @@ class CommandRun:
     external: bool
     #: Whether the connection was handed in, and is to be given back as it came.
     lent: bool
+    #: Whether its target is a new one, whose schema is made.
+    provisions: bool = False
     #: Raises Interrupted if a signal has come.
     check_signals: Callable[[], None] = lambda: None
     #: Called after each of Alembic's steps; set by a command that takes any.

@@ -34,6 +34,7 @@ from bridge.ledger.records import (
     confirm_pointer,
 )
 from bridge.ledger.state import State
+from bridge.ledger.target import make_schema
 from bridge.locking.exclusive import Right, exclusively
 from bridge.reporting import events
 from bridge.reporting.events import Direction
@@ -161,6 +162,9 @@ class _Writing:
         after all, or a stamp that fails, leaves both tables as they were.
         """
         run = self._run
+        target = run.settings.target
+        if run.provisions and target is not None and make_schema(run.connection, target):
+            run.reporter.tell(events.Note(f"The schema {target.schema} is new."))
         state = run.read()
         found = self._decide(state)
         self._rows = Rows(run, state)

@@ -24,7 +24,7 @@ def apply(options: Options, *, to: str = "head") -> None:
 
         here = Path.cwd()
         report = run_upgrade(request, to=to)
-        request.reporter.tell(events.Result(_applied(report, to)))
+        request.reporter.tell(events.Result(applied(report, to)))
         if report.applied:
             # A migration may have left it for another one, or changed what settings come from.
             with contextlib.chdir(here), contextlib.suppress(UsageError):
@@ -41,7 +41,8 @@ def _keep_schema_file(request: Request) -> None:
         keep_schema_file(request, settings.schema_file)
 
 
-def _applied(report: Report, to: str) -> str:
+def applied(report: Report, to: str) -> str:
+    """Say what a run has applied, up to this migration."""
     if not report.applied:
         return nothing_to_do(to)
     state = ": the database is up to date" if to == "head" else up_to(to)

@@ -35,12 +35,13 @@ from bridge.cli.mounting import MountableGroup
 from bridge.cli.new import new
 from bridge.cli.options import META, Options
 from bridge.cli.plan import planned_lines, write_script
+from bridge.cli.provision import provision
 from bridge.cli.rehearse import rehearse
 from bridge.cli.repair import repair
 from bridge.cli.rollout import refuse_alone, roll_out, rollout_of, taking_many
 from bridge.cli.squash import squash
 from bridge.cli.status import status
-from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_targets, takes_targets
+from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_list, of_targets, takes
 from bridge.cli.version import show_version
 from bridge.cli.wait import wait
 from bridge.reporting.output import result
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "lock": of_targets(lock),
     "downgrade": of_targets(downgrade),
     "mark": of_targets(mark),
+    "provision": of_list(provision),
     "repair": of_targets(repair),
     "init": init,
     "import": import_,
@@ -262,9 +264,10 @@ def upgrade(
     if ctx.invoked_subcommand is not None:
         _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
         _refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
-        if not takes_targets(_COMMANDS.get(ctx.invoked_subcommand)):
-            of_targets_only = {"target": target, "all": all_targets, "targets": targets}
-            _refuse_misplaced(ctx, **{name: bool(given) for name, given in of_targets_only.items()})
+        command = _COMMANDS.get(ctx.invoked_subcommand)
+        given = {"target": target, "all_targets": all_targets, "targets": targets}
+        untaken = {name: bool(each) for name, each in given.items() if not takes(command, name)}
+        _refuse_misplaced(ctx, **{name.removesuffix("_targets"): x for name, x in untaken.items()})
         return
     if options.many:
         roll_out(options, rollout_of(ctx), to=to, sql=sql, dry_run=dry_run)

@@ -71,10 +71,10 @@ class Options:
     def with_targets(
         self,
         *,
-        target: Sequence[str] | None,
-        all_targets: bool,
-        targets: str | None,
-        section: str | None,
+        target: Sequence[str] | None = None,
+        all_targets: bool = False,
+        targets: str | None = None,
+        section: str | None = None,
     ) -> Options:
         """Return these options with what was typed after the command."""
         return replace(

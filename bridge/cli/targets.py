@@ -73,9 +73,19 @@ def of_targets(command: Callable[..., None], *, each: bool = True) -> Callable[.
     return with_options(command, _OPTIONS, take)
 
 
-def takes_targets(command: Callable[..., None] | None) -> bool:
-    """Return whether a command has these options."""
-    return command is not None and _OPTIONS.keys() <= inspect.signature(command).parameters.keys()
+def of_list(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with those of these options that say where targets are listed."""
+
+    def take(ctx: typer.Context, typed: dict[str, Any], run: Callable[[], None]) -> None:
+        ctx.meta[META] = options_of(ctx).with_targets(**typed)
+        run()
+
+    return with_options(command, {name: _OPTIONS[name] for name in ("targets", "section")}, take)
+
+
+def takes(command: Callable[..., None] | None, option: str) -> bool:
+    """Return whether a command has the option of this parameter."""
+    return command is not None and option in inspect.signature(command).parameters
 
 
 def _run(ctx: typer.Context, options: Options, command: Callable[[], None]) -> int:

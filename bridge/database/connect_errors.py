@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CANNOT_CONNECT = (DBAPIError, Error, UnicodeDecodeError)
 
 
+#: The SQLSTATE of a database that is not there.
+_NO_DATABASE = "3D000"
+
 #: Where libpq begins to tell of another attempt, in the languages that it is often built with.
 _ATTEMPT = re.compile(
     r"^(?=connection to server |Verbindung zum Server |la connexion au serveur "
@@ -70,6 +73,12 @@ def _place(attempt: str) -> str:
 
 def _first(causes: Iterable[Cause], text: str) -> Cause | None:
     return next((each for each in causes if re.search(each.pattern, text, re.IGNORECASE)), None)
+
+
+def is_without_database(error: BaseException) -> bool:
+    """Return whether an error of `connect` was raised because the database is not there."""
+    cause = error.__cause__
+    return isinstance(cause, Exception) and find_cause(cause).sqlstate == _NO_DATABASE
 
 
 def explain_connect_error(error: Exception, database: Database) -> UsageError | ServerUnreachable:

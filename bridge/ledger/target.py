@@ -1,16 +1,29 @@
-"""Refuse a target whose schema is not where its files would make their tables."""
+"""The schema of a target: made for a new one, and refused where its tables would not be in it."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
+from bridge.database.driver_errors import first_line
+from bridge.database.literals import literal
 from bridge.database.quoting import quote
-from bridge.errors import SchemaMissing, UsageError
+from bridge.database.sending import send
+from bridge.database.sqlstate import sqlstate
+from bridge.errors import LedgerError, SchemaMissing, UsageError
 from bridge.ledger.state import Session
 from bridge.ledger.tables import Ledger
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from bridge.config.target import Target
+
+
+#: The SQLSTATE of insufficient_privilege.
+_NO_RIGHT = "42501"
 
 
 def refuse_lost_target(ledger: Ledger, session: Session) -> None:
@@ -36,6 +49,32 @@ def no_schema(target: Target, schema: str) -> SchemaMissing:
     """Say that the schema of a target is not there; the caller raises it, or shows it."""
     return SchemaMissing(
         f"The {target} has no schema {quote(schema)} in this database. Nothing was run, and no "
-        "schema is made for a name that may be a slip. If it is none, type this once: CREATE "
-        f"SCHEMA {quote(schema)};"
+        "schema is made for a name that may be a slip. If it is a new tenant, type: eai migrate "
+        f"provision {shlex.quote(target.name)}"
     )
+
+
+def make_schema(connection: Connection, target: Target) -> bool:
+    """Make the schema of a new target, and say whether it was not there before.
+
+    It is part of the transaction that the connection is in. Raises LedgerError where this role may
+    not make one.
+    """
+    if target.schema is None:
+        return False
+    # Asked first: IF NOT EXISTS wants the right to make one even where there is one.
+    question = f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(target.schema)}"  # noqa: S608
+    if send(connection, question).one_or_none() is not None:
+        return False
+    try:
+        send(connection, f"CREATE SCHEMA {quote(target.schema)}")
+    except DBAPIError as error:
+        if sqlstate(error) != _NO_RIGHT:
+            raise
+        raise LedgerError(
+            f"The schema {quote(target.schema)} of the {target} cannot be made by this role: "
+            f"{first_line(error).rstrip('.')}. Nothing was run. Set MIGRATION_DATABASE_URL to a "
+            "role that may (GRANT CREATE ON DATABASE), or let one make the schema for this role: "
+            f"CREATE SCHEMA {quote(target.schema)} AUTHORIZATION …; then type this command again."
+        ) from error
+    return True

@@ -1,4 +1,4 @@
-"""`upgrade` and `status` for an event loop, which goes on meanwhile.
+"""`upgrade`, `provision` and `status` for an event loop, which goes on meanwhile.
 
 The work is done in a thread of its own, on the same synchronous connection as ever: Alembic and
 the files know no other. What this adds is that a cancelled await ends the work and waits until it
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
 from bridge.database.request import Request
@@ -60,20 +60,55 @@ async def upgrade_async(
     back, and CancelledError is raised when the lock is free again; migrations before it stay
     applied. The `reporter` is called from the thread that migrates.
     """
-    interrupter = Stopper()
-    request = Request.at_start(
-        database,
+    return await _applying(
+        lambda request: run_upgrade(for_target(request, target), to=to),
+        reporter,
+        database=database,
         config=config,
         section=section,
         embedded=embedded,
         wait_for_lock=wait_for_lock,
         wait_for_server=wait_for_server,
+    )
+
+
+async def provision_async(
+    target: str | Target,
+    database: HandedIn = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    section: str | None = None,
+    wait_for_lock: float | None = None,
+    wait_for_server: float | None = None,
+    embedded: bool = False,
+    reporter: Reporter | None = None,
+) -> Report:
+    """Do as `provision` does, while the event loop goes on; cancelled as `upgrade_async` is."""
+    from bridge.operations.provision import run_provision
+
+    return await _applying(
+        lambda request: run_provision(request, target),
+        reporter,
+        database=database,
+        config=config,
+        section=section,
+        embedded=embedded,
+        wait_for_lock=wait_for_lock,
+        wait_for_server=wait_for_server,
+    )
+
+
+async def _applying(
+    run: Callable[[Request], Report], reporter: Reporter | None, **asked: Any
+) -> Report:
+    """Call `run` in a thread with the request for this; a cancelled await ends it."""
+    interrupter = Stopper()
+    request = Request.at_start(
+        **asked,
         reporter=StoppableReporter(reporter or LogReporter(), interrupter.stop),
         interrupter=interrupter,
     )
-    return await _in_a_thread(
-        interrupter, lambda: run_upgrade(for_target(request, target), to=to), tell=_tell
-    )
+    return await _in_a_thread(interrupter, lambda: run(request), tell=_tell)
 
 
 async def status_async(

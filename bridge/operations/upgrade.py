@@ -92,8 +92,8 @@ def upgrade(
     return run_upgrade(for_target(request, target), to=to)
 
 
-def run_upgrade(request: Request, *, to: str = "head") -> Report:
-    """Do as `upgrade` does, for a Request."""
+def run_upgrade(request: Request, *, to: str = "head", provisions: bool = False) -> Report:
+    """Do as `upgrade` does, for a Request; with `provisions` its target may be a new one."""
     tally = _Tally(request.reporter)
     request = replace(request, reporter=tally)
     with ExitStack() as stack:
@@ -105,7 +105,7 @@ def run_upgrade(request: Request, *, to: str = "head") -> Report:
         from bridge.alembic.invocation import Invocation
 
         here = target.request if target else request
-        commands.upgrade(Invocation(request=here, ahead=ahead), to)
+        commands.upgrade(Invocation(request=here, ahead=ahead, provisions=provisions), to)
     return Report(tuple(tally.applied))
 
 

@@ -103,7 +103,9 @@ def test_it_writes_nothing_and_takes_no_lock(project: Project, engine: Engine) -
         column(engine, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         == []
     )
-    assert ask(engine, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    held = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database "
+    held += "WHERE locktype = 'advisory' AND datname = current_database()"
+    assert ask(engine, held) == 0
 
 
 def test_sigterm_ends_it_at_once(project: Project) -> None:

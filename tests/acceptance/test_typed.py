@@ -181,7 +181,7 @@ def prepare(block: Block, typist: Typist) -> None:
     for folder in re.findall(r"--(?:folder|into) (\S+)", shown):
         (project.path / folder).parent.mkdir(parents=True, exist_ok=True)
     commit(project)
-    if "acme" in shown or "-n tenants" in shown:
+    if ("acme" in shown or "-n tenants" in shown) and "provision" not in shown:
         engine = create_engine(typist.url)
         with engine.begin() as connection:
             connection.execute(text("CREATE SCHEMA acme"))

@@ -170,8 +170,8 @@ class EmbeddedServer:
     def ensure_database(self, name: str = DATABASE) -> None:
         """Create an empty database unless it is there."""
         import psycopg2
-        from psycopg2 import errors, sql
 
+        from bridge.database.creating import create_database
         from bridge.database.url import connection_parameters
 
         given = connection_parameters(self.url("postgres"))
@@ -186,16 +186,7 @@ class EmbeddedServer:
             ) from error
         try:
             connection.autocommit = True
-            cursor = connection.cursor()
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
-            if cursor.fetchone() is None:
-                # Another process may have been faster: both errors mean that it is there.
-                with contextlib.suppress(errors.DuplicateDatabase, errors.UniqueViolation):
-                    cursor.execute(
-                        sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
-                            sql.Identifier(name)
-                        )
-                    )
+            create_database(connection, name, template="template0")
         finally:
             connection.close()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.connect_errors import find_cause
+from bridge.database.connect_errors import is_without_database
 from bridge.database.connected import connected
 from bridge.errors import (
     BridgeError,
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 
 #: How often a lost connection is made anew before the rest is called unreachable.
 _CONNECTIONS = 3
-
-#: The SQLSTATE of a database that is not there.
-_NO_DATABASE = "3D000"
 
 #: What was found of targets, by their places in the whole list.
 Found = dict[int, TargetStatus]
@@ -215,7 +212,4 @@ def _state_of(error: BridgeError) -> TargetState:
         return TargetState.LOCKED
     if isinstance(error, TryAgain):
         return TargetState.UNREACHABLE
-    cause = error.__cause__
-    if isinstance(cause, Exception) and find_cause(cause).sqlstate == _NO_DATABASE:
-        return TargetState.MISSING
-    return TargetState.REFUSED
+    return TargetState.MISSING if is_without_database(error) else TargetState.REFUSED
