@@ -156,6 +156,24 @@ def test_a_bad_canary_keeps_all_others_from_harm(tenants: Tenants) -> None:
     assert tenants.tables("t2") == []
 
 
+def test_the_end_says_how_to_go_on_with_one_by_itself(tenants: Tenants) -> None:
+    """The command has the section and the file that list it, and does what it says."""
+    only(tenants, "raise ValueError('no')", "t3")
+    told = migrate(tenants, "--concurrency", "1").stderr.splitlines()
+    assert told[-1] == (
+        "Error: 1 target failed: t3. 5 targets not started. 2 of 8 targets up to date. The same "
+        "command goes on with those that are not; one by itself: eai migrate -n tenants --target t3"
+    )
+    (tenants.project.path / "list").write_text("".join(f"{name}\n" for name in NAMES))
+    told = migrate(tenants, "--targets", "list", "--concurrency", "1").stderr.splitlines()
+    command = "eai migrate -n tenants --targets list --target t3"
+    assert told[-1].endswith(f"; one by itself: {command}")
+    assert f"Correct the file, and type: {command}" in told
+    only(tenants, "pass")
+    tenants.project.eai(*command.split()[1:], check=True)
+    assert_done_once(tenants, "t3", stems=("003_three",))
+
+
 def test_a_command_between_waves_stops_the_rollout(tenants: Tenants) -> None:
     done = migrate(tenants, "--after-wave", "false")
     assert done.returncode == 1

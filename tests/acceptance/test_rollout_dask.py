@@ -131,9 +131,21 @@ def test_a_scheduler_that_does_not_answer_is_told(tenants: Tenants, monkeypatch:
     monkeypatch.setattr("bridge.operations.rollout.on_dask._ANSWERS_WITHIN", 0.2)
     done = tenants.project.eai("migrate", *N, "--all", "--executor", "dask:tcp://127.0.0.1:9")
     assert done.returncode == 75
-    assert (
-        "Error: The dask scheduler at tcp://127.0.0.1:9 does not answer: OSError. Nothing was "
-        "started.\n" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "Error: The dask scheduler at tcp://127.0.0.1:9 does not answer. Nothing was started. Look "
+        "whether it runs there, then type the same command again. Without a cluster, name no "
+        "executor (--executor, BRIDGE_EXECUTOR, executor in alembic.ini): then processes of this "
+        "machine do it."
+    )
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "http://127.0.0.1:9", "127.0.0.1:x"])
+def test_an_address_that_is_none_is_told_at_once(tenants: Tenants, address: str) -> None:
+    done = tenants.project.eai("migrate", *N, "--all", "--executor", f"dask:{address}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"Error: The executor 'dask:{address}' cannot be read. Nothing was started. Name the "
+        "scheduler of a dask cluster as dask:tcp://host:8786."
     )
 
 

@@ -42,18 +42,32 @@ class Given:
     targets: Mapping[str, Target]
     #: "text" or "json".
     log_format: str
+    #: The file that lists the targets, for what a person is to type; None where the section does.
+    targets_file: str | None = None
 
 
 class LocalPool:
     """A pool of processes that can be made anew, and told to stop."""
 
-    def __init__(self, request: Request, targets: Mapping[str, Target], *, size: int) -> None:
+    def __init__(
+        self,
+        request: Request,
+        targets: Mapping[str, Target],
+        *,
+        size: int,
+        targets_file: str | None = None,
+    ) -> None:
         settings = request.settings()
         given = {
             name: getattr(request, name)
             for name in ("database", "config", "section", "embedded", "overrides", "command")
         }
-        self._given = Given(request=given, targets=targets, log_format=settings.log_format)
+        self._given = Given(
+            request=given,
+            targets=targets,
+            log_format=settings.log_format,
+            targets_file=targets_file,
+        )
         self._size = size
         self._context = _Spawning()
         self._pool: ProcessPoolExecutor | None = None
@@ -161,11 +175,12 @@ def _run(name: str) -> dict[str, Any]:
     try:
         with interruptible() as interrupter:
             given = Request(**worker.given.request)
+            file = worker.given.targets_file
             request = replace(
                 given,
                 reporter=Reporter(),
                 interrupter=interrupter,
-                command=command_for(given.command, given.section, name),
+                command=command_for(given.command, given.section, name, targets_file=file),
             )
             result = run_of(request, name, lambda asked: replace(asked, target=target))
     except Interrupted as error:

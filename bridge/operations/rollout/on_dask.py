@@ -91,7 +91,8 @@ def run_until_told(event: str, name: str, **arguments: Any) -> dict[str, Any]:
 def connect(address: str) -> Any:
     """Return a client of the scheduler at `dask:tcp://host:8786`.
 
-    Raises UsageError if dask is not installed, TryAgain if the scheduler does not answer.
+    Raises UsageError if dask is not installed or the address is none, TryAgain if the scheduler
+    does not answer.
     """
     try:
         from distributed import Client
@@ -103,10 +104,17 @@ def connect(address: str) -> Any:
     where = address.removeprefix(SCHEME)
     try:
         return Client(where, timeout=_ANSWERS_WITHIN, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise UsageError(
+            f"The executor {address!r} cannot be read. Nothing was started. Name the scheduler of "
+            "a dask cluster as dask:tcp://host:8786."
+        ) from error
+    except OSError as error:
         raise TryAgain(
-            f"The dask scheduler at {where} does not answer: {type(error).__name__}. Nothing was "
-            "started."
+            f"The dask scheduler at {where} does not answer. Nothing was started. Look whether it "
+            "runs there, then type the same command again. Without a cluster, name no executor "
+            "(--executor, BRIDGE_EXECUTOR, executor in alembic.ini): then processes of this "
+            "machine do it."
         ) from error
 
 

@@ -64,7 +64,7 @@ def run_target(
         section=section,
         overrides=settings,
         interrupter=_interrupter.get(),
-        command=command_for("eai migrate", section, name),
+        command=command_for("eai migrate", section, name, targets_file=targets_file),
     )
     return run_of(
         request, name, lambda asked: _found(asked, name, schema=schema, file=targets_file)
@@ -112,10 +112,16 @@ def run_of(request: Request, name: str, find: Callable[[Request], Request]) -> d
     }
 
 
-def command_for(command: str, section: str | None, name: str) -> str:
-    """Return what a person types to go on with one target."""
+def command_for(
+    command: str, section: str | None, name: str, *, targets_file: str | None = None
+) -> str:
+    """Return what a person types to go on with one target.
+
+    `targets_file` is the file that lists it; None where the section does.
+    """
     of_section = "" if section is None else f" -n {shlex.quote(section)}"
-    return f"{command}{of_section} --target {shlex.quote(name)}"
+    listed = "" if targets_file is None else f" --targets {shlex.quote(targets_file)}"
+    return f"{command}{of_section}{listed} --target {shlex.quote(name)}"
 
 
 def _sentence(error: BaseException) -> str:
