@@ -119,9 +119,10 @@ def check(
         told=found.problems,
         diff=found.schema_diff or "",
         as_json=found.to_json(),
+        as_typed=options.as_typed,
     )
     if found.not_asked:
-        Screen().say(found.not_asked)
+        Screen().say(options.as_typed(found.not_asked))
     raise SystemExit(found.exit_code)
 
 
@@ -147,7 +148,7 @@ def _checked(
                 schema=None if scratch is None else _schema(request, *scratch),
             )
     # Without a database nothing of it is loaded: a hook that is slow gets switched off.
-    with ending(Screen()):
+    with ending(Screen(), as_typed=options.as_typed):
         from bridge.checks.check import run_check
         from bridge.config.settings import Settings
 

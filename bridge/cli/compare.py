@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -60,7 +59,7 @@ def compare(
        75  try again later: the server does not answer, others keep a table
            locked, or the database was migrated meanwhile
     """
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate compare")
     with options.run() as request:
         from bridge.operations.schema.build import Scratch
         from bridge.operations.schema.compare import run_compare

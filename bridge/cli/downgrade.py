@@ -12,7 +12,6 @@ import typer
 
 from bridge.cli.completion import revisions
 from bridge.cli.exit import confirmed
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.errors import UsageError
 from bridge.reporting import events
@@ -66,7 +65,7 @@ def downgrade(
         from bridge.operations.downgrade import plan_downgrade, run_downgrade
 
         to = _target(rev, steps)
-        command = typed(ctx)
+        command = "eai migrate downgrade"
         with opened(request, request.settings()) as here:
             agreed = plan_downgrade(here, to=to, command=command)
             if dry_run or not agreed.planned:

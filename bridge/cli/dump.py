@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -79,7 +78,7 @@ def dump(
             "with --from-database no scratch database is made: give one of them.",
             param_hint="--scratch-url",
         )
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate dump")
     with options.run() as request:
         from bridge.operations.schema.file import refuse_other, write
 

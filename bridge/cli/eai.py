@@ -249,7 +249,7 @@ def upgrade(
       143  interrupted by SIGTERM
     """
     options = Options(
-        command=typed(ctx),
+        program=typed(ctx),
         config=config or getattr(ctx.command, "config", None),
         database_url=database_url,
         embedded=embedded,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import confirmed
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -115,7 +114,7 @@ def eject(
             "ask on. Nothing was written. To do it without the question, add --yes.",
         )
 
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate eject")
     with options.run() as request:
         from bridge.ledger.tables import Ledger
         from bridge.operations.eject.eject import run_eject

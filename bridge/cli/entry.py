@@ -95,7 +95,7 @@ def plain_options(words: Sequence[str], *, program: str) -> Options | None:
             return None
     if "config" in given and not os.access(given["config"], os.R_OK):
         return None
-    return Options(command=f"{program} migrate", **given)
+    return Options(program=f"{program} migrate", **given)
 
 
 def _program() -> str:

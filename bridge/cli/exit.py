@@ -17,25 +17,30 @@ from bridge.reporting.screen import Screen
 from bridge.reporting.style import Style, Styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bridge.reporting.json import JsonReporter
 
 
 @contextlib.contextmanager
 def ending(
-    screen: Screen, *, verbose: bool = False, json_reporter: JsonReporter | None = None
+    screen: Screen,
+    *,
+    verbose: bool = False,
+    json_reporter: JsonReporter | None = None,
+    as_typed: Callable[[str], str] = str,
 ) -> Iterator[None]:
     """Turn the errors of bridge into a sentence on standard error and an exit code.
 
     Anything else is a bug, of bridge or of the team's env.py, and keeps its traceback. While
-    `json_reporter` is on, its last event says instead how the command ended.
+    `json_reporter` is on, its last event says instead how the command ended. `as_typed` makes the
+    sentence name commands as this person types them.
     """
     try:
         yield
     except Interrupted as interrupted:
         screen.rest()
-        sentence = " ".join([str(interrupted), *getattr(interrupted, "__notes__", ())])
+        sentence = as_typed(" ".join([str(interrupted), *getattr(interrupted, "__notes__", ())]))
         if json_reporter is not None and json_reporter.on:
             json_reporter.error(sentence, interrupted.exit_code)
         else:
@@ -46,10 +51,11 @@ def ending(
         trace = _traceback_of(error) if verbose else None
         if json_reporter is not None and json_reporter.on:
             finding = error.findings[0].id if error.findings else None
-            json_reporter.error(str(error), error.exit_code, finding=finding, trace=trace)
+            told = as_typed(str(error))
+            json_reporter.error(told, error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
-            screen.say(*shown, (Styled("Error:", Style.RED), f" {error}"))
+            screen.say(*shown, (Styled("Error:", Style.RED), f" {as_typed(str(error))}"))
         # Not typer.Exit: inside a group of Click's nobody would catch it.
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:

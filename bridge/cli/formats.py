@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,14 +58,19 @@ def write(
     told: Sequence[Problem],
     diff: str = "",
     as_json: dict[str, Any],
+    as_typed: Callable[[str], str],
 ) -> None:
     """Write to standard output what a command has found.
 
-    The text is what is `told` of the problems, a `diff` as it stands, and the `summary`; `as_json`
-    is the documented object.
+    The text is what is `told` of the problems, with commands `as_typed`, a `diff` as it stands, and
+    the `summary`; `as_json` is the documented object.
     """
     if format_ is Format.TEXT:
-        result(*problem_lines(told))
+        here = [
+            replace(each, message=as_typed(each.message), advice=as_typed(each.advice))
+            for each in told
+        ]
+        result(*problem_lines(here))
         verbatim(*diff.splitlines())
         result(summary)
     elif format_ is Format.JSON:

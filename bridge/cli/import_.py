@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.exit import ending
-from bridge.cli.help import typed
 from bridge.cli.options import Options, options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting.output import data, result
@@ -83,8 +82,8 @@ def import_(
             "with --no-proof no scratch database is made: give one of them.",
             param_hint="--scratch-url",
         )
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
-    with ending(Screen(), verbose=options.verbose):
+    options = dataclasses.replace(options_of(ctx), command="eai migrate import")
+    with ending(Screen(), verbose=options.verbose, as_typed=options.as_typed):
         from bridge.alembic.foreign import ForeignProject
         from bridge.operations.importing.plan import plan_import
         from bridge.operations.importing.source import find_source, write_files
@@ -93,7 +92,7 @@ def import_(
         wanted = plan_import(ForeignProject.read(found.files, found.folder), found.target)
     proof = None if no_proof else _prove(options, found, wanted, scratch_url)
     wrote = not (dry_run or (proof is not None and proof.differences))
-    with ending(Screen()):
+    with ending(Screen(), as_typed=options.as_typed):
         if wrote:
             write_files(wanted)
 

@@ -60,7 +60,7 @@ def init(
       DATABASE_URL=postgresql://user@host/database eai migrate init
     """
     options = options_of(ctx)
-    with ending(Screen()):
+    with ending(Screen(), as_typed=options.as_typed):
         from bridge.checks.survey import survey
         from bridge.cli.init_report import Report
         from bridge.operations.init import plan_setup, set_up
@@ -103,8 +103,8 @@ def _recognise(options: Options, setup: Setup, found: Survey) -> Recognised:
 
 def _command(options: Options, setup: Setup) -> str:
     if setup.config.parent == Path.cwd() and setup.config.name in _FOUND_BY_ITSELF:
-        return options.command
-    return f"{options.command} --config {os.path.relpath(setup.config)}"
+        return options.program
+    return f"{options.program} --config {os.path.relpath(setup.config)}"
 
 
 _FOUND_BY_ITSELF = ("alembic.ini", "pyproject.toml")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.formats import AS_JSON, FORMAT, chosen, write
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.reporting.numbers import counted
 from bridge.reporting.screen import Screen
@@ -82,7 +81,7 @@ def lint(
        75  try again later: the server does not answer
     """
     format_ = chosen(format_, as_json=as_json)
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate lint")
     if database_url:
         options = dataclasses.replace(options, database_url=database_url)
     with options.run() as request:
@@ -98,6 +97,7 @@ def lint(
         summary=_summary(found),
         told=found.findings,
         as_json=found.to_json(),
+        as_typed=options.as_typed,
     )
     Screen().say(*_not_looked_at(found))
     raise SystemExit(found.exit_code)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.reporting import events
 from bridge.reporting.numbers import counted
@@ -56,7 +55,7 @@ def load(
        75  try again later: another process migrates, or the server does not
            answer
     """
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate load")
     with options.run() as request:
         from bridge.operations.schema.load import run_load
 

@@ -9,20 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.cli.exit import ending, in_order
+from bridge.reporting.reporter import Reporter
 from bridge.reporting.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import typer
 
     from bridge.config.target import Target
     from bridge.database.request import Request
+    from bridge.reporting.events import Event
     from bridge.reporting.json import JsonReporter
-    from bridge.reporting.reporter import Reporter
 
 #: Characters that make a pattern of the name of a target.
 _PATTERN = frozenset("*?[")
@@ -30,13 +31,18 @@ _PATTERN = frozenset("*?[")
 #: Where the callback of `migrate` leaves the Options for its sub-commands.
 META = "bridge.options"
 
+#: How messages call the group of commands, wherever it is mounted.
+_GROUP = "eai migrate"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options typed after `migrate`; its sub-commands find them with `options_of`."""
 
-    #: What to type to migrate: `eai migrate`, or what a team has made of it.
-    command: str
+    #: What is typed for the group: `eai migrate`, or what a team has made of it.
+    program: str
+    #: What to type to go on after a failure, as messages call it.
+    command: str = _GROUP
     config: Path | None = None
     database_url: str | None = None
     embedded: bool = False
@@ -132,7 +138,9 @@ class Options:
             self.log_format or os.environ.get("BRIDGE_LOG_FORMAT", "")
         ).strip() == "json"
         with (
-            ending(screen, verbose=self.verbose, json_reporter=json_reporter),
+            ending(
+                screen, verbose=self.verbose, json_reporter=json_reporter, as_typed=self.as_typed
+            ),
             interruptible() as interrupter,
         ):
             from bridge.config.settings import Settings
@@ -152,12 +160,26 @@ class Options:
                         targets=self._listed,
                         embedded=self.embedded,
                         overrides=overrides,
-                        reporter=reporter,
+                        reporter=_AsTyped(reporter, self.as_typed),
                         interrupter=interrupter,
                         command=self.command,
                     ),
                     many=many,
                 )
+
+    def as_typed(self, message: str) -> str:
+        """Return the message with the commands in it as this person types them."""
+        from bridge.reporting.commands import Typed
+
+        one = self.target[0] if self.target and not self.many else None
+        return Typed(
+            self.program,
+            config=None if self.config is None else str(self.config),
+            section=self.section,
+            embedded=self.embedded,
+            targets_file=None if self.targets_file == "-" else self.targets_file,
+            target=one,
+        )(message)
 
     def _for_target(self, request: Request, *, many: bool) -> Request:
         if many or not self.target:
@@ -195,6 +217,21 @@ class Options:
                 yield reporter
             finally:
                 reporter.close()
+
+
+class _AsTyped(Reporter):
+    """Lets sentences name commands as they are typed."""
+
+    def __init__(self, inner: Reporter, as_typed: Callable[[str], str]) -> None:
+        self._inner = inner
+        self._as_typed = as_typed
+
+    def tell(self, event: Event) -> None:
+        message = getattr(event, "message", None)
+        if isinstance(message, str) and _GROUP in message:
+            changed: Any = event
+            event = replace(changed, message=self._as_typed(message))
+        self._inner.tell(event)
 
 
 def options_of(ctx: typer.Context) -> Options:

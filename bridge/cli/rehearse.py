@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bridge.cli.exit import confirmed
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.reporting import events
 from bridge.reporting.escaping import in_one_line
@@ -77,7 +76,7 @@ def rehearse(
       eai migrate rehearse --to 004 --yes > review.sql
       eai migrate rehearse --yes --format markdown > comment.md
     """
-    command = typed(ctx) + ("" if to == "head" else f" --to {to}")
+    command = "eai migrate rehearse" + ("" if to == "head" else f" --to {to}")
     with replace(options_of(ctx), command=command).run() as request:
         from bridge.database.connected import opened
         from bridge.operations.upgrade import plan

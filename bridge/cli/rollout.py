@@ -161,7 +161,7 @@ def roll_out(
         with ExitStack() as stack:
             report = _Report.open(rollout.report, stack)
             found = run_rollout(request, plan, listed=meant, on_result=report.write)
-            _end(request, found, plan)
+            _end(request, found)
 
 
 def refuse_alone(rollout: RolloutOptions) -> None:
@@ -233,7 +233,7 @@ def _planned(prepared: Prepared) -> Iterator[str]:
             yield f"  wave {number}  {in_one_line(name)}  {what}"
 
 
-def _end(request: Request, found: Rollout, plan: Plan) -> None:
+def _end(request: Request, found: Rollout) -> None:
     """Write the result; raises a BridgeError unless all targets are up to date."""
     from bridge.operations.rollout.results import Outcome, same_failures
 
@@ -248,12 +248,11 @@ def _end(request: Request, found: Rollout, plan: Plan) -> None:
         brought = f", {done} of them by this run" if done else ""
         request.reporter.tell(events.Result(f"{_all(len(found.results))} up to date{brought}."))
         return
-    raise _kind(found.exit_code)(_summary(request, found, plan))
+    raise _kind(found.exit_code)(_summary(found))
 
 
-def _summary(request: Request, found: Rollout, plan: Plan) -> str:
+def _summary(found: Rollout) -> str:
     from bridge.operations.rollout.results import Outcome
-    from bridge.operations.rollout.worker import command_for
 
     failed = found.of(Outcome.FAILED)
     parts = [found.stopped] if found.stopped else []
@@ -270,10 +269,9 @@ def _summary(request: Request, found: Rollout, plan: Plan) -> str:
         )
     current = len(found.of(Outcome.DONE)) + len(found.of(Outcome.UP_TO_DATE))
     name = next((each.target for each in (*failed, *left)), "NAME")
-    one = command_for(request.command, request.section, name, targets_file=plan.targets_file)
     parts.append(
         f"{current} of {counted(len(found.results), 'target')} up to date. The same command goes "
-        f"on with those that are not; one by itself: {one}"
+        f"on with those that are not; one by itself: eai migrate --target {shlex.quote(name)}"
     )
     return " ".join(parts)
 

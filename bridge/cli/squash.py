@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.help import typed
 from bridge.cli.options import options_of
 from bridge.cli.scratch import ScratchUrl
 from bridge.reporting import events
@@ -71,7 +70,7 @@ def squash(
            was written
        75  try again later: the server does not answer
     """
-    options = dataclasses.replace(options_of(ctx), command=typed(ctx))
+    options = dataclasses.replace(options_of(ctx), command="eai migrate squash")
     with options.run() as request:
         from bridge.operations.schema.build import Scratch
         from bridge.operations.squash.squash import run_squash

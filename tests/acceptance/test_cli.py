@@ -668,6 +668,7 @@ COMMANDS = [
     "migrate lock",
     "migrate downgrade",
     "migrate mark",
+    "migrate provision",
     "migrate repair",
     "migrate init",
     "migrate import",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,25 @@ def test_of_several_at_once_one_makes_it_and_the_others_wait(tenants: Tenants) -
     assert [code for code, _ in told] == [0, 0, 0, 0], told
     assert len([text for _, text in told if "Applied 2 migrations" in text]) == 1
     assert tenants.rows("acme") == ["001_one", "002_two"]
+
+
+def test_of_several_at_once_one_makes_the_database(tenants: Tenants) -> None:
+    assert tenants.project.url is not None
+    name = f"provisioned_{secrets.token_hex(4)}"
+    url = tenants.project.url.set(database=name)
+    listed = tenants.project.path / "targets.txt"
+    target = {"name": "acme", "url": url.render_as_string(hide_password=False)}
+    listed.write_text(json.dumps(target))
+    command = ("migrate", *N, "provision", "acme", "--targets", str(listed))
+    told = [ended(each) for each in [tenants.project.popen_eai(*command) for _ in range(3)]]
+    try:
+        assert [code for code, _ in told] == [0, 0, 0], told
+        assert len([text for _, text in told if "Applied 2 migrations" in text]) == 1
+        assert len([text for _, text in told if f"The database {name} is new." in text]) == 1
+    finally:
+        engine = tenants.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def test_after_kill_9_the_same_command_finishes_it(tenants: Tenants) -> None:

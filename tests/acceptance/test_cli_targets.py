@@ -204,3 +204,17 @@ def test_the_target_is_told_with_the_database(tenants: Tenants) -> None:
     told = [json.loads(line) for line in done.stderr.splitlines()]
     chosen = next(each for each in told if each["event"] == "run.database")
     assert chosen["message"].endswith("(from DATABASE_URL), target a")
+
+
+def test_a_message_names_commands_with_the_section_and_the_target(tenants: Tenants) -> None:
+    """What it says to type next does what it says, for this target and no other."""
+    broken = "description = 'Broken'\n\n\ndef upgrade(db):\n    raise ValueError('no')\n"
+    tenants.project.write("002_two", broken)
+    failed = tenants.project.eai("migrate", *N, "--target", "a")
+    assert failed.returncode == 1
+    told = "type: eai migrate -n tenants --target a"
+    assert told in failed.stderr.splitlines()[-1] or f"{told}\n" in failed.stderr, failed.stderr
+    refused = tenants.project.eai("migrate", *N, "--target", "other")
+    assert refused.stderr.endswith("type: eai migrate -n tenants provision other\n")
+    slip = tenants.project.eai("migrate", *N, "--target", "amce")
+    assert "`eai migrate -n tenants status --all` lists all of them" in slip.stderr

@@ -102,7 +102,7 @@ def test_what_is_usual_is_read_without_typer(
     fields: dict[str, Any],
     by_typer: Callable[[Sequence[str]], Options | None],
 ) -> None:
-    wanted = Options(command="eai migrate", **fields)
+    wanted = Options(program="eai migrate", **fields)
     assert plain_options(["migrate", *words], program="eai") == wanted
     assert by_typer(["migrate", *words]) == wanted
 

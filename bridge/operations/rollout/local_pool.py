@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.database.request import Request
 from bridge.errors import Interrupted
+from bridge.reporting.commands import Typed
 from bridge.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -42,32 +43,18 @@ class Given:
     targets: Mapping[str, Target]
     #: "text" or "json".
     log_format: str
-    #: The file that lists the targets, for what a person is to type; None where the section does.
-    targets_file: str | None = None
 
 
 class LocalPool:
     """A pool of processes that can be made anew, and told to stop."""
 
-    def __init__(
-        self,
-        request: Request,
-        targets: Mapping[str, Target],
-        *,
-        size: int,
-        targets_file: str | None = None,
-    ) -> None:
+    def __init__(self, request: Request, targets: Mapping[str, Target], *, size: int) -> None:
         settings = request.settings()
         given = {
             name: getattr(request, name)
-            for name in ("database", "config", "section", "embedded", "overrides", "command")
+            for name in ("database", "config", "section", "embedded", "overrides")
         }
-        self._given = Given(
-            request=given,
-            targets=targets,
-            log_format=settings.log_format,
-            targets_file=targets_file,
-        )
+        self._given = Given(request=given, targets=targets, log_format=settings.log_format)
         self._size = size
         self._context = _Spawning()
         self._pool: ProcessPoolExecutor | None = None
@@ -165,7 +152,7 @@ def _end_with_parent(worker: _Worker) -> None:
 
 def _run(name: str) -> dict[str, Any]:
     from bridge.database.interrupt import interruptible
-    from bridge.operations.rollout.worker import command_for, run_of
+    from bridge.operations.rollout.worker import run_of
 
     worker = _worker
     assert worker is not None  # noqa: S101 - `_prepare` was here before
@@ -175,14 +162,9 @@ def _run(name: str) -> dict[str, Any]:
     try:
         with interruptible() as interrupter:
             given = Request(**worker.given.request)
-            file = worker.given.targets_file
-            request = replace(
-                given,
-                reporter=Reporter(),
-                interrupter=interrupter,
-                command=command_for(given.command, given.section, name, targets_file=file),
-            )
-            result = run_of(request, name, lambda asked: replace(asked, target=target))
+            request = replace(given, reporter=Reporter(), interrupter=interrupter)
+            as_typed = Typed(section=given.section, target=name)
+            result = run_of(request, name, lambda asked: replace(asked, target=target), as_typed)
     except Interrupted as error:
         if not result:
             result = {"target": name, "exit_code": error.exit_code, "message": str(error)}

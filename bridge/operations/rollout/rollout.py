@@ -178,7 +178,7 @@ def _workers(
     if executor is None:
         from bridge.operations.rollout.local_pool import LocalPool
 
-        return LocalPool(request, targets, size=size, targets_file=plan.targets_file)
+        return LocalPool(request, targets, size=size)
     is_listed = request.targets is None or plan.targets_file is not None
     arguments = arguments_of(
         request, targets.values(), targets_file=plan.targets_file, is_listed=is_listed

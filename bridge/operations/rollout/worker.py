@@ -6,7 +6,6 @@ runs this finds the target by its name, in the configuration that lies there.
 
 from __future__ import annotations
 
-import shlex
 import time
 import traceback
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from bridge.config.target import Target
 from bridge.database.request import Request
 from bridge.errors import BridgeError, Interrupted
 from bridge.reporting import events
+from bridge.reporting.commands import Typed
 from bridge.reporting.events import Direction
 from bridge.reporting.reporter import Reporter
 from bridge.waiting import Stopped
@@ -64,11 +64,13 @@ def run_target(
         section=section,
         overrides=settings,
         interrupter=_interrupter.get(),
-        command=command_for("eai migrate", section, name, targets_file=targets_file),
     )
-    return run_of(
-        request, name, lambda asked: _found(asked, name, schema=schema, file=targets_file)
-    )
+
+    def find(asked: Request) -> Request:
+        return _found(asked, name, schema=schema, file=targets_file)
+
+    as_typed = Typed(section=section, targets_file=targets_file, target=name)
+    return run_of(request, name, find, as_typed)
 
 
 @contextmanager
@@ -84,8 +86,16 @@ def interrupted_by(interrupter: Interrupter) -> Iterator[None]:
 _interrupter: ContextVar[Interrupter | None] = ContextVar("bridge_interrupter", default=None)
 
 
-def run_of(request: Request, name: str, find: Callable[[Request], Request]) -> dict[str, Any]:
-    """Do as `run_target` does; `find` makes the request one for the target."""
+def run_of(
+    request: Request,
+    name: str,
+    find: Callable[[Request], Request],
+    as_typed: Callable[[str], str],
+) -> dict[str, Any]:
+    """Do as `run_target` does; `find` makes the request one for the target.
+
+    `as_typed` makes a message name commands as they are typed for it.
+    """
     from bridge.operations.upgrade import run_upgrade
 
     began, heard = time.monotonic(), _Heard(request.reporter)
@@ -94,9 +104,9 @@ def run_of(request: Request, name: str, find: Callable[[Request], Request]) -> d
     try:
         run_upgrade(find(replace(request, reporter=heard)))
     except (BridgeError, Interrupted) as error:
-        code, message = error.exit_code, _sentence(error)
+        code, message = error.exit_code, as_typed(_sentence(error))
     except Stopped as error:
-        code, message = 143, _sentence(error)
+        code, message = 143, as_typed(_sentence(error))
     except Exception as error:  # noqa: BLE001 - a bug, of an env.py maybe, is that of one target
         # Only where it was: the text of an error of the database can hold parameters.
         code, message = 1, f"Unexpected {type(error).__name__}."
@@ -110,18 +120,6 @@ def run_of(request: Request, name: str, find: Callable[[Request], Request]) -> d
         "seconds": round(time.monotonic() - began, 3),
         **extra,
     }
-
-
-def command_for(
-    command: str, section: str | None, name: str, *, targets_file: str | None = None
-) -> str:
-    """Return what a person types to go on with one target.
-
-    `targets_file` is the file that lists it; None where the section does.
-    """
-    of_section = "" if section is None else f" -n {shlex.quote(section)}"
-    listed = "" if targets_file is None else f" --targets {shlex.quote(targets_file)}"
-    return f"{command}{of_section}{listed} --target {shlex.quote(name)}"
 
 
 def _sentence(error: BaseException) -> str:

@@ -1,0 +1,67 @@
+"""Name a command in a message as the reader types it: with a program, a section, a target.
+
+Messages say `eai migrate …`, wherever they are made. What goes before the name of the command is
+known where it was typed, and is added here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+#: The commands that work on files, on a whole database, or name their target behind them.
+WITHOUT_TARGET = frozenset(
+    {"new", "lint", "init", "import", "squash", "dump", "load", "compare", "eject", "provision"}
+)
+
+#: A word as `shlex.quote` writes it; a full stop and the like behind it are the sentence's.
+_WORD = r"""(?:'[^']*'|"'"|[^\s.,;:`'"]|[.,;:](?=\S))+"""
+_NAMED = re.compile(
+    rf"\beai migrate\b(?P<given>(?: (?:-n|--config|--targets|--target) {_WORD})*)"
+    r"(?= (?P<command>[a-z]+)\b)?(?=(?P<all>(?: [\w-]+)* --all\b))?"
+)
+#: Its commands for one database; those for files are told of bridge's own.
+_ALEMBIC = re.compile(r"\balembic(?= (?:upgrade|downgrade|stamp|current|history)\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a person has typed before the name of a command, but for a URL."""
+
+    program: str = "eai migrate"
+    config: str | None = None
+    section: str | None = None
+    embedded: bool = False
+    targets_file: str | None = None
+    target: str | None = None
+
+    def __call__(self, message: str) -> str:
+        """Return the message with each of its commands as it is typed here."""
+        return _ALEMBIC.sub(lambda _: self._of_alembic(), _NAMED.sub(self._as_typed, message))
+
+    def _as_typed(self, found: re.Match[str]) -> str:
+        command = found["command"]
+        takes_target = command not in WITHOUT_TARGET
+        options = {
+            "--config": self.config,
+            "-n": self.section,
+            "--targets": self.targets_file if takes_target or command == "provision" else None,
+            "--target": self.target if takes_target and found["all"] is None else None,
+        }
+        said = shlex.split(found["given"])  # which goes before what was typed
+        options.update(zip(said[::2], said[1::2], strict=True))
+        words = [self.program, *(["--embedded"] if self.embedded else [])]
+        for option, value in options.items():
+            words += [] if value is None else [option, shlex.quote(value)]
+        return " ".join(words)
+
+    def _of_alembic(self) -> str:
+        words = ["alembic"]
+        if self.config is not None:
+            words += ["-c", shlex.quote(self.config)]
+        if self.section is not None:
+            words += ["-n", shlex.quote(self.section)]
+        if self.target is not None:
+            words += ["-x", shlex.quote(f"target={self.target}")]
+        return " ".join(words)
