@@ -24,13 +24,18 @@ _COMMAND: Final = "    "
 #: A command, or a statement, behind a colon, to the end of its sentence or of the text.
 _TO_TYPE: Final = re.compile(
     r"(?<=:)(?<!statement:) "
-    r"(?P<command>(?:eai|alembic|pip|SELECT|GRANT|CREATE|ALTER|UPDATE|DELETE|INSERT)\s.*?)"
-    r"(?P<end>;? or (?=[a-z])|, or (?=[a-z])|; (?=[a-z])|\. (?=[A-Z])|\.?$)"
+    r"(?P<command>(?:eai|alembic|python|pip|git|mv|SELECT|GRANT|CREATE|ALTER|UPDATE|DELETE|INSERT)"
+    r"\s.*?)(?P<end>[;,]? or (?=[a-z])|, and (?=[a-z])|; (?=[a-z])|\. (?=[A-Z])|\.?$)"
 )
 #: The file, with its line, in which something is; and the id of a finding at the end.
 _MARKED: Final = re.compile(
     r"(?P<file>(?<![\w./-])[\w./-]*[\w-]\.(?:py|ini|toml|sql|txt)(?::\d+)?(?![\w/]))"
     r"|(?P<id>\[[a-z][a-z-]*\]$)|(?P<typed>`[^`]+`)"
+)
+#: What is read, or copied, in one piece: how long something took, and a few words to type.
+_TOGETHER: Final = re.compile(
+    r"(?:(?:done|reverted) in |(?:failed|stopped) after )?(?<![\w.])\d[\d.]* (?:ms|s|min|h)(?!\w)"
+    r"|`[^`\n]{1,40}`"
 )
 _STYLES: Final = {"file": Style.CYAN, "id": Style.DIM, "typed": Style.BOLD}
 
@@ -39,13 +44,17 @@ def laid_out(line: Line, width: int | None) -> Iterator[tuple[Styled, ...]]:
     """Yield the lines of a terminal of this width in which to show a line, escaped.
 
     None for a stream that is no terminal, where only styles are given. Ends of lines in it stay. A
-    word that is longer than a line is left whole: the terminal breaks it, and it can be copied.
+    word that is longer than a line is left whole: the terminal breaks it, and it can be copied. A
+    line of source code is cut, so that the mark under it stays there.
     """
     if width is None:
         yield from (tuple(each for piece in row for each in _marked(piece)) for row in _rows(line))
         return
-    width = max(NARROWEST, min(width, WIDEST))
+    room, width = max(NARROWEST, width), max(NARROWEST, min(width, WIDEST))
     for row in _rows(line):
+        if any(each.style is Style.SOURCE for each in row):
+            yield _cut(row, room)
+            continue
         for part in _parts(row):
             yield from _folded(part, width)
 
@@ -74,7 +83,7 @@ def _parts(row: Sequence[Styled]) -> Iterator[list[Styled]]:
     yield [Styled(_COMMAND), Styled(match["command"], Style.BOLD)]
     rest = last.text[match.end() :]
     if rest:
-        word = "or " if "or" in match["end"] else ""
+        word = "".join(re.findall(r"(?:or|and) $", match["end"]))
         indent = " " * (len(last.text) - len(last.text.lstrip()))
         yield from _parts([Styled(f"{indent}{word}{rest}")])
 
@@ -95,8 +104,7 @@ def _marked(piece: Styled) -> Iterator[Styled]:
 def _folded(part: Sequence[Styled], width: int) -> Iterator[tuple[Styled, ...]]:
     """Fold a part at its words; the rest hangs two cells behind its beginning."""
     text = "".join(each.text for each in part)
-    as_it_is = part[0].text == _COMMAND or any(each.style is Style.SOURCE for each in part)
-    if as_it_is or _cells(text) <= width:
+    if part[0].text == _COMMAND or _cells(text) <= width:
         yield tuple(each for each in part if each.text)
         return
     hanging = " " * (len(text) - len(text.lstrip()) + 2)
@@ -116,15 +124,37 @@ def _folded(part: Sequence[Styled], width: int) -> Iterator[tuple[Styled, ...]]:
 
 def _words(part: Sequence[Styled]) -> Iterator[list[Styled]]:
     """Divide a part into words and the space between them; a word may have several styles."""
+    whole = "".join(each.text for each in part)
+    kept = {at for match in _TOGETHER.finditer(whole) for at in range(*match.span())}
     word: list[Styled] = []
+    at = 0
     for each in part:
         for text in re.findall(r"\s+|\S+", each.text):
-            if word and (text.isspace() or word[0].text.isspace()):
+            ends = text.isspace() and at not in kept
+            if word and (ends or word[0].text.isspace()):
                 yield word
                 word = []
             word.append(Styled(text, each.style))
+            at += len(text)
     if word:
         yield word
+
+
+def _cut(row: Sequence[Styled], room: int) -> tuple[Styled, ...]:
+    """Return a row without what has no room, which a sign says if it is source code."""
+    if _cells("".join(each.text for each in row)) <= room:
+        return tuple(each for each in row if each.text)
+    shown: list[Styled] = []
+    for text, style in row:
+        end = "…" if style is Style.SOURCE and text.strip() else ""
+        left = room - sum(_cells(each.text) for each in shown)
+        if _cells(text) > left:
+            fitting = text[: max(0, left - len(end))]
+            while _cells(fitting) > max(0, left - len(end)):
+                fitting = fitting[:-1]
+            return (*shown, Styled(f"{fitting}{end}", style))
+        shown.append(Styled(text, style))
+    return tuple(shown)
 
 
 def _joined(shown: list[Styled]) -> tuple[Styled, ...]:

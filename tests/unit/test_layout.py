@@ -66,6 +66,43 @@ def test_a_statement_that_failed_is_not_something_to_type() -> None:
     assert commands("  statement: SELECT 1") == []
 
 
+def test_commands_of_other_programs_are_something_to_type_too() -> None:
+    assert shown("Name it: mv a.py 001_a.py, and write `upgrade(db)`; if not, leave it.") == [
+        "Name it:",
+        "    mv a.py 001_a.py",
+        "and write `upgrade(db)`; if not, leave it.",
+    ]
+    assert commands("Pending shows: python manage.py migrate status") == [
+        "python manage.py migrate status"
+    ]
+
+
+def test_how_long_it_took_is_never_folded() -> None:
+    done: Line = ("  ", Styled("001_one", Style.BOLD), "  Add widgets for all of us  ")
+    for word, after in (("done", " in 0.05 s"), ("failed", " after 1 min 5 s")):
+        first, *rest = shown((*done, Styled(word, Style.GREEN), after), 50)
+        assert first == "  001_one  Add widgets for all of us"
+        assert [row.strip() for row in rest] == [f"{word}{after}"]
+
+
+def test_a_few_words_to_type_are_never_folded() -> None:
+    assert shown("The first file is the one to write with `eai migrate new`, here.", 50) == [
+        "The first file is the one to write with",
+        "  `eai migrate new`, here.",
+    ]
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_a_long_line_of_source_is_cut_with_the_mark_under_it(width: int) -> None:
+    code = "    " + "db.execute(...) " * 12
+    source: Line = (Styled("12 | ", Style.DIM), Styled(code, Style.SOURCE))
+    blanks, carets = Styled("    ", Style.SOURCE), Styled("^" * (len(code) - 4), Style.RED)
+    mark: Line = (Styled("   | ", Style.DIM), blanks, carets)
+    (row,), (under,) = shown(source, width), shown(mark, width)
+    assert (len(row), row[-1], row[:22]) == (width, "…", "12 |     db.execute(..")
+    assert under == f"   | {'^' * (width - 9):>{width - 5}}"
+
+
 def test_lines_that_are_there_stay_with_their_indentation() -> None:
     assert shown(f"one\n    {'word ' * 12}", 50) == [
         "one",
