@@ -89,12 +89,16 @@ def _traceback_of(error: BridgeError) -> str | None:
 
 
 def confirmed(question: str, *, refusal: str) -> bool:
-    """Ask at the terminal; without one, raise `refusal` as the error."""
+    """Ask at the terminal; without one, raise `refusal` as the error. Its end (Ctrl-D) is a no."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(refusal)
     import typer
 
-    return typer.confirm(escaped(question), err=True)
+    try:
+        return typer.confirm(escaped(question), err=True)
+    except typer.Abort:
+        sys.stderr.write("\n")
+        return False
 
 
 def in_order() -> None:

@@ -6,6 +6,7 @@ Typer's and Click's groups can both take it in.
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from typer.core import TyperGroup
 
 from bridge.cli import help as help_
 from bridge.cli.other_words import other_word
+from bridge.reporting.screen import Screen
+from bridge.reporting.style import Style, Styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +29,8 @@ _ClickException: Any = next(
 )
 
 
+#: How Click and Typer begin what is wrong.
+_ERROR = "Error: "
 #: Options of the group's that each of its commands has too, unless it has no use for them.
 _OF_COMMANDS = frozenset({"--target", "--all", "--targets"})
 
@@ -89,12 +94,12 @@ class MountableGroup(TyperGroup):
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """Read the arguments."""
-        with _ended_for(parent):
+        with _ended_for(parent), _laid_out():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or the one of its commands that was named."""
-        with _ended_for(ctx.parent), self._saying_where(ctx):
+        with _ended_for(ctx.parent), _laid_out(), self._saying_where(ctx):
             return super().invoke(ctx)
 
     @contextlib.contextmanager
@@ -138,6 +143,27 @@ def _ended_for(parent: object) -> Iterator[None]:
     except typer.Abort:
         sys.stderr.write("Aborted.\n")
         raise SystemExit(1) from None
+
+
+@contextlib.contextmanager
+def _laid_out() -> Iterator[None]:
+    """Let wrong usage be shown as all other errors are, whoever catches it."""
+    try:
+        yield
+    except _ClickException as error:
+        error.show = partial(_show, error)
+        raise
+
+
+def _show(error: Any, file: Any = None) -> None:
+    """Show the usage as Click or Typer does, and the error with what to type on its own line."""
+    written = io.StringIO()
+    type(error).show(error, written)
+    usage, begin, message = written.getvalue().rstrip("\n").rpartition(_ERROR)
+    screen = Screen(file)
+    if usage.strip():
+        screen.say(*((Styled(each, Style.DIM),) for each in usage.rstrip("\n").split("\n")), "")
+    screen.say((Styled(begin.strip(), Style.RED), f" {message}") if begin else message)
 
 
 def _context_class() -> type:
