@@ -20,7 +20,7 @@ from bridge.database.sending import send
 from bridge.errors import FilesError
 from bridge.files.plain_file import PlainFile
 from bridge.ledger import sql
-from bridge.ledger.access import reading
+from bridge.ledger.access import granting, reading
 from bridge.ledger.catalog import look_up
 from bridge.ledger.definition import ADOPTED
 from bridge.ledger.history import Row
@@ -74,6 +74,9 @@ def read_tables(connection: Connection, ledger: Ledger) -> State:
         catalog = look_up(connection, ledger)
         refuse_lost_target(ledger, catalog.session)
         table, version_table = catalog.ledger, catalog.version_table
+    there = ((table, ledger.name), (version_table, ledger.version_name))
+    named = [name for table_facts, name in there if table_facts is not None]
+    with reading(ledger, granting(catalog.session.role, named)):
         layout = Layout.of(table, ledger.key, ledger.words_key)
         if table is not None and table.other_kind is None:
             layout.check(ledger.name)

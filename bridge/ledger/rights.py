@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.database.quoting import quote
 from bridge.findings import Finding, refusal
+from bridge.ledger.access import granting
 from bridge.ledger.history import Entry
 from bridge.ledger.messages.tables import hidden_rows
 from bridge.ledger.messages.wording import joined, stems_of
@@ -38,13 +39,12 @@ def rights(state: State, ledger: set[str], version_table: set[str]) -> Iterator[
         if table is not None and needed - table.rights
     ]
     if lacking:
-        both = f"{state.ledger} and {state.version_table}"
+        there = [name for name, table, _ in tables if table is not None]
         yield refusal(
             "rights",
             "This role may not write what a run records: it has no right to "
             f"{', and none to '.join(lacking)}. Nothing was run.",
-            f"Grant it SELECT, INSERT, UPDATE and DELETE on {both}, or set "  # noqa: S608
-            "MIGRATION_DATABASE_URL to a role that has them.",
+            granting(state.session.role, there),
         )
     for name, table, needed in tables:
         if table is not None and table.hides(*needed):
@@ -80,8 +80,9 @@ def missing_tables(state: State) -> Iterator[Finding]:
             f"The {'table' if len(missing) == 1 else 'tables'} {joined(missing)} cannot be "
             f"created by this role: it may not create tables in the schema {schema}. Nothing was "
             "run.",
-            f"Type this once as the schema's owner: GRANT USAGE, CREATE ON SCHEMA {schema} TO "
-            f"{state.session.role}; or set MIGRATION_DATABASE_URL to a role that has them.",
+            "Type this once as the schema's owner: GRANT USAGE, CREATE ON SCHEMA "
+            f"{quote(schema)} TO {state.session.role}; or set MIGRATION_DATABASE_URL to "
+            "a role that has them.",
         )
 
 

@@ -483,9 +483,9 @@ def test_a_role_that_may_not_read_is_told_what_it_needs(connection: Connection) 
             read_tables(connection, LEDGER)
     assert str(caught.value) == (
         "The tables schema_migrations and alembic_version cannot be read by this role: permission "
-        "denied for table schema_migrations. Nothing was run. Grant it USAGE on the schema, and "
-        "SELECT, INSERT, UPDATE and DELETE on both, or set MIGRATION_DATABASE_URL to a role that "
-        "has them."
+        "denied for table schema_migrations. Nothing was run. Type this once as their owner: GRANT "
+        f"SELECT, INSERT, UPDATE, DELETE ON schema_migrations TO {name}; or set "
+        "MIGRATION_DATABASE_URL to a role that has them."
     )
 
 

@@ -41,10 +41,14 @@ READ_ONLY = (
     "database or the server; some hosts set it when a disk is full), "
 )
 STANDBY = "This server is a standby (a replica), which takes no changes, "
-BOTH = (
-    "Grant it SELECT, INSERT, UPDATE and DELETE on schema_migrations and alembic_version, or set "
-    "MIGRATION_DATABASE_URL to a role that has them."
-)
+GRANT = "GRANT SELECT, INSERT, UPDATE, DELETE ON schema_migrations, alembic_version TO "
+
+
+def to_grant(role: str) -> str:
+    return (
+        f"Type this once as their owner: {GRANT}{role}; or set MIGRATION_DATABASE_URL to a role "
+        "that has them."
+    )
 
 
 @dataclass
@@ -179,7 +183,8 @@ def test_a_role_that_may_only_read_starts_where_the_pointer_is_wrong(
     (note,) = books.reporter.notes
     assert note == (
         "Nothing is pending, so the run goes on. This role may not write what a run records: it "
-        f"has no right to DELETE and INSERT on alembic_version. Nothing was run. {BOTH}"
+        f"has no right to DELETE and INSERT on alembic_version. Nothing was run. "
+        f"{to_grant(role.name)}"
     )
 
 
@@ -200,7 +205,7 @@ def test_a_role_that_cannot_record_is_told_before_anything_is_run(
     assert str(error) == (
         "This role may not write what a run records: it has no right to INSERT on "
         "schema_migrations, and none to INSERT and UPDATE on alembic_version. Nothing was run. "
-        f"{BOTH}"
+        f"{to_grant(role.name)}"
     )
 
 
@@ -239,10 +244,10 @@ def test_a_role_that_cannot_read_the_tables_is_told(books: Books, role: Role) ->
     books.upgrade()
     assert str(role.refused()) == (
         "The tables schema_migrations and alembic_version cannot be read by this role: permission "
-        "denied for table schema_migrations. Nothing was run. Grant it USAGE on the schema, and "
-        "SELECT, INSERT, UPDATE and DELETE on both, or set MIGRATION_DATABASE_URL to a role that "
-        "has them."
+        f"denied for table schema_migrations. Nothing was run. {to_grant(role.name)}"
     )
+    books.sql(f"{GRANT}{role.name}")
+    books.upgrade()
 
 
 def test_a_role_that_cannot_use_the_schema_is_told(books: Books, role: Role) -> None:
@@ -271,7 +276,7 @@ def test_a_downgrade_that_could_not_be_recorded_is_refused(books: Books, role: R
         as_role.downgrade("-1")
     assert str(caught.value) == (
         "This role may not write what a run records: it has no right to DELETE on "
-        f"schema_migrations. Nothing was run. {BOTH}"
+        f"schema_migrations. Nothing was run. {to_grant(role.name)}"
     )
     assert books.ran == [A, B]
 
