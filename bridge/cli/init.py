@@ -71,7 +71,8 @@ def init(
         report = Report(setup, found, command=_command(options, setup))
         if not as_json:
             result(*report.about_files())
-    if not setup.foreign_config and _names_a_database(options, setup):
+    looks = not (setup.foreign_config or report.lacks_migrations)
+    if looks and _names_a_database(options, setup):
         report = dataclasses.replace(report, recognised=_recognise(options, setup, found))
         if not as_json:
             result(*report.about_database())

@@ -74,7 +74,7 @@ class Report:
         elif setup.new_guide:
             wrote.append(f"the guide {guide}")
         done = f"Wrote {' and '.join(wrote)}." if wrote else f"{config} is set up already."
-        if self._has_others():
+        if self.lacks_migrations:
             command = f"{self.command} check"
             return f"{done} No file in {folder} is a migration yet; what they lack says: {command}"
         return f"{done} There is no migration yet."
@@ -86,7 +86,11 @@ class Report:
         first, last = files[0].stem, files[-1].stem
         return f"{first}.py" if len(files) == 1 else f"{len(files)} files, {first}.py to {last}.py"
 
-    def _has_others(self) -> bool:
+    @property
+    def lacks_migrations(self) -> bool:
+        """Whether there are files, and none of them is a migration, so that nothing can run."""
+        if self.survey.files:
+            return False
         try:
             names = [path.name for path in self.setup.folder.iterdir()]
         except OSError:
@@ -177,21 +181,26 @@ class Report:
     def _steps(self, *, names_a_database: bool) -> list[tuple[str, str]]:
         """Return what to type next, and why."""
         command = self.command
-        url = "export DATABASE_URL=postgresql://user@host/database"
+        url = "export DATABASE_URL=postgresql://user@host/name"
         name = [] if names_a_database else [(url, "name the database")]
-        new = f'{command} new "add widgets"'
+        new, run = f'{command} new "add widgets"', (command, "run it")
+        check = (f"{command} check", "check the files")
+        status = (f"{command} status", "show what the database has")
         records = self.recognised is not None and self.recognised.rows
-        if not (self.survey.files or self._has_others() or records):
-            return [(new, "write the first migration"), *name, (command, "run it")]
+        if self.lacks_migrations:
+            return [check, (new, "write a migration")]
+        if not self.survey.files:
+            # Another folder is meant, or another database: a run would be refused.
+            return [status] if records else [(new, "write the first migration"), *name, run]
         steps = [
-            (f"{command} check", "look for what is wrong with the files"),
+            check,
             *name,
-            (f"{command} status", "show what the database has"),
+            status,
             (f"{command} --dry-run", "list what would run"),
         ]
         if records:
-            steps.append((f"{command} repair", "correct names in the ledger, where any differ"))
-        return [*steps, (command, "run it"), (new, "write the next migration")]
+            steps.append((f"{command} repair", "correct names in the ledger, if any differ"))
+        return [*steps, run, (new, "write the next migration")]
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented form; its keys stay as they are."""

@@ -62,9 +62,9 @@ def test_a_project_that_has_nothing(tmp_path: Path) -> None:
         "is no migration yet.\n"
         "\n"
         "Next:\n"
-        '  eai migrate new "add widgets"                        # write the first migration\n'
-        "  export DATABASE_URL=postgresql://user@host/database  # name the database\n"
-        "  eai migrate                                          # run it\n"
+        '  eai migrate new "add widgets"                    # write the first migration\n'
+        "  export DATABASE_URL=postgresql://user@host/name  # name the database\n"
+        "  eai migrate                                      # run it\n"
     )
     assert (done.returncode, done.stderr) == (0, "")
     written = contents(tmp_path)
@@ -91,6 +91,56 @@ def test_files_of_another_shape_are_not_called_none(tmp_path: Path) -> None:
         "migration yet; what they lack says: eai migrate check\n\nNext:\n  eai migrate check "
     )
     assert project.eai("migrate", "check").returncode == 4
+
+
+def test_with_a_database_files_of_another_shape_are_told_once(
+    tmp_path: Path, engine: Engine
+) -> None:
+    project = Project(tmp_path, engine.url)
+    project.migrations.mkdir()
+    project.write("helpers", "x = 1\n")
+    done = project.eai("migrate", "init", check=True)
+    assert done.stderr == ""
+    assert done.stdout == (
+        "Wrote alembic.ini and the guide migrations/README.md. No file in migrations is a "
+        "migration yet; what they lack says: eai migrate check\n"
+        "\n"
+        "Next:\n"
+        "  eai migrate check              # check the files\n"
+        '  eai migrate new "add widgets"  # write a migration\n'
+    )
+
+
+def test_a_database_with_records_and_a_folder_without_files_is_no_next_run(
+    tmp_path: Path, engine: Engine
+) -> None:
+    do(
+        engine,
+        "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz)",
+        "INSERT INTO schema_migrations VALUES ('001_a', now())",
+    )
+    done = Project(tmp_path, engine.url).eai("migrate", "init", check=True)
+    assert "The folder holds no migration at all, but schema_migrations records" in done.stdout
+    assert done.stdout.endswith("\n\nNext:\n  eai migrate status  # show what the database has\n")
+
+
+def test_what_to_type_next_fits_80_columns(tmp_path: Path, engine: Engine) -> None:
+    """The lines are typed as they stand, so none may be folded."""
+    recorded = (
+        "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz)",
+        "INSERT INTO schema_migrations VALUES ('001_a', now())",
+    )
+    for number, url in enumerate((None, None, engine.url)):
+        project = Project(tmp_path / str(number), url)
+        project.path.mkdir()
+        if number:
+            write(project.path / "migrations", "001_a.py")
+        if url:
+            do(engine, *recorded)
+        told = project.eai("migrate", "init", check=True).stdout
+        steps = told.partition("\nNext:\n")[2].splitlines()
+        assert len(steps) >= 3
+        assert [line for line in steps if len(line) > 79] == []
 
 
 def test_a_folder_of_old_plain_files_and_what_its_database_records(
