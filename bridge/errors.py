@@ -95,6 +95,10 @@ class FolderMissing(FilesError):
 class ServerUnreachable(TryAgain):
     """The server of the database does not answer, or takes no connection at this moment."""
 
+    #: What happened, without what to type to wait for it: for a message that says it was waited
+    #: for; "" where nobody knows.
+    reason: str = ""
+
 
 class TableLocked(TryAgain):
     """One of the two tables is locked by another session, and the wait for it is over."""

@@ -31,7 +31,8 @@ _TLS = (
     "Check sslmode, sslrootcert, sslcert, sslkey and sslcrl in the URL, the variables that begin"
     " with PGSSL, and the files they name."
 )
-_RUN_AGAIN = "Run again, or let it wait with --wait-for-server 60."
+#: How advice ends that is about a server which may answer later.
+RUN_AGAIN = "Run again, or let it wait with --wait-for-server 60."
 
 #: What no waiting mends. An answer that fits two of them is of the first kind.
 FINAL = (
@@ -214,29 +215,29 @@ TRANSIENT = (
     Cause(
         r"query_wait_timeout",
         "the pooler had no connection to the server left",
-        f"Close some, or raise its default_pool_size. {_RUN_AGAIN}",
+        f"Close some, or raise its default_pool_size. {RUN_AGAIN}",
     ),
     Cause(
         r"too many connections for role",
         "this role has all the connections that it may have",
-        f"Close some, or raise its limit (ALTER ROLE … CONNECTION LIMIT …). {_RUN_AGAIN}",
+        f"Close some, or raise its limit (ALTER ROLE … CONNECTION LIMIT …). {RUN_AGAIN}",
     ),
     Cause(
         r"too many connections for database",
         "this database has all the connections that it may have",
-        f"Close some, or raise its limit (ALTER DATABASE … CONNECTION LIMIT …). {_RUN_AGAIN}",
+        f"Close some, or raise its limit (ALTER DATABASE … CONNECTION LIMIT …). {RUN_AGAIN}",
     ),
     Cause(
         r"too many clients|too many connections|connection slots are reserved"
         r"|no more connections allowed|max_wal_senders",
         "the server has no connection left",
-        f"Close some, or raise max_connections. {_RUN_AGAIN}",
+        f"Close some, or raise max_connections. {RUN_AGAIN}",
         "53300",
     ),
     Cause(
         r"session is (not )?read-only|server is (not )?in hot standby mode",
         "no server there is of the kind that target_session_attrs asks for",
-        f"Check the hosts, and whether one of them has been promoted. {_RUN_AGAIN}",
+        f"Check the hosts, and whether one of them has been promoted. {RUN_AGAIN}",
     ),
     Cause(
         r"database .* is not currently accepting connections"
@@ -244,49 +245,49 @@ TRANSIENT = (
         r"|la base de données .* n'accepte plus les connexions"
         r"|la base de datos .* no acepta conexiones",
         "the database takes no connections at the moment",
-        f"Allow them again (ALTER DATABASE … ALLOW_CONNECTIONS true). {_RUN_AGAIN}",
+        f"Allow them again (ALTER DATABASE … ALLOW_CONNECTIONS true). {RUN_AGAIN}",
     ),
     Cause(
         r"starting up|shutting down|in recovery mode|not yet accepting connections"
         r"|not accepting connections|hot standby mode"
         r"|terminating connection due to administrator command",
         "the server is starting up or shutting down",
-        _RUN_AGAIN,
+        RUN_AGAIN,
         "57P03",
     ),
     Cause(
         r"could not translate host name|name or service not known|name resolution",
         "the name of the host is not known",
-        f"Check the host, and the network's DNS. {_RUN_AGAIN}",
+        f"Check the host, and the network's DNS. {RUN_AGAIN}",
     ),
     Cause(
         r"is not yet valid",
         "the certificate of the server is not valid yet",
-        f"Check the clocks of the server and of this machine. {_RUN_AGAIN}",
+        f"Check the clocks of the server and of this machine. {RUN_AGAIN}",
     ),
     Cause(
         r"no credential cache|GSSAPI (continuation|name import|wrap|unwrap) error"
         r"|could not initiate GSSAPI security context",
         "Kerberos gave no ticket for that server",
-        f"Check with klist, and get one with kinit. {_RUN_AGAIN}",
+        f"Check with klist, and get one with kinit. {RUN_AGAIN}",
     ),
     Cause(
         r"could not look up local user ID",
         "no role is named, and the name of the user that this process runs as was not found",
-        f"Write the role into the URL: postgresql://role:password@host:5432/database. {_RUN_AGAIN}",
+        f"Write the role into the URL: postgresql://role:password@host:5432/database. {RUN_AGAIN}",
     ),
     Cause(
         r"connection refused|no such file or directory",
         "nothing listens there",
-        f"Check that the server runs, and the host and the port. {_RUN_AGAIN}",
+        f"Check that the server runs, and the host and the port. {RUN_AGAIN}",
     ),
     Cause(
         r"timeout expired|timed out",
         "the server did not answer in time",
-        f"Check the host, the port, and the firewalls between. {_RUN_AGAIN}",
+        f"Check the host, the port, and the firewalls between. {RUN_AGAIN}",
     ),
 )
 
 UNKNOWN = Cause(
-    "", "the connection failed", f"Check the server, the host and the port. {_RUN_AGAIN}"
+    "", "the connection failed", f"Check the server, the host and the port. {RUN_AGAIN}"
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import Error
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database.connect_causes import FINAL, TRANSIENT, UNKNOWN, Cause
+from bridge.database.connect_causes import FINAL, RUN_AGAIN, TRANSIENT, UNKNOWN, Cause
 from bridge.database.url import connection_parameters
 from bridge.errors import ServerUnreachable, UsageError
 
@@ -92,7 +92,12 @@ def explain_connect_error(error: Exception, database: Database) -> UsageError | 
         f"No connection to {database.describe()}: {cause.fact}. {cause.advice}"
         f"\nThe driver says: {_without_secrets(_driver_text(error), database)}"
     )
-    return UsageError(message) if cause in FINAL else ServerUnreachable(message)
+    if cause in FINAL:
+        return UsageError(message)
+    unreachable = ServerUnreachable(message)
+    what_to_check = cause.advice.removesuffix(RUN_AGAIN).rstrip()
+    unreachable.reason = f"No connection to {database.describe()}: {cause.fact}. {what_to_check}"
+    return unreachable
 
 
 def _driver_text(error: Exception) -> str:

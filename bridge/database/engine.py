@@ -137,7 +137,9 @@ def connect(
             if waited >= wait:
                 if not wait and waited < LONG:
                     raise problem from error
-                raise ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.") from error
+                over = ServerUnreachable(f"{problem}\nWaited {waited:.1f} s for it.")
+                over.reason = problem.reason
+                raise over from error
             fact = find_cause(error).fact
             if tell is not None and (fact != reported[0] or waited - reported[1] > TELL_EVERY):
                 sentence = f"{database.describe()}: {fact}"

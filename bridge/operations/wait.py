@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.database.connected import opened
-from bridge.errors import TryAgain
+from bridge.errors import ServerUnreachable, TryAgain
 from bridge.files.folder import scan
 from bridge.ledger.read import read_state
 from bridge.ledger.refused import refused
@@ -54,6 +54,8 @@ class _Waiting:
         #: What is waited for, as a sentence, and what was told of it.
         self._why = ""
         self._told = ""
+        #: What to do once the wait is over.
+        self._next = ""
 
     def look(self) -> bool:
         """Return whether nothing is pending; raises what a run would refuse."""
@@ -63,7 +65,8 @@ class _Waiting:
                 state = read_state(connection, Ledger.of(at_once), self._files)
                 lock = lock_status(connection)
         except TryAgain as error:
-            self._why = str(error)
+            reason = error.reason if isinstance(error, ServerUnreachable) else ""
+            self._why, self._next = reason or str(error), "Then type the same command again."
             return False
         found = status_of(self._files, state, at_once)
         if problems := of_reader(found.refusals):
@@ -72,6 +75,7 @@ class _Waiting:
         who = lock.lines[0].strip() if held else "Nobody is migrating this database now."
         what = counted(len(found.pending), "migration is", "migrations are")
         self._why = f"{what} pending: {listed(found.pending, NAMED)}. {who}"
+        self._next = f"To apply them, type: {self._request.command}"
         return not found.pending
 
     def tell(self, _seconds: float) -> None:
@@ -85,5 +89,5 @@ class _Waiting:
         """Say that the wait is over."""
         return (
             f"Waited {duration(self._settings.wait_for_lock)} for the migrations to be applied. "
-            f"{self._why} Nothing was changed. To apply them, type: {self._request.command}"
+            f"{self._why} Nothing was changed. {self._next}"
         )

@@ -125,8 +125,15 @@ def test_a_server_that_does_not_answer_is_waited_for(project: Project) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     done = project.eai("migrate", "--database-url", url, "wait", "--timeout", "0.5")
     assert done.returncode == 75
-    assert "Waiting: " in done.stderr
-    assert "Waited 0.5 s for the migrations to be applied." in done.stderr
+    unreachable = (
+        "No connection to database nothing on 127.0.0.1:1 as nobody (from --database-url): nothing "
+        "listens there. Check that the server runs, and the host and the port."
+    )
+    over = "Error: Waited 0.5 s for the migrations to be applied."
+    assert done.stderr.splitlines()[1:] == [
+        f"Waiting: {unreachable}",
+        f"{over} {unreachable} Nothing was changed. Then type the same command again.",
+    ]
 
 
 def test_json_tells_what_it_waits_for(project: Project) -> None:
