@@ -26,7 +26,7 @@ _WHAT_ONE_IS: Final = (
     "`description` and a function `upgrade(db)`."
 )
 #: The end of a sentence that says how to make a migration of a file.
-_OR_HELPER: Final = " (or, if it is not a migration, begin its name with `_`)"
+_OR_HELPER: Final = "; if it is not a migration, begin its name with `_`"
 
 
 @dataclass(slots=True)
@@ -142,8 +142,9 @@ def _no_migration(names: _Names, shapes: Mapping[str, Shape]) -> NameFault:
         advice = f"{names.advice(stem, shapes[stem])}{others}{'' if evident else _OR_HELPER}."
     else:
         advice = (
-            "Write the first one with `eai migrate new`, begin the name of each helper module "
-            "with `_`, or correct `version_locations` in alembic.ini, which names this folder."
+            "To write the first one, type: eai migrate new MESSAGE; or begin the name of each "
+            "helper module with `_`, or correct `version_locations` in alembic.ini, which names "
+            "this folder."
         )
     sentence = f"{what}, so nothing would ever run. {_WHAT_ONE_IS} {advice}"
     return NameFault("no-migration", stem, None, names.path(stem), sentence)

@@ -80,8 +80,8 @@ def planned(
         if nothing := [name for name in names if name not in known]:
             raise UsageError(
                 f"There is nothing to repair about {', '.join(nothing)}. Nothing was repaired. "
-                "Names are those of files without .py, or of rows; eai migrate repair --dry-run "
-                "lists what there is."
+                "Names are those of files without .py, or of rows. What there is lists: "
+                "eai migrate repair --dry-run"
             )
     return tuple(sorted(changes, key=lambda change: change.stem))
 

@@ -182,6 +182,6 @@ def pending_sentence(stems: Sequence[str]) -> str:
     what = counted(len(stems), "migration is", "migrations are")
     return (
         f"{what} pending: {listed(stems, NAMED)}. startup is check (BRIDGE_STARTUP, or startup in "
-        "the configuration), so this process does not apply them. Nothing was written. Apply "
-        "them with `eai migrate`, then start again."
+        "the configuration), so this process does not apply them. Nothing was written. To "
+        "apply them, type: eai migrate; then start again."
     )

@@ -203,7 +203,7 @@ def test_autogenerate_wants_a_database_that_is_up_to_date_and_a_difference(
     assert behind.stderr.endswith(
         "FAILED: Target database is not up to date: 001_one.py, 002_two.py, 003_three.py are "
         "pending. Nothing was compared and nothing was written, because the models may have "
-        "those changes already. Type eai migrate, then the same command again.\n"
+        "those changes already. First type: eai migrate; then the same command again.\n"
     )
     for stem in ("001_one", "002_two", "003_three"):
         project.remove(stem)

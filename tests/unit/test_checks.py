@@ -661,8 +661,7 @@ def test_all_that_is_wrong_with_the_names_is_told_at_once(tmp_path: Path) -> Non
         "never run."
     )
     assert number.advice == (
-        "Name it: mv widgets.py 07_widgets.py (or, if it is not a migration, begin its name with "
-        "`_`)."
+        "Name it: mv widgets.py 07_widgets.py; if it is not a migration, begin its name with `_`."
     )
 
 

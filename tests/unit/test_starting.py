@@ -30,8 +30,8 @@ SKIPPED = (
 def test_the_pending_migrations_are_named_with_what_to_type() -> None:
     assert pending_sentence(["001_a", "002_b"]) == (
         "2 migrations are pending: 001_a, 002_b. startup is check (BRIDGE_STARTUP, or startup in "
-        "the configuration), so this process does not apply them. Nothing was written. Apply "
-        "them with `eai migrate`, then start again."
+        "the configuration), so this process does not apply them. Nothing was written. To "
+        "apply them, type: eai migrate; then start again."
     )
     assert pending_sentence(["001_a"]).startswith("1 migration is pending: 001_a. ")
 

@@ -173,8 +173,8 @@ def test_a_name_that_is_not_in_the_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_target(request, "acne")
     assert str(caught.value) == (
-        "There is no target 'acne' in the list of targets. Nothing was started. `eai migrate "
-        "status --all` lists all of them."
+        "There is no target 'acne' in the list of targets. Nothing was started. All of them "
+        "lists: eai migrate status --all"
     )
 
 

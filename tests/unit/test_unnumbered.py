@@ -30,7 +30,7 @@ WHAT_ONE_IS = (
 )
 THE_ONLY_ONE = f"this is the only Python file of the folder, and it is no migration, {WHAT_ONE_IS}"
 WRITE = "write `def upgrade(db):` in place of `def up(conn):`"
-OR_HELPER = " (or, if it is not a migration, begin its name with `_`)"
+OR_HELPER = "; if it is not a migration, begin its name with `_`"
 NO_NUMBER = "but its name does not begin with a number, so it would never run."
 
 

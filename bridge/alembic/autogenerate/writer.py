@@ -92,8 +92,8 @@ def refuse_if_behind(ctx: MigrationContext, history: History) -> None:
     are = "is" if len(history.pending) == 1 else "are"
     raise LedgerError(
         f"Target database is not up to date: {names} {are} pending. Nothing was compared and "
-        "nothing was written, because the models may have those changes already. Type eai "
-        "migrate, then the same command again."
+        "nothing was written, because the models may have those changes already. First type: "
+        "eai migrate; then the same command again."
     )
 
 

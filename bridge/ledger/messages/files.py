@@ -98,7 +98,8 @@ def no_checksum(entries: Sequence[Entry]) -> Finding:
         "no-checksum",
         f"{which} {was} recorded without a checksum, so that drift = refuse cannot tell whether "
         f"{it} {was} changed.",
-        "The next run that writes records the present texts; eai migrate repair does it now.",
+        "The next run that writes records the present texts. To do it now, type: "
+        "eai migrate repair",
         **about_first(entries),
     )
 

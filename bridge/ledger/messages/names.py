@@ -70,7 +70,7 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
     elif file.file is None:
         remedy = f"If it is the same migration, {correct}"
     elif is_number or file.row or canonical(name) != canonical(file.stem) or not _can_name(name):
-        remedy = f"If it is the same migration, type eai migrate repair, or {correct}"
+        remedy = f"If it is the same migration, type: eai migrate repair; or {correct}"
     else:
         remedy = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"
     return refusal(
