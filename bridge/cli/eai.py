@@ -31,6 +31,7 @@ from bridge.cli.lint import lint
 from bridge.cli.load import load
 from bridge.cli.lock import lock
 from bridge.cli.mark import mark
+from bridge.cli.misplaced import OWN, refuse_misplaced
 from bridge.cli.mounting import MountableGroup
 from bridge.cli.new import new
 from bridge.cli.options import META, Options
@@ -83,7 +84,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 def _group(*, config: Path | None = None, prog: str | None = None) -> typer.Typer:
     group = typer.Typer(
         name="migrate",
-        cls=type("Group", (MountableGroup,), {"config": config, "prog": prog}),
+        cls=type("Group", (MountableGroup,), {"config": config, "prog": prog, "own": OWN}),
         invoke_without_command=True,
         add_completion=False,
         context_settings=CONTEXT,
@@ -262,12 +263,12 @@ def upgrade(
     ).with_targets(target=target, all_targets=all_targets, targets=targets, section=section)
     ctx.meta[META] = options
     if ctx.invoked_subcommand is not None:
-        _refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
-        _refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
+        refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
+        refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
         command = _COMMANDS.get(ctx.invoked_subcommand)
         given = {"target": target, "all_targets": all_targets, "targets": targets}
         untaken = {name: bool(each) for name, each in given.items() if not takes(command, name)}
-        _refuse_misplaced(ctx, **{name.removesuffix("_targets"): x for name, x in untaken.items()})
+        refuse_misplaced(ctx, **{name.removesuffix("_targets"): x for name, x in untaken.items()})
         return
     if options.many:
         roll_out(options, rollout_of(ctx), to=to, sql=sql, dry_run=dry_run)
@@ -283,17 +284,6 @@ def upgrade(
         from bridge.operations.upgrade import plan
 
         result(*planned_lines(plan(request, to=to), to))
-
-
-def _refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
-    """Refuse an option of migrate's own before the name of a sub-command, which ignores it."""
-    for name, is_given in given.items():
-        if is_given:
-            raise typer.BadParameter(
-                f"write it after {ctx.invoked_subcommand}, if that command has it. Nothing was "
-                "started.",
-                param_hint=f"--{name.replace('_', '-')}",
-            )
 
 
 migrate = make()

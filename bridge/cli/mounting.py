@@ -46,6 +46,8 @@ class MountableGroup(TyperGroup):
     prog: str | None = None
     #: The configuration to read where none is typed; None to look for one.
     config: Path | None = None
+    #: Options of the group's that are for it alone, as it is typed without a command.
+    own: frozenset[str] = frozenset()
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the whole help."""
@@ -112,11 +114,15 @@ class MountableGroup(TyperGroup):
             ours: Any = next((each for each in self.params if option in each.opts), None)
             if ours and option not in _OF_COMMANDS and at and at.parent is ctx:
                 value = f" {ours.metavar}" if ours.metavar else ""
-                # Some end with a full stop.
-                error.message = (
-                    f"{error.message.removesuffix('.')}. Write it before {at.info_name}: "
-                    f"{ctx.command_path} {option}{value} {at.info_name}"
+                group = help_.typed(ctx)
+                where = (
+                    f"It is for {group} itself: {group} {option}{value}"
+                    if option in self.own
+                    else f"Write it before {at.info_name}: {group} {option}{value} {at.info_name}"
                 )
+                # Some end with a full stop.
+                error.message = f"{error.message.removesuffix('.')}. {where}"
+                error.possibilities = None  # this is the one
             raise
 
 

@@ -347,6 +347,13 @@ def test_the_configuration_can_be_elsewhere(project: Project, tmp_path: Path) ->
             ),
         ),
         (("check", "-c", "x"), r"-c'?\. Write it before check: eai migrate -c FILE check\n"),
+        # What is for `eai migrate` itself is not sent to and fro between two messages.
+        (
+            ("status", "--to", "002"),
+            r"No such option:? '?--to'?\. It is for eai migrate itself: eai migrate --to REV\n",
+        ),
+        (("--to", "002", "status"), r"--to'?: status has no such option\. Nothing was started\.\n"),
+        (("--to", "002", "rehearse"), r"--to'?: write it after rehearse\. Nothing was started\.\n"),
         (("--wait-for-lock", "soon"), "--wait-for-lock"),
         (("--wait-for-lock", "-1"), r"wait_for_lock \(--wait-for-lock\) is -1.0"),
     ],
