@@ -37,7 +37,8 @@ class Command(TyperCommand):
     """A command of the group, whose examples name the group as it is mounted."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the whole help."""
+        """Write the whole help, as it is laid out here, in whatever command line this is."""
+        self.rich_markup_mode = None
         with named(self, ctx.parent):
             super().format_help(ctx, formatter)
 

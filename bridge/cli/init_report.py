@@ -199,7 +199,7 @@ class Report:
             (f"{command} --dry-run", "list what would run"),
         ]
         if records:
-            steps.append((f"{command} repair", "correct names in the ledger, if any differ"))
+            steps.append((f"{command} repair", "correct names in the ledger"))
         return [*steps, run, (new, "write the next migration")]
 
     def to_json(self) -> dict[str, Any]:

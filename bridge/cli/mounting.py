@@ -50,7 +50,8 @@ class MountableGroup(TyperGroup):
     own: frozenset[str] = frozenset()
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the whole help."""
+        """Write the whole help, as it is laid out here, in whatever command line this is."""
+        self.rich_markup_mode = None
         with help_.named(self, ctx):
             super().format_help(ctx, formatter)
 

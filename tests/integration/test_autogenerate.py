@@ -101,8 +101,8 @@ def test_a_database_that_is_behind_is_refused(bench: Bench) -> None:
     bench.generate("first")
     assert bench.refused() == (
         "Target database is not up to date: 001_first.py is pending. Nothing was compared and "
-        "nothing was written, because the models may have those changes already. Type eai "
-        "migrate, then the same command again."
+        "nothing was written, because the models may have those changes already. First type: "
+        "eai migrate; then the same command again."
     )
 
 

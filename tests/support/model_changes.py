@@ -116,6 +116,8 @@ CHANGES: dict[str, tuple[str, str]] = {
         widgets('Column("n", Integer)', "Column('t', Text, server_default='a:b \"100%\\'s\"')"),
     ),
     "type": (OLD_TYPES, NEW_TYPES),
+    # Alembic warns of something that only MySQL has, and a warning fails this run.
+    "type of a primary key": (widgets(), widgets().replace("Integer", "sa.BigInteger", 1)),
     "indexes": (
         widgets(
             'Column("d", pg.JSONB)', 'Index("i", "name")', 'Index("gone", text("lower(name)"))'

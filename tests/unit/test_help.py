@@ -115,6 +115,16 @@ def test_the_examples_name_the_group_as_it_is_mounted() -> None:
     assert "shop db does that" in wrong.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["check"]], ids=" ".join)
+def test_in_a_command_line_drawn_by_rich_the_help_is_the_same(words: list[str]) -> None:
+    """Rich would put the commands last, and fold the text as if its lines were paragraphs."""
+    theirs = typer.Typer(rich_markup_mode="rich")
+    theirs.add_typer(make(prog="eai migrate"), name="migrate")
+    theirs.command("other")(lambda: None)
+    told = run("migrate", *words, "--help", group=theirs).output
+    assert told == run("migrate", *words, "--help").output
+
+
 def test_the_examples_name_what_make_was_told() -> None:
     group = make(prog="python manage.py migrate")
     told = run("check", "--help", group=group, name="manage.py").output

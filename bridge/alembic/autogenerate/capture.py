@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import warnings
+from contextlib import contextmanager, nullcontext
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,7 +17,7 @@ from bridge.alembic.autogenerate.dialect import OfflineDialect
 from bridge.alembic.autogenerate.types import TYPE_DDL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Dialect
 
@@ -80,7 +81,7 @@ class Capture:
         """
         self._sent, before = [], set(self.types)
         self._offline.texts_are_sql, self._keeps_types = texts_are_sql, keeps_types
-        with Operations.context(self._context) as operations:
+        with Operations.context(self._context) as operations, _without_mysql_s_warning():
             failed: Exception | None = None
             try:
                 act(operations)
@@ -115,6 +116,14 @@ class Capture:
             self.types.add((schema, str(type_.name)))
         self._sent.append(self.compiled(construct))
         return _NoAnswer(self._sent[-1])
+
+
+@contextmanager
+def _without_mysql_s_warning() -> Iterator[None]:
+    """Leave out what Alembic says of a new type of any primary key, and only MySQL is about."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="autoincrement and existing_autoincrement only")
+        yield
 
 
 class _NoAnswer:
