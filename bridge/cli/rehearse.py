@@ -173,8 +173,8 @@ def _locked(file: Rehearsed) -> str:
     since: dict[str, list[str]] = {}
     for lock in file.held:
         since.setdefault(lock.file, []).append(str(lock))
-    held = "; ".join(f"since {stem} {', '.join(locks)}" for stem, locks in since.items())
-    return f"{taken or 'no further table'}; held {held}"
+    held = "; ".join(f"{', '.join(locks)} held since {stem}" for stem, locks in since.items())
+    return f"{taken or 'no further table'}; {held}"
 
 
 def _left(found: Rehearsal) -> str:

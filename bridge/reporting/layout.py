@@ -84,7 +84,8 @@ def _parts(row: Sequence[Styled]) -> Iterator[list[Styled]]:
     rest = last.text[match.end() :]
     if rest:
         word = "".join(re.findall(r"(?:or|and) $", match["end"]))
-        indent = " " * (len(last.text) - len(last.text.lstrip()))
+        whole = "".join(each.text for each in row)
+        indent = " " * (len(whole) - len(whole.lstrip()))
         yield from _parts([Styled(f"{indent}{word}{rest}")])
 
 

@@ -126,8 +126,8 @@ def test_files_run_for_real_their_sql_is_printed_and_nothing_stays(
         "  003_more  done in TIME",
         ("  002_tags  locked orders (ACCESS EXCLUSIVE) for TIME, users (ROW EXCLUSIVE) for TIME"),
         (
-            "  003_more  locked no further table; held since 002_tags orders (ACCESS EXCLUSIVE), "
-            "users (ROW EXCLUSIVE)"
+            "  003_more  locked no further table; orders (ACCESS EXCLUSIVE), users (ROW EXCLUSIVE) "
+            "held since 002_tags"
         ),
         (
             "The times are those of a run, which lets go of its locks at each commit. The "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -131,6 +132,21 @@ def test_the_examples_name_what_make_was_told() -> None:
     assert "    python manage.py migrate check --base origin/main --strict" in told
     wrong = run("history", group=group, name="manage.py")
     assert "python manage.py migrate status" in wrong.stderr
+
+
+def test_messages_name_what_make_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "migrations").mkdir()
+    config = tmp_path / "alembic.ini"
+    config.write_text(
+        "[alembic]\nscript_location = bridge:environment\n"
+        "version_locations = %(here)s/migrations\npath_separator = os\n"
+    )
+    for words in (["--dry-run"], ["status"], ["wait"]):
+        told = run(*words, group=make(config=config, prog="shop db"), name="shop").stderr
+        assert told.startswith("Error: No database is named.")
+        assert told.endswith(" type: shop db --embedded\n")
 
 
 def test_in_a_group_of_click_s_the_help_is_the_same() -> None:

@@ -52,6 +52,14 @@ def test_another_way_follows_on_the_next_line() -> None:
         "    GRANT USAGE ON SCHEMA a TO b",
         "or set a variable. Or wait.",
     ]
+    assert shown((ERROR, " No. Type: GRANT a TO b; or set a variable."))[1:] == [
+        "    GRANT a TO b",
+        "or set a variable.",
+    ]
+    assert shown((Styled("   = ", Style.DIM), "Name it: mv a b; if not, leave it."))[1:] == [
+        "    mv a b",
+        "   if not, leave it.",
+    ]
 
 
 def test_a_sentence_after_a_command_is_one_of_its_own() -> None:
