@@ -249,9 +249,11 @@ def upgrade(
       130  interrupted by Ctrl-C (SIGINT)
       143  interrupted by SIGTERM
     """
+    own_config: Path | None = getattr(ctx.command, "config", None)
     options = Options(
         program=typed(ctx),
-        config=config or getattr(ctx.command, "config", None),
+        config=config or own_config,
+        has_own_config=config is None and own_config is not None,
         database_url=database_url,
         embedded=embedded,
         wait_for_lock=wait_for_lock,

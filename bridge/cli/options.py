@@ -44,6 +44,8 @@ class Options:
     #: What to type to go on after a failure, as messages call it.
     command: str = _GROUP
     config: Path | None = None
+    #: Whether it is that of the group, which nobody has to type.
+    has_own_config: bool = False
     database_url: str | None = None
     embedded: bool = False
     wait_for_lock: float | None = None
@@ -174,7 +176,7 @@ class Options:
         one = self.target[0] if self.target and not self.many else None
         return Typed(
             self.program,
-            config=None if self.config is None else str(self.config),
+            config=None if self.config is None or self.has_own_config else str(self.config),
             section=self.section,
             embedded=self.embedded,
             targets_file=None if self.targets_file == "-" else self.targets_file,

@@ -8,7 +8,6 @@ schema.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -45,10 +44,9 @@ def find_target(request: Request, name: str) -> Target:
     for target in listed_targets(request, settings):
         if target.name == name:
             return target
-    section = "" if request.section is None else f" -n {shlex.quote(request.section)}"
     raise UsageError(
         f"There is no target {name!r} in {_place(request, settings)}. Nothing was started. All of "
-        f"them lists: eai migrate{section} status --all"
+        "them lists: eai migrate status --all"
     )
 
 
