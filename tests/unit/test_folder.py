@@ -228,16 +228,16 @@ def test_a_file_without_a_number_that_defines_upgrade_is_an_error(tmp_path: Path
     folder = fill(tmp_path, "003_a.py", "004_b.py", "add_widgets.py")
     assert complaint(folder) == (
         f"{folder}/add_widgets.py: this file defines `upgrade`, but its name does not begin with "
-        "a number, so it would never run. Name it: mv add_widgets.py 005_add_widgets.py (or, if "
-        "it is not a migration, begin its name with `_`)."
+        "a number, so it would never run. Name it: mv add_widgets.py 005_add_widgets.py; if "
+        "it is not a migration, begin its name with `_`."
     )
 
 
 def test_the_proposed_names_of_several_files_do_not_collide(tmp_path: Path) -> None:
     message = complaint(fill(tmp_path, "b.py", "a.py", "it's new.py"))
-    assert "mv a.py 001_a.py " in message
-    assert "mv b.py 002_b.py " in message
-    assert """mv 'it'"'"'s new.py' '003_it'"'"'s new.py' """ in message
+    assert "mv a.py 001_a.py;" in message
+    assert "mv b.py 002_b.py;" in message
+    assert """mv 'it'"'"'s new.py' '003_it'"'"'s new.py';""" in message
     assert len(message.splitlines()) == 3
 
 

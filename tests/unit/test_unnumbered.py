@@ -142,9 +142,9 @@ def test_a_folder_without_a_python_file_of_its_own_is_a_new_project(
         (
             {"helpers": HELPER, "tools": HELPER},
             (
-                f"{none_of(2)} Write the "
-                "first one with `eai migrate new`, begin the name of each helper module with "
-                "`_`, or correct `version_locations` in alembic.ini, which names this folder."
+                f"{none_of(2)} To write the first one, type: eai migrate new MESSAGE; or begin the "
+                "name of each helper module with `_`, or correct `version_locations` in "
+                "alembic.ini, which names this folder."
             ),
         ),
     ],
