@@ -17,7 +17,7 @@ from sqlalchemy import event, text
 from bridge.locking.holder import LOCK_CLASS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection, Engine
 
@@ -117,14 +117,16 @@ class Running:
     _readers: list[threading.Thread] = field(default_factory=list)
 
     @classmethod
-    def start(cls, project: Project, *command: str) -> Running:
+    def start(
+        cls, project: Project, *command: str, env: Mapping[str, str | None] | None = None
+    ) -> Running:
         """Start `eai` or `alembic`, or `python`, with its arguments."""
         name, *arguments = command
         running = cls(
             subprocess.Popen(
                 [Path(sys.executable).parent / name, *arguments],
                 cwd=project.path,
-                env=project.environ(),
+                env=project.environ(env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -186,8 +188,8 @@ class Starter:
         self._project = project
         self._stack = stack
 
-    def __call__(self, *command: str) -> Running:
-        running = Running.start(self._project, *(command or ("eai", "migrate")))
+    def __call__(self, *command: str, env: Mapping[str, str | None] | None = None) -> Running:
+        running = Running.start(self._project, *(command or ("eai", "migrate")), env=env)
         self._stack.callback(self._end, running)
         return running
 
