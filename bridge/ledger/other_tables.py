@@ -104,7 +104,14 @@ def _among(connection: Connection, tables: Sequence[Any], names: Names) -> Other
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """Undo a look that may fail: its locks and settings go, and the transaction goes on."""
+    """Undo a look that may fail: its locks and settings go, and the transaction goes on.
+
+    In autocommit mode there is none, and nothing stays of a statement that failed.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if driver.autocommit:
+        yield
+        return
     savepoint = connection.begin_nested()
     try:
         yield

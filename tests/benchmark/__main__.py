@@ -3,7 +3,7 @@
 Run by scripts/bench. What the parts do: folders (the migrations), server (PostgreSQL), peers and
 calls (who is compared), worker (a process for each), checking (nothing fast and wrong wins), bench
 (rounds), in_process, processes, importing and targets (the scenarios), results, goals,
-table, chart and machine.
+table, chart and machine; schemas is a benchmark of its own, which is run alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.engine import make_url
 
-from benchmark import goals, in_process, machine, processes, table, targets
+from benchmark import goals, in_process, machine, processes, schemas, table, targets
 from benchmark.bench import Bench
 from benchmark.checking import WrongResultError
 from benchmark.importing import importing
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PARTS: Final = ("noop", "process", "apply", "pending", "history", "import", "targets")
+#: Not among them: it has nothing to do with the others, and a server of another kind.
+SCHEMAS: Final = "schemas"
 SIZES: Final = (10, 100, 1000, 5000)
 HERE: Final = Path(__file__).parent
 #: On the page of the figures.
@@ -41,6 +43,7 @@ examples:
   scripts/bench --save                            all of it, into the files of the repository
   scripts/bench --save --only apply --sizes 1000  a part of it, in place of what is there of that
   scripts/bench --only apply --peers bridge,alembic --rounds 3 --json /tmp/apply.json
+  scripts/bench --only schemas --sizes 1000,5000  many schemas of one database: what they cost
 
 There are 25 rounds where nothing is pending, and nine of a fresh apply, two of 5000; each has
 the peers in another order. The other parts are measured with N=1000, or with the greatest of
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) 
             server = (
                 Database(make_url(given.database_url))
                 if given.database_url
-                else stack.enter_context(own_server())
+                else stack.enter_context(own_server(**_settings(given.only)))
             )
             databases = stack.enter_context(Databases(server))
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
@@ -113,6 +116,14 @@ def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
         importing(bench)
     if "targets" in parts:
         targets.targets(bench)
+    if SCHEMAS in parts:
+        schemas.schemas(bench)
+
+
+def _settings(parts: Sequence[str]) -> dict[str, str]:
+    """Settings of the server: one on which tables are made for hours need not be durable."""
+    off = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_wal_size": "8GB"}
+    return off if SCHEMAS in parts else {}
 
 
 def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.Namespace:
@@ -131,15 +142,17 @@ def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.N
     add = parser.add_argument
     add("--sizes", type=numbers, default=SIZES, help="numbers of migrations (10,100,1000,5000)")
     add("--rounds", type=int, help="how often each is measured, in place of each part's own number")
-    add("--only", type=names, default=PARTS, help=f"parts, of {','.join(PARTS)}")
+    add("--only", type=names, default=PARTS, help=f"parts, of {','.join(PARTS)}; or {SCHEMAS}")
     add("--peers", type=names, help=f"of {','.join(p.name for p in peers)}; floor is always there")
     add("--json", type=Path, metavar="FILE", help="write all samples there")
     add("--chart", type=Path, metavar="FILE", help="draw the growth over N there, as SVG")
     add("--save", action="store_true", help="put both into tests/benchmark, for the pages")
     add("--database-url", help="a server on which to create databases, in place of one of its own")
     given = parser.parse_args(arguments)
-    if unknown := set(given.only) - set(PARTS):
+    if unknown := set(given.only) - {*PARTS, SCHEMAS}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if SCHEMAS in given.only and (len(given.only) > 1 or given.save or given.json):
+        parser.error(f"{SCHEMAS} is measured alone, and only printed")
     if unknown := set(given.peers or ()) - {peer.name for peer in peers}:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     if min(given.sizes) < 2 or (given.rounds is not None and given.rounds < 1):

@@ -54,7 +54,7 @@ class Database:
 
 
 @contextmanager
-def own_server() -> Iterator[Database]:
+def own_server(**settings: str) -> Iterator[Database]:
     """A server on a free port, which is removed in the end; yields its maintenance database."""
     owner = Owner.choose()
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as name:
@@ -77,6 +77,7 @@ def own_server() -> Iterator[Database]:
         )
         port = free_port()
         options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        options += "".join(f" -c {name}={value}" for name, value in settings.items())
         data = ("-w", "-D", home / "data")
         try:
             run("pg_ctl", "start", *data, "-l", home / "log", "-o", options)

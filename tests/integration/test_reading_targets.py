@@ -61,7 +61,10 @@ def migrated(tenants: Tenants, *names: str, to: str = "head") -> None:
         bridge.upgrade(tenants.project.url, target=name, to=to, **tenants.where)
 
 
-@pytest.mark.parametrize("handed_in", ["url", "engine", "connection", "transaction"])
+@pytest.mark.parametrize(
+    "handed_in",
+    ["url", "engine", "connection", "transaction", "autocommit", "used in autocommit"],
+)
 def test_each_target_has_its_state(tenants: Tenants, handed_in: str) -> None:
     migrated(tenants, "done")
     migrated(tenants, "behind", to="002_two")
@@ -79,10 +82,15 @@ def test_each_target_has_its_state(tenants: Tenants, handed_in: str) -> None:
         found = read(tenants, names, tenants.engine)
     else:
         with tenants.engine.connect() as connection:
+            if handed_in.endswith("autocommit"):
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            if handed_in.startswith("used"):
+                connection.execute(text("SELECT 1"))
             if handed_in == "transaction":
                 connection.begin()
+            begun = connection.in_transaction()
             found = read(tenants, names, connection)
-            assert connection.in_transaction() == (handed_in == "transaction")
+            assert connection.in_transaction() == begun
     assert states(found) == {
         "done": "up-to-date",
         "behind": "pending",
