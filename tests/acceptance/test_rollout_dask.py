@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bridge
+from bridge.database import target_list
+from bridge.database.target_list import as_target
 from support.running import PASS_GATE, gate_of, poll, starting
 from support.tenants import Tenants
 
@@ -264,6 +266,23 @@ def test_a_queue_gets_no_error_of_bridges_but_its_status(by_variable: Tenants) -
     assert result["exit_code"] == 1
     assert result["message"].endswith(" eai migrate -n tenants --target t1")
     assert [each["migration"] for each in result["applied"]] == ["001_one", "002_two"]
+
+
+def test_a_target_is_found_without_a_look_at_all_others(
+    by_variable: Tenants, monkeypatch: Any
+) -> None:
+    """Else a queue with so many targets would look at so many times so many."""
+    looked_at = 0
+
+    def noted(given: Any, where: str) -> bridge.Target:
+        nonlocal looked_at
+        looked_at += 1
+        return as_target(given, where)
+
+    monkeypatch.setattr(target_list, "as_target", noted)
+    for name in NAMES:
+        assert run(by_variable, name)["exit_code"] == 0
+    assert looked_at == len(NAMES)
 
 
 def test_a_name_that_a_file_does_not_list_is_no_schema(by_variable: Tenants) -> None:

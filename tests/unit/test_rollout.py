@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import threading
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.config.target import Target
+from bridge.database.request import Request
 from bridge.errors import UsageError
 from bridge.operations.rollout.choosing import Shard, choose, parse_shard
 from bridge.operations.rollout.engine import Engine
+from bridge.operations.rollout.local_pool import LocalPool
 from bridge.operations.rollout.results import (
     Outcome,
     TargetResult,
@@ -24,6 +27,9 @@ from bridge.operations.rollout.results import (
 )
 from bridge.operations.rollout.schedule import DEATHS, Limits, Schedule
 from bridge.operations.rollout.waves import cut, in_order, parse_share, parse_waves
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = st.integers(0, 40).map(lambda count: [f"t{number:02}" for number in range(count)])
 SHARES = st.lists(
@@ -181,6 +187,45 @@ def test_one_that_was_not_begun_is_the_next() -> None:
     assert schedule.begin() == "a"
 
 
+def test_a_name_that_fits_is_found_without_a_look_at_all_that_wait() -> None:
+    """Of a list that is sorted by its servers, most of one that has enough stand in front."""
+    names = [f"t{number:04}" for number in range(2000)]
+    looks = 0
+
+    class Servers(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            nonlocal looks
+            looks += 1
+            return super().get(name, default)
+
+    servers = Servers({name: f"host{place // 500}" for place, name in enumerate(names)})
+    schedule = Schedule([names], Limits(concurrency=4, per_server=1), servers)
+    begun = []
+    while not schedule.is_over:
+        while (name := schedule.begin()) is not None:
+            begun.append(name)
+        schedule.end(min(schedule.running), failed=False)
+    assert sorted(begun) == names
+    assert begun[:4] == ["t0000", "t0500", "t1000", "t1500"]
+    assert looks < 20 * len(names)
+
+
+def the_first_that_may(
+    schedule: Schedule, limits: Limits, server_of: dict[str, str], deaths: Counter[str]
+) -> str | None:
+    """Which target begins next, found by looking at each."""
+    running = schedule.running
+    there = Counter(server_of[each] for each in running)
+    full = len(schedule.failed) >= limits.max_failures or len(running) >= limits.concurrency
+    left = len(schedule.waiting) - sum(map(len, schedule.waves[schedule.wave + 1 :]))
+    for name in () if full else schedule.waiting[:left]:
+        lonely = deaths[name] or any(deaths[each] for each in running)
+        has_room = limits.per_server is None or there[server_of[name]] < limits.per_server
+        if has_room and not (running and lonely):
+            return name
+    return None
+
+
 LIMITS = st.builds(
     Limits,
     concurrency=st.integers(1, 5),
@@ -202,7 +247,12 @@ def test_whatever_fails_in_whatever_order_the_rules_hold(
     wave_of = {name: number for number, wave in enumerate(waves) for name in wave}
     deaths: Counter[str] = Counter()
     while True:
-        while (name := schedule.begin()) is not None:
+        while True:
+            expected = the_first_that_may(schedule, limits, server_of, deaths)
+            name = schedule.begin()
+            assert name == expected
+            if name is None:
+                break
             assert {wave_of[each] for each in schedule.running} == {schedule.wave}
             assert len(schedule.failed) < max_failures
             assert len(schedule.running) <= limits.concurrency
@@ -216,17 +266,31 @@ def test_whatever_fails_in_whatever_order_the_rules_hold(
             assert schedule.wave_is_over
             schedule.next_wave()
             continue
-        name = chance.choice(sorted(schedule.running))
+        ended = chance.choice(sorted(schedule.running))
         if chance.random() < 0.1:
             lost = sorted(schedule.running)
             deaths.update(lost)
             assert list(schedule.died(lost)) == [each for each in lost if deaths[each] >= DEATHS]
         else:
-            schedule.end(name, failed=chance.random() < 0.1)
+            schedule.end(ended, failed=chance.random() < 0.1)
     if schedule.waiting:
         assert len(schedule.failed) >= max_failures
     else:
         assert sorted(schedule.done + schedule.failed) == sorted(names)
+
+
+# The workers of this machine
+
+
+def test_what_a_worker_starts_with_does_not_grow_with_the_list(tmp_path: Path) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text("[alembic]\nscript_location = bridge:environment\n")
+    sizes = set()
+    for count in (1, 1000):
+        targets = {name: Target(name) for name in map("t{:04}".format, range(count))}
+        pool = LocalPool(Request(config=ini), targets, size=2)
+        sizes.add(len(pickle.dumps(pool._given)))
+    assert len(sizes) == 1
 
 
 # The engine, on an executor that finishes in random order, and breaks

@@ -36,11 +36,10 @@ ENDS_WITHIN = 8.0
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What a worker is given when it starts."""
+    """What a worker is given when it starts; each of its targets comes when its turn does."""
 
     #: Without what belongs to its process: a reporter, an interrupter.
     request: dict[str, Any]
-    targets: Mapping[str, Target]
     #: "text" or "json".
     log_format: str
 
@@ -54,7 +53,8 @@ class LocalPool:
             name: getattr(request, name)
             for name in ("database", "config", "section", "embedded", "overrides")
         }
-        self._given = Given(request=given, targets=targets, log_format=settings.log_format)
+        self._given = Given(request=given, log_format=settings.log_format)
+        self._targets = targets
         self._size = size
         self._context = _Spawning()
         self._pool: ProcessPoolExecutor | None = None
@@ -68,7 +68,7 @@ class LocalPool:
                 initializer=_prepare,
                 initargs=(self._given,),
             )
-        return self._pool.submit(_run, name)
+        return self._pool.submit(_run, self._targets[name])
 
     def renew(self) -> None:
         """Let the next target begin in a new pool; the other one has none under way."""
@@ -150,13 +150,13 @@ def _end_with_parent(worker: _Worker) -> None:
     os._exit(1)
 
 
-def _run(name: str) -> dict[str, Any]:
+def _run(target: Target) -> dict[str, Any]:
     from bridge.database.interrupt import interruptible
     from bridge.operations.rollout.worker import run_of
 
     worker = _worker
     assert worker is not None  # noqa: S101 - `_prepare` was here before
-    target = worker.given.targets[name]
+    name = target.name
     result: dict[str, Any] = {}
     worker.running = name
     try:

@@ -6,8 +6,8 @@ bridge's own: an executor only promises to run what was submitted, some day.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 #: A target at whose run so many workers died is not tried again.
@@ -24,6 +24,60 @@ class Limits:
     per_server: int | None = None
     #: After so many failures nothing more begins.
     max_failures: int = 1
+
+
+class _Waiting:
+    """Names that wait, in their order.
+
+    Those of each server in a queue of their own: else all that are on a server which has enough
+    would be looked at each time, to find one that is not.
+    """
+
+    def __init__(self, names: Iterable[str], server_of: Callable[[str], str]) -> None:
+        self._server_of = server_of
+        self._queues: dict[str, deque[tuple[int, str]]] = {}
+        #: The places of the first one and behind the last one.
+        self._first = self._behind = 0
+        for name in names:
+            self.append(name)
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def __iter__(self) -> Iterator[str]:
+        in_order = sorted(each for queue in self._queues.values() for each in queue)
+        return (name for _, name in in_order)
+
+    def append(self, name: str) -> None:
+        """Let it be the last one."""
+        self._queue_of(name).append((self._behind, name))
+        self._behind += 1
+
+    def prepend(self, name: str) -> None:
+        """Let it be the first one."""
+        self._first -= 1
+        self._queue_of(name).appendleft((self._first, name))
+
+    def take(self, may_begin: Callable[[str, str], bool]) -> str | None:
+        """Take the first one out that may begin, by its name and its server; None if none may.
+
+        Of each server the first one is asked about, and nobody behind it.
+        """
+        fits = [
+            (queue[0], server)
+            for server, queue in self._queues.items()
+            if may_begin(queue[0][1], server)
+        ]
+        if not fits:
+            return None
+        (_, name), server = min(fits)
+        self._queues[server].popleft()
+        if not self._queues[server]:
+            del self._queues[server]
+        return name
+
+    def _queue_of(self, name: str) -> deque[tuple[int, str]]:
+        return self._queues.setdefault(self._server_of(name), deque())
 
 
 @dataclass
@@ -46,7 +100,7 @@ class Schedule:
     stopped: bool = False
 
     def __post_init__(self) -> None:
-        self._queue: list[str] = list(self.waves[0]) if self.waves else []
+        self._queue = self._queue_of_wave() if self.waves else _Waiting((), self._server_of)
         self._deaths: Counter[str] = Counter()
 
     @property
@@ -75,18 +129,25 @@ class Schedule:
         """Go on to the next wave, when this one is over."""
         assert self.wave_is_over  # noqa: S101 - no two waves are under way at once
         self.wave += 1
-        self._queue = list(self.waves[self.wave])
+        self._queue = self._queue_of_wave()
 
     def begin(self) -> str | None:
         """Return the target that begins now; None if none may before another has ended."""
         if self.stopped or self.budget_is_used_up or len(self.running) >= self.limits.concurrency:
             return None
-        for name in self._queue:
-            if self._may_begin(name):
-                self._queue.remove(name)
-                self.running.add(name)
-                return name
-        return None
+        there = Counter(map(self._server_of, self.running))
+        lonely = any(self._deaths[each] for each in self.running)
+
+        def may_begin(name: str, server: str) -> bool:
+            if self.running and (lonely or self._deaths[name]):
+                return False
+            most = self.limits.per_server
+            return most is None or there[server] < most
+
+        name = self._queue.take(may_begin)
+        if name is not None:
+            self.running.add(name)
+        return name
 
     def end(self, name: str, *, failed: bool) -> None:
         """Note how the run of a target ended."""
@@ -105,24 +166,23 @@ class Schedule:
             self._deaths[name] += 1
         given_up = tuple(name for name in lost if self._deaths[name] >= DEATHS)
         self.failed += given_up
-        self._queue += [name for name in lost if name not in given_up]
+        for name in lost:
+            if name not in given_up:
+                self._queue.append(name)
         return given_up
 
     def give_back(self, name: str) -> None:
         """Take back one that was given out and has not begun."""
         self.running.remove(name)
-        self._queue.insert(0, name)
+        self._queue.prepend(name)
 
     def stop(self) -> None:
         """Let nothing more begin; what is under way goes on."""
         self.stopped = True
 
-    def _may_begin(self, name: str) -> bool:
-        if self.running and (
-            self._deaths[name] or any(self._deaths[each] for each in self.running)
-        ):
-            return False
-        most = self.limits.per_server
-        server = self.servers.get(name, "")
-        there = sum(self.servers.get(each, "") == server for each in self.running)
-        return most is None or there < most
+    def _queue_of_wave(self) -> _Waiting:
+        return _Waiting(self.waves[self.wave], self._server_of)
+
+    def _server_of(self, name: str) -> str:
+        """Return its server; the same for all where that does not matter."""
+        return "" if self.limits.per_server is None else self.servers.get(name, "")

@@ -157,8 +157,9 @@ def _found(request: Request, name: str, *, schema: str | None, file: str | None)
     if name not in known or time.monotonic() - since > _KEPT:
         known = {each.name: each for each in _listed(request, file)}
         _kept[key] = (known, time.monotonic())
-    target = find_target(replace(request, targets=tuple(known.values())), name)
-    return replace(request, target=target)
+    if name not in known:
+        find_target(replace(request, targets=tuple(known.values())), name)  # it says so
+    return replace(request, target=known[name])
 
 
 #: The list of each configuration, and when it was asked for, by the monotonic clock: a query for
