@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.pool import Pool
 
 import bridge
 from bridge.config.target import Target
@@ -14,9 +15,10 @@ from bridge.database.literals import literal
 from bridge.database.quoting import always_quote
 from bridge.database.request import Request
 from bridge.operations.status import status_for
-from bridge.operations.targets import over, reading
+from bridge.operations.targets import databases, over, reading
 from bridge.operations.targets.read_all import read_all
 from bridge.operations.targets.target_status import TargetState, TargetStatus
+from support.running import free_port, listened
 from support.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -142,6 +144,45 @@ def test_targets_that_are_behind_in_the_same_way_are_asked_about_once(tenants: T
     read(tenants, [behind[0], fresh[0]], engine)
     # Two batches in place of one, and nothing for each of the others.
     assert of_sixty <= len(sent) - of_sixty + 4
+
+
+@pytest.mark.parametrize("handed_in", ["url", "engine"])
+def test_a_connection_lasts_for_so_many_targets(
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch, handed_in: str
+) -> None:
+    """A backend keeps what it has read of the catalog for as long as it lives."""
+    monkeypatch.setattr(databases, "OVER_ONE_CONNECTION", 3)
+    migrated(tenants, *(names := [f"t{number}" for number in range(6)]))
+    migrated(tenants, "t6", to="002_two")
+    engine = create_engine(tenants.engine.url) if handed_in == "engine" else None
+    backends: list[int] = []
+
+    def made(connection: Any, _record: Any) -> None:
+        backends.append(connection.info.backend_pid)
+
+    with listened(Pool, "connect", made):
+        found = read(tenants, [*names, "t6"], engine)
+    assert states(found) == {**dict.fromkeys(names, "up-to-date"), "t6": "pending"}
+    assert len(set(backends)) == 3
+    left = tenants.ask(
+        f"SELECT pid FROM pg_stat_activity WHERE pid = ANY(ARRAY{backends}) "
+        "AND pg_stat_clear_snapshot() IS NOT NULL"
+    )
+    assert list(left) == []
+    if engine is not None:
+        assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
+def test_all_of_a_server_that_does_not_answer_are_unreachable(
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "OVER_ONE_CONNECTION", 3)
+    migrated(tenants, "here")
+    url = f"postgresql://u@127.0.0.1:{free_port()}/d"
+    away = [Target(f"t{number}", schema="x", url=url) for number in range(7)]
+    found = read(tenants, [*away, "here"])
+    assert states(found) == {**{each.name: "unreachable" for each in away}, "here": "up-to-date"}
+    assert len({each.message for each in found.values() if each.message}) == 1
 
 
 LOCKED = "The bookkeeping tables are locked by another session"

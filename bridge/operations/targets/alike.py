@@ -32,10 +32,16 @@ class Alike:
         self._noted[target.name] = told
 
     def known(self, target: Target) -> TargetStatus | None:
-        """Return its status, if one that is alike has been asked."""
+        """Return its status, if one that is alike has been asked.
+
+        What was noted of it is forgotten then: it may be all the rows of a ledger.
+        """
         told = self._noted.get(target.name)
         found = self._known.get(told) if told is not None else None
-        return None if found is None else replace(found, target=target.name)
+        if found is None:
+            return None
+        del self._noted[target.name]
+        return replace(found, target=target.name)
 
     def learn(self, target: Target, found: TargetStatus) -> None:
         """Learn what was found of a target by the whole procedure."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bridge.database.connected import opened
 from bridge.database.database import Database
 from bridge.database.engine import normalise
+from bridge.database.own_connection import beside
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -25,6 +26,9 @@ Places = Mapping[int, "Target"]
 
 #: How many databases are asked at a time.
 _AT_ONCE = 4
+#: How many targets are asked over one connection. A backend keeps what it has read of the catalog
+#: for as long as it lives: of a ledger some 20 kB.
+OVER_ONE_CONNECTION = 1000
 
 
 def whole(settings: Settings) -> Settings:
@@ -47,18 +51,60 @@ def their_database(request: Request, targets: Sequence[Target]) -> Iterator[Requ
 
 
 def per_database(
-    request: Request, targets: Sequence[Target], do: Callable[[Request, Places], Result]
+    request: Request,
+    targets: Sequence[Target],
+    do: Callable[[Request, Places], Result],
+    *,
+    goes_on: Callable[[Result], bool] = lambda _: True,
 ) -> Iterator[Result]:
     """Call `do` for each database, with the targets in it, and yield what it returns.
 
     Targets with one URL are in one database, those without in that of the request, which is named
-    and told here: raises UsageError if it cannot be.
+    and told here: raises UsageError if it cannot be. Where there are many in one, `do` is called
+    for a part of them at a time, over a connection of its own each, until `goes_on` says of what
+    it has returned that the next part is not worth a try.
     """
     groups: dict[str | None, dict[int, Target]] = {}
     for place, target in enumerate(targets):
         groups.setdefault(target.url, {})[place] = target
     with their_database(request, targets) as here:
-        yield from _at_once([partial(do, here, group) for group in groups.values()])
+        reads = [partial(_in_parts, here, group, do, goes_on) for group in groups.values()]
+        for results in _at_once(reads):
+            yield from results
+
+
+def _in_parts(
+    request: Request,
+    targets: Places,
+    do: Callable[[Request, Places], Result],
+    goes_on: Callable[[Result], bool],
+) -> Sequence[Result]:
+    if len(targets) <= OVER_ONE_CONNECTION:
+        return [do(request, targets)]
+    results: list[Result] = []
+    places = list(targets)
+    for start in range(0, len(places), OVER_ONE_CONNECTION):
+        part = {place: targets[place] for place in places[start : start + OVER_ONE_CONNECTION]}
+        with _outside_of_a_pool(request) as own:
+            results.append(do(own, part))
+        if not goes_on(results[-1]):
+            break
+    return results
+
+
+@contextmanager
+def _outside_of_a_pool(request: Request) -> Iterator[Request]:
+    """Yield the request with an Engine whose connections end with the block, if it has an Engine.
+
+    That of a pool would stay, with all that its backend has kept.
+    """
+    from sqlalchemy import Engine
+
+    if not isinstance(request.database, Engine):
+        yield request
+        return
+    with beside(request.database) as engine:
+        yield replace(request, database=engine)
 
 
 def database_of(request: Request, targets: Places) -> Request:

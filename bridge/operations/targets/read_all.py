@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.operations.targets.databases import per_database, whole
 from bridge.operations.targets.reading import Folder, Found, Reading
+from bridge.operations.targets.target_status import TargetState
 
 if TYPE_CHECKING:
     from bridge.config.target import Target
@@ -30,6 +32,19 @@ def read_all(request: Request, targets: Sequence[Target]) -> tuple[TargetStatus,
         return Reading(here, settings, folder, places).read()
 
     found: Found = {}
-    for each in per_database(request, targets, read):
+    for each in per_database(request, targets, read, goes_on=_was_reached):
         found |= each
-    return tuple(found[place] for place in range(len(targets)))
+    # Those of a database which were not asked any more, because nobody answers there.
+    lost = {
+        targets[place].url: status
+        for place, status in found.items()
+        if status.state is TargetState.UNREACHABLE
+    }
+    return tuple(
+        found[place] if place in found else replace(lost[target.url], target=target.name)
+        for place, target in enumerate(targets)
+    )
+
+
+def _was_reached(found: Found) -> bool:
+    return any(each.state is not TargetState.UNREACHABLE for each in found.values())

@@ -60,7 +60,7 @@ def read_shapes(request: Request, targets: Sequence[Target]) -> tuple[Shape, ...
     def hashed(here: Request, places: Places) -> dict[int, str]:
         return _over(here, places, _hashes)
 
-    for each in per_database(request, targets, hashed):
+    for each in per_database(request, targets, hashed, goes_on=bool):
         hashes |= each
     alike: dict[str, list[int]] = defaultdict(list)
     for place in sorted(hashes):
