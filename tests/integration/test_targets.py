@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
 
 import bridge
+from bridge.database.embedded.programs import find_program
 from bridge.database.request import Request
 from bridge.database.target_list import find_target, listed_targets
 from bridge.errors import LedgerError, UsageError
@@ -300,6 +303,56 @@ def test_a_script_is_one_for_its_target(tenants: Tenants) -> None:
             cursor.execute(script)
     assert (tenants.tables("acme"), tenants.tables("beta")) == (["one", "three"], ["two"])
     assert tenants.rows("acme") == ["001_one", "002_two", "003_three"]
+
+
+INDEX = """
+from sqlalchemy import text
+
+transaction = "autocommit"
+
+
+def upgrade(db):
+    db.execute(text("{before}"))
+    db.execute(text("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON {table} (id)"))
+"""
+
+
+def unfinished(tenants: Tenants, *names: str) -> None:
+    """Let these schemas have an index `i` that was not finished, as a duplicate leaves it."""
+    for name in names:
+        tenants.execute(f"INSERT INTO {name}.one VALUES (1), (1)")
+        with (
+            tenants.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            pytest.raises(IntegrityError),
+        ):
+            connection.exec_driver_sql(f"CREATE UNIQUE INDEX CONCURRENTLY i ON {name}.one (id)")
+
+
+@pytest.mark.parametrize(
+    ("before", "table", "is_refused"),
+    [
+        ("SELECT 1", "one", False),
+        ("SELECT 1", "beta.one", True),
+        ("SET search_path = beta", "one", True),
+    ],
+)
+def test_an_index_that_another_target_has_not_finished_is_none_of_a_script(
+    tenants: Tenants, before: str, table: str, is_refused: bool
+) -> None:
+    tenants.files("001_one")
+    tenants.schemas("acme", "beta")
+    for name in ("acme", "beta"):
+        bridge.upgrade(tenants.project.url, target=name, **tenants.where)
+    unfinished(tenants, "beta")
+    tenants.project.write("002_index", INDEX.format(before=before, table=table))
+    x = ("-n", "tenants", "-x", "target=acme")
+    script = tenants.project.alembic(*x, "upgrade", "001:head", "--sql", check=True).stdout
+    url = tenants.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    psql = (find_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", url)
+    done = subprocess.run(psql, input=script, capture_output=True, text=True, check=False)
+    assert ("INVALID index: beta.i. " in done.stderr) == is_refused, done.stderr
+    expected = ["001_one"] if is_refused else ["001_one", "002_index"]
+    assert tenants.rows("acme") == expected
 
 
 def test_a_section_that_is_not_there_is_named(tenants: Tenants) -> None:

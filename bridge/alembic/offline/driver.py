@@ -161,11 +161,12 @@ class ScriptConnection:
         undo, self._undo = dict.fromkeys(self._undo), []
         for statement in undo:
             self.send(statement)
-        if not _FORGETS_SEARCH_PATH.isdisjoint(undo):
+        searches_elsewhere = not _FORGETS_SEARCH_PATH.isdisjoint(undo)
+        if searches_elsewhere:
             self.set_search_path()
         indexes, self._about_indexes = self._about_indexes, []
         if indexes:
-            self.send(refuse_invalid_indexes(indexes))
+            self.send(refuse_invalid_indexes(indexes, anywhere=searches_elsewhere))
 
     def set_search_path(self) -> None:
         """Write the search_path of the target, if there is one."""

@@ -18,13 +18,17 @@ def concerns_indexes(statement: str) -> bool:
     return _CONCURRENTLY.search(statement) is not None
 
 
-def refuse_invalid_indexes(statements: Sequence[str]) -> str:
+def refuse_invalid_indexes(statements: Sequence[str], *, anywhere: bool) -> str:
     """The statement that stops a script where an index of these statements is INVALID.
 
-    `IF NOT EXISTS` takes such an index, which an earlier try has left behind, for done.
+    `IF NOT EXISTS` takes such an index, which an earlier try has left behind, for done. One of the
+    same name in another schema than that of the script, such as another tenant's, is none of it;
+    unless the statements name that schema, or nobody knows which they meant: `anywhere`.
     """
     nameless = [statement for statement in statements if _NAMELESS.search(statement)]
-    return do_block(_CHECK.format(names=_words(statements), tables=_words(nameless)))
+    names = _words(statements)
+    here = "true" if anywhere else _HERE.format(names=names)
+    return do_block(_CHECK.format(names=names, tables=_words(nameless), here=here))
 
 
 def _words(statements: Sequence[str]) -> str:
@@ -34,6 +38,8 @@ def _words(statements: Sequence[str]) -> str:
     return ", ".join(quoted(word) for word in sorted(found)) or "NULL"
 
 
+_HERE = "(nspname = ANY (current_schemas(false)) OR nspname IN ({names}))"
+
 # REINDEX CONCURRENTLY builds beside the old index, under a name with a suffix. An index that
 # somebody is building now is not finished yet, which is something else.
 _CHECK = """\
@@ -42,7 +48,8 @@ DECLARE
 BEGIN
     SELECT string_agg(indexrelid::regclass::text, ', ') INTO found
       FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid JOIN pg_class AS t ON t.oid = indrelid
-     WHERE NOT indisvalid AND i.relkind = 'i'
+      JOIN pg_namespace ON pg_namespace.oid = i.relnamespace
+     WHERE NOT indisvalid AND i.relkind = 'i' AND {here}
        AND (regexp_replace(i.relname, '_cc(new|old)[0-9]*$', '') IN ({names})
             OR t.relname IN ({tables}))
        AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index
