@@ -13,6 +13,7 @@ import pytest
 import bridge
 from bridge.errors import UsageError
 from bridge.locking.holder import LOCK_CLASS, MIGRATION_LOCK
+from support.project import DEFAULT_INI
 from support.running import PASS_GATE, PATIENCE, gate_of, poll, starting
 from support.tenants import Tenants
 
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 N = ("-n", "tenants")
 #: Eight schemas, in the order of their list.
 NAMES = [f"t{number}" for number in range(1, 9)]
+STEMS = ["001_one", "002_two"]
+DROP = """\
+import sys
+import psycopg2
+
+with psycopg2.connect(sys.argv[1]) as connection:
+    connection.cursor().execute(f"DROP SCHEMA {sys.argv[2]} CASCADE")
+"""
 
 #: What a file does for one target only.
 ONLY = """\
@@ -60,6 +69,13 @@ def only(tenants: Tenants, action: str, *names: str, stem: str = "three") -> Non
     """Write a third file, which does this for these targets."""
     body = ONLY.format(stem=stem, names=names, action=action)
     tenants.project.write(f"003_{stem}", body)
+
+
+def address(tenants: Tenants) -> str:
+    """The URL of its database, as libpq takes it."""
+    assert tenants.project.url is not None
+    plain = tenants.project.url.set(drivername="postgresql")
+    return plain.render_as_string(hide_password=False)
 
 
 def migrate(tenants: Tenants, *options: str, **how: Any) -> CompletedProcess[str]:
@@ -188,9 +204,7 @@ def test_a_command_between_waves_stops_the_rollout(tenants: Tenants) -> None:
 
 def test_targets_that_come_and_go_meanwhile_stop_nothing(tenants: Tenants) -> None:
     """t4 is dropped, t9 made, after the list was read."""
-    url = tenants.project.url
-    assert url is not None
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = address(tenants)
     (tenants.project.path / "change.py").write_text(
         f"""
 import psycopg2
@@ -216,6 +230,55 @@ def test_a_tenant_whose_records_are_locked_is_waited_for(tenants: Tenants) -> No
     assert "8 targets failed: t1, t2, t3, t4, t5 and 3 more." in done.stderr
     assert tenants.tables("t1") == []
     assert migrate(tenants).returncode == 0
+
+
+def test_a_tenant_whose_tables_are_locked_stops_no_other(tenants: Tenants, start: Starter) -> None:
+    """Its worker waits for whoever has locked them, as long as that takes."""
+    migrate(tenants, check=True)
+    only(tenants, "pass")
+    with tenants.engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE t2.schema_migrations IN ACCESS EXCLUSIVE MODE")
+        running = start("eai", "migrate", *N, "--all")
+        running.told("] t8  done in ")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        poll(lambda: tenants.ask(waiting) == [1])
+        assert (tenants.tables("t2"), running.ended) == (["one", "two"], False)
+        other.rollback()
+    assert running.end().code == 0
+    assert_done_once(tenants, stems=("003_three",))
+
+
+def test_a_tenant_that_is_dropped_while_it_is_migrated_is_gone_or_done(
+    tenants: Tenants, start: Starter
+) -> None:
+    """Whoever of both was first: nobody waits for ever, and nothing is left in halves."""
+    only(tenants, f'db.execute(text("{PASS_GATE}"))', "t2")
+    with gate_of(tenants.engine) as gate:
+        running = start("eai", "migrate", *N, "--all")
+        gate.reached()
+        drop = start("python", "-c", DROP, address(tenants), "t2")
+        poll(lambda: tenants.ask("SELECT 1 FROM pg_stat_activity WHERE query ~ '^DROP SCHEMA'"))
+        gate.open()
+        ended, dropped = running.end(), drop.end()
+    assert "Traceback" not in ended.err
+    is_left = tenants.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 't2'") == [1]
+    assert is_left == (dropped.code != 0)
+    again = migrate(tenants)
+    assert again.returncode == 0, again.stderr
+    there = NAMES if is_left else [name for name in NAMES if name != "t2"]
+    assert_done_once(tenants, *there, stems=("003_three",))
+
+
+def test_a_ledger_in_public_stands_for_none_of_the_targets(tenants: Tenants) -> None:
+    """Both are in the search_path of each."""
+    (tenants.project.path / "public.ini").write_text(DEFAULT_INI)
+    tenants.project.eai("migrate", "-c", "public.ini", check=True)
+    assert (tenants.rows("public"), tenants.tables("public")) == (STEMS, ["one", "two"])
+    only(tenants, "pass")
+    done = migrate(tenants)
+    assert done.stdout == "All 8 targets are up to date, 8 of them by this run.\n", done.stderr
+    assert_done_once(tenants, stems=("003_three",))
+    assert (tenants.rows("public"), tenants.tables("public")) == (STEMS, ["one", "two"])
 
 
 def test_a_worker_that_dies_once_costs_a_second_try(tenants: Tenants) -> None:

@@ -16,10 +16,10 @@ from sqlalchemy.pool import NullPool
 
 from support.own_server import own_server
 from support.project import DEFAULT_INI, Project
-from support.running import poll, starting
+from support.running import column, poll, starting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL, Connection
 
@@ -156,11 +156,38 @@ def test_the_parent_is_killed_with_one_pending(many: Many) -> None:
     many.run()
 
 
-def test_the_server_goes_down_with_one_pending(many: Many) -> None:
-    many.write("005_five")
+def restart(many: Many) -> None:
+    many.own.pg_ctl("restart")
+
+
+def kill_a_backend(many: Many) -> None:
+    """As what runs out of memory is killed: the server then ends all others, and recovers."""
+    backends = (
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
+        "AND pid <> pg_backend_pid()"
+    )
+    poll(lambda: column(many.own.engine, backends))
+    poll(lambda: _was_killed(column(many.own.engine, backends)))
+
+
+def _was_killed(pids: list[int]) -> bool:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("stem", "goes_down"), [("005_five", restart), ("006_six", kill_a_backend)]
+)
+def test_the_server_goes_down_with_one_pending(
+    many: Many, stem: str, goes_down: Callable[[Many], None]
+) -> None:
+    many.write(stem)
     running = many.start("eai", "migrate", *HOW)
     running.told("[ 50/330]")
-    many.own.pg_ctl("restart")
+    goes_down(many)
     ended = running.end(within=600)
     assert ended.code in {1, 75}, ended.err[-3000:]
     assert "Traceback" not in ended.err
@@ -168,7 +195,7 @@ def test_the_server_goes_down_with_one_pending(many: Many) -> None:
 
 
 def test_two_rollouts_beside_each_other_with_one_pending(many: Many) -> None:
-    many.write("006_six")
+    many.write("007_seven")
     both = [many.start("eai", "migrate", *HOW) for _ in range(2)]
     for running in both:
         assert running.end(within=600).code == 0
@@ -177,7 +204,7 @@ def test_two_rollouts_beside_each_other_with_one_pending(many: Many) -> None:
 
 def test_the_memory_of_workers_does_not_grow_with_each_target(many: Many) -> None:
     """So that none is made anew after so many targets."""
-    many.write("007_seven")
+    many.write("008_eight")
     running = many.start("eai", "migrate", *HOW)
     seen: dict[int, list[int]] = {}
     while not running.ended:
