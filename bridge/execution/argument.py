@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import extras
 
-from bridge.execution.session import FileConnection, OwnEngine, session_class
+from bridge.execution.session import FileConnection, session_class
 from bridge.files.conventions import Argument
 
 if TYPE_CHECKING:
+    from bridge.execution.session import OwnEngine
     from bridge.execution.work import Work
 
 __all__ = ["Given", "open_argument"]
@@ -31,12 +32,13 @@ class Given:
 
 
 def open_argument(
-    work: Work, argument: Argument, named: str | None = None, *, autoflush: bool
+    own: OwnEngine, argument: Argument, named: str | None = None, *, autoflush: bool
 ) -> Given:
-    """Make what the function takes, on the connection that `work` guards.
+    """Make what the function takes, on the connection of the migration that `own` serves.
 
     `named` is the class that its annotation names.
     """
+    work = own.work
     if argument is Argument.DBAPI:
         return Given(work.dbapi, work.dbapi.commit, lambda: None)
     if argument is Argument.CURSOR:
@@ -44,7 +46,6 @@ def open_argument(
         factory = getattr(extras, named or "", None)
         cursor = work.dbapi.cursor(**({"cursor_factory": factory} if factory else {}))
         return Given(cursor, work.dbapi.commit, cursor.close)
-    own = OwnEngine(work)
     if argument is Argument.ENGINE:
         return Given(own, lambda: _end(work), lambda: None)
     if argument is Argument.CONNECTION:

@@ -22,6 +22,7 @@ from bridge.execution.hints import Hints
 from bridge.execution.indexes import invalid_indexes, refuse_invalid_indexes
 from bridge.execution.loading import loaded, refuse_unfinished
 from bridge.execution.refused_record import Tables
+from bridge.execution.session import OwnEngine
 from bridge.execution.session_state import Baseline
 from bridge.execution.watcher import Watcher
 from bridge.execution.work import Work
@@ -154,6 +155,10 @@ class Runner:
             self.connection.rollback()
         return baseline
 
+    @cached_property
+    def _engine(self) -> OwnEngine:
+        return OwnEngine(self.connection)
+
     def _leave_autocommit(self) -> bool:
         """Take a connection out of autocommit, which would part a migration from its record."""
         dbapi: Any = self.connection.connection.dbapi_connection
@@ -187,7 +192,8 @@ class Runner:
             work.real.autocommit = True
         file, direction = attempt.file, attempt.direction.value
         with self.watcher.watching(work), loaded(file, direction) as function:
-            given = open_argument(work, *file.takes(direction), autoflush=self.autoflush)
+            self._engine.serve(work)
+            given = open_argument(self._engine, *file.takes(direction), autoflush=self.autoflush)
             attempt.given = given
             refuse_unfinished(function(given.value), attempt.direction)
             attempt.phase = Phase.SETTLE

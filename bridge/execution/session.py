@@ -156,36 +156,50 @@ class _FileEngine(Beside):
 
 
 class OwnEngine(Beside):
-    """What the Session itself uses, and what a migration gets that takes an Engine.
+    """What the Sessions of a run use, and what a migration gets that takes an Engine.
 
     Its transactions are the migration's own. One Connection has them; what is lent beside that is
-    a part of its transaction.
+    a part of its transaction. Like a team's own Engine it serves one file after the other: to make
+    one takes as long as some statements.
     """
 
-    def __init__(self, work: Work) -> None:
-        engine = work.connection.engine
-        self._options = {**work.connection.get_execution_options()}
+    #: The migration that runs.
+    work: Work
+
+    def __init__(self, connection: Connection) -> None:
+        """`connection` is the one of the run."""
+        engine = connection.engine
+        self._options = {**connection.get_execution_options()}
         self._options.pop("isolation_level", None)  # the driver has been told
-        pool = StaticPool(_only(work), reset_on_return=None, dialect=engine.dialect)
+        pool = StaticPool(self._only, reset_on_return=None, dialect=engine.dialect)
         # What a cursor of the driver's has left is nobody's, as at each return to a pool.
-        event.listen(pool, "reset", lambda *_: work.drop())
+        event.listen(pool, "reset", lambda *_: self.work.drop())
         super().__init__(engine, pool, self._options)
-        self.work = work
+        self._engine = engine
         self._lent: Connection | None = None
         #: Whether the Engine asks for AUTOCOMMIT on each of its Connections.
         self._asks_for_autocommit = False
 
+    def serve(self, work: Work) -> None:
+        """Be this migration's from now on."""
+        self.work, self._lent, self._asks_for_autocommit = work, None, False
+        vars(self).pop("files", None)
+
+    def _only(self) -> Any:
+        self.work.refuse_gone()
+        return self.work.dbapi
+
     @cached_property
     def files(self) -> Engine:
         """What `get_bind` gives; few files ask."""
-        work, engine = self.work, self.work.connection.engine
+        work = self.work
         numbers = itertools.count(1)
 
         def lend() -> Lent:
             return Lent(work.dbapi, _Nested(work, next(numbers)))
 
-        pool = NullPool(lend, reset_on_return=None, dialect=engine.dialect)
-        return _FileEngine(engine, pool, self._options)
+        pool = NullPool(lend, reset_on_return=None, dialect=self._engine.dialect)
+        return _FileEngine(self._engine, pool, self._options)
 
     def connect(self, cls: type[Connection] = Connection) -> Connection:
         """Return a Connection on the migration's own, for one transaction.
@@ -273,11 +287,3 @@ class _Nested:
                 return call()
 
         return self._work.send(send_within, statement, parameters)
-
-
-def _only(work: Work) -> Callable[[], Any]:
-    def connection() -> Any:
-        work.refuse_gone()
-        return work.dbapi
-
-    return connection
