@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +31,7 @@ from bridge.ledger.drift import row_of
 from bridge.ledger.history import Entry
 from bridge.ledger.messages import records as record_messages
 from bridge.ledger.preflight import Command, Preflight, preflight
-from bridge.ledger.records import (
-    confirm_pointer,
-)
+from bridge.ledger.records import confirm_pointer
 from bridge.ledger.state import State
 from bridge.ledger.target import make_schema
 from bridge.locking.exclusive import Right, exclusively
@@ -106,8 +105,8 @@ class _Writing:
         self._runner = runner
         self._retrying = retrying
         self._right = right
-        #: The stems of the migrations that run, in their order.
-        self._order: list[str] = []
+        #: The migration that runs after each, by their stems.
+        self._next: dict[str, str] = {}
         runner.record_at_once = self._try_to_record_at_once
         self._record_at_once: RecordAtOnce | None = None
         #: Only ``stamp`` has this option at all.
@@ -196,11 +195,10 @@ class _Writing:
     ) -> None:
         """Tell, or refuse, what preflight found before the first of these migrations runs."""
         announce(self._run, self._rows.state, direction, entries, otherwise)
-        self._order = [entry.stem for entry in entries]
+        stems = [entry.stem for entry in entries]
+        self._next = dict(itertools.pairwise(stems))
         if entries:
-            planned = events.Planned(migrations=tuple(self._order), direction=direction)
-            self._run.reporter.tell(planned)
-        if entries:
+            self._run.reporter.tell(events.Planned(migrations=tuple(stems), direction=direction))
             # In the transaction of the first look, so that it costs no other one.
             _ = self._runner.baseline
         if entries and self._hindrance is not None:
@@ -277,7 +275,7 @@ class _Writing:
             self._record_at_once = RecordAtOnce(
                 self._run.connection, self._run.ledger, self._rows.layout
             )
-        shown = lock.name(self._after(attempt.file.stem))
+        shown = lock.name(self._next.get(attempt.file.stem, ""))
         self._recorded_at_once = self._record_at_once.write(
             attempt.work,
             runner.baseline,
@@ -290,11 +288,6 @@ class _Writing:
         if self._recorded_at_once:
             lock.shown = shown
         return self._recorded_at_once
-
-    def _after(self, stem: str) -> str:
-        """Return the migration that runs next; "" after the last one."""
-        place = self._order.index(stem) + 1
-        return self._order[place] if place < len(self._order) else ""
 
     def _on_step(self, *, step: MigrationInfo, **arguments: Any) -> None:
         """Record a migration in the transaction that did it, and end that transaction."""

@@ -22,8 +22,8 @@ def is_idle(connection: Any) -> bool:
 
 
 def is_active(connection: Any) -> bool:
-    """Return whether a statement was sent and has not been answered."""
-    return bool(plain(connection).get_transaction_status() == _ACTIVE)
+    """Return whether a statement was sent and has not been answered; of psycopg 3's as well."""
+    return bool(plain(connection).info.transaction_status == _ACTIVE)
 
 
 def is_in_transaction(connection: Any) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bridge.database.connection_state import is_active
 from bridge.database.driver import plain
 from bridge.waiting import OwnThread
 
@@ -40,18 +42,23 @@ class _Statement:
 
     text: str
     thread: int
+    #: The driver's connection, which ends with its last owner, and with it what it has not
+    #: committed.
+    sent_on: weakref.ref[Any]
     since: float = field(default_factory=time.monotonic)
-    running: bool = True
+
+    def runs(self) -> bool:
+        """Return whether it has no answer yet."""
+        return (dbapi := self.sent_on()) is not None and is_active(dbapi)
 
 
 class OwnLocks:
     """Watches the connections that a migration uses, from the second one on."""
 
     def __init__(self, connection: Connection) -> None:
-        #: The backend of the migration's own connection; None if it is not known.
-        self.ours = _backend_pid(connection)
-        #: What was found, as sentences; None as long as nothing was.
-        self.found: str | None = None
+        dbapi: Any = connection.connection.dbapi_connection
+        self._ours = backend_pid(dbapi), weakref.ref(dbapi)
+        self._found: str | None = None
         self._pool = connection.engine.pool
         self._last: dict[int, _Statement] = {}
         self._looking = threading.Lock()
@@ -60,23 +67,29 @@ class OwnLocks:
     @property
     def others(self) -> bool:
         """Whether a second connection has been used."""
-        return any(pid != self.ours for pid in self._last)
+        return any(pid != self._ours[0] for pid in self._last)
 
-    def begins(self, pid: int | None, statement: str) -> None:
-        """Note a statement that is about to be sent to this backend."""
-        if pid is None:
-            return
-        self._last[pid] = _Statement(statement, threading.get_ident())
-        if pid != self.ours and self._closed is None:
+    @property
+    def found(self) -> str | None:
+        """What was found, as sentences; None as long as nothing was."""
+        with self._looking:  # whoever is told of a cancelled statement may be here before us
+            return self._found
+
+    def begins(self, statement: str) -> None:
+        """Note a statement that is about to be sent on the migration's own connection."""
+        self._begins(statement, *self._ours)
+
+    def begins_beside(self, statement: str, dbapi: Any) -> None:
+        """Note one that is about to be sent on another connection of the driver's."""
+        self._begins(statement, backend_pid(dbapi), weakref.ref(dbapi))
+        if self._closed is None:
             self._closed = threading.Event()
             OwnThread(self._watch, self._closed, name="bridge-locks").start()
 
-    def ends(self, pid: int | None) -> None:
-        """Note the end of the last statement of this backend."""
-        if pid is not None and pid in self._last:
-            # A statement that is being cancelled ends only when it is known why.
-            with self._looking:
-                self._last[pid].running = False
+    def _begins(self, statement: str, pid: int | None, sent_on: weakref.ref[Any]) -> None:
+        if pid is not None:
+            with self._looking:  # the next one begins only when it is known what became of the last
+                self._last[pid] = _Statement(statement, threading.get_ident(), sent_on)
 
     def close(self) -> None:
         """Stop watching."""
@@ -86,7 +99,7 @@ class OwnLocks:
     def _watch(self, closed: threading.Event) -> None:
         while not closed.wait(EVERY):
             for pid, statement in list(self._last.items()):
-                if statement.running and time.monotonic() - statement.since > SUSPICIOUS:
+                if statement.runs() and time.monotonic() - statement.since > SUSPICIOUS:
                     # A watch that cannot be kept is none; the migration goes on without it.
                     with suppress(Exception):
                         self._look(pid, statement)
@@ -95,7 +108,7 @@ class OwnLocks:
         own = [
             other
             for other, statement in list(self._last.items())
-            if other != pid and statement.thread == blocked.thread and not statement.running
+            if other != pid and statement.thread == blocked.thread and not statement.runs()
         ]
         if not own:
             return
@@ -107,12 +120,12 @@ class OwnLocks:
                 closing(connection.cursor()) as cursor,
                 self._looking,
             ):
-                if not blocked.running:
+                if self._last[pid] is not blocked or not blocked.runs():
                     return
                 cursor.execute(_CANCEL_IF_BLOCKED, {"blocked": pid, "own": own})
                 row: Any = cursor.fetchone()
                 if row is not None:
-                    self.found = _sentences(blocked.text, self._last[row[0]].text)
+                    self._found = _sentences(blocked.text, self._last[row[0]].text)
         finally:
             pool.dispose()
 
@@ -132,9 +145,8 @@ def _short(statement: str) -> str:
     return text if len(text) <= 200 else text[:200] + " ..."  # noqa: PLR2004 - a line or two
 
 
-def _backend_pid(connection: Connection) -> int | None:
+def backend_pid(dbapi: Any) -> int | None:
     """Return the process id that the driver knows, without asking the server; None if unknown."""
     with suppress(Exception):
-        dbapi: Any = connection.connection.dbapi_connection
         return int(plain(dbapi).info.backend_pid)
     return None

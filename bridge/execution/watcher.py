@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
 
 from bridge.database.driver import DriverConnection, StandIn
 from bridge.database.driver_class import asking
+from bridge.execution.self_deadlock import backend_pid
 from bridge.execution.transaction import PAY_EVERY
 from bridge.execution.work import Work
 from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import ExceptionContext
-
     from bridge.database.driver import Call
 
 __all__ = ["Watcher"]
+
+#: What each dialect is about to do. To listen to Engines instead would have SQLAlchemy join the
+#: listeners of each Connection, those of a file's Session among them, whose guard sees to it.
+_EXECUTES = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
 class Watcher:
@@ -39,13 +42,8 @@ class Watcher:
     @contextmanager
     def listening(self) -> Iterator[Watcher]:
         """Watch from here to the end of the block."""
-        listeners: dict[str, Callable[..., Any]] = {
-            "before_cursor_execute": self._before_cursor_execute,
-            "after_cursor_execute": self._after_cursor_execute,
-            "handle_error": self._handle_error,
-        }
-        for name, listener in listeners.items():
-            event.listen(Engine, name, listener)
+        for name in _EXECUTES:
+            event.listen(Engine, name, self._before_execute)
         over = threading.Event()
         payer = OwnThread(self._pay, over, name="bridge-pays")
         payer.start()
@@ -55,8 +53,8 @@ class Watcher:
         finally:
             over.set()
             payer.join()
-            for name, listener in listeners.items():
-                event.remove(Engine, name, listener)
+            for name in _EXECUTES:
+                event.remove(Engine, name, self._before_execute)
 
     @contextmanager
     def watching(self, work: Work) -> Iterator[None]:
@@ -112,29 +110,15 @@ class Watcher:
 
     # Connections of SQLAlchemy's.
 
-    def _before_cursor_execute(
-        self, conn: Connection, _cursor: Any, statement: str, _values: Any, _ctx: Any, _many: Any
-    ) -> None:
+    def _before_execute(self, _cursor: Any, statement: str, *rest: Any) -> None:
+        """See a statement, the last of whose arguments is SQLAlchemy's context, and leave it be."""
         if (work := self._of_file()) is None:
             return
-        if conn is work.connection:
+        connection = rest[-1].root_connection
+        if connection is work.connection:
             work.by_others = True  # it is `alembic.op` that uses this one
-        elif (pid := _pid_of_other(conn)) is not None:
-            work.pay()
-            work.refuse_gone()
-            work.sent.own_locks.begins(pid, statement)
-
-    def _after_cursor_execute(
-        self, conn: Connection, _cursor: Any, _statement: Any, _values: Any, _ctx: Any, _many: Any
-    ) -> None:
-        if (work := self._of_file()) is not None and (pid := _pid_of_other(conn)) is not None:
-            work.sent.own_locks.ends(pid)
-
-    def _handle_error(self, context: ExceptionContext) -> None:
-        if (work := self._of_file()) is None or context.connection is None:
-            return
-        if (pid := _pid_of_other(context.connection)) is not None:
-            work.sent.own_locks.ends(pid)
+        elif (dbapi := _unguarded(connection)) is not None:
+            _see_beside(work, statement, dbapi)
 
 
 class _Other:
@@ -178,23 +162,22 @@ class _Other:
 
     def send(self, call: Call, statement: Any, _parameters: Any) -> Any:
         """Send a statement, which may look for what the migration has committed."""
-        self._work.pay()
-        self._work.refuse_gone()
-        pid = self._connection.plain.info.backend_pid
-        self._work.sent.own_locks.begins(pid, str(statement or ""))
-        try:
-            return call()
-        finally:
-            self._work.sent.own_locks.ends(pid)
+        _see_beside(self._work, str(statement or ""), self._connection)
+        return call()
 
 
-def _pid_of_other(connection: Connection) -> int | None:
-    """Return the backend of a connection that has no guard; None where the guard sees to it."""
+def _see_beside(work: Work, statement: str, dbapi: Any) -> None:
+    """Prepare for a statement on another connection of the driver's."""
+    work.pay()
+    work.refuse_gone()
+    work.sent.own_locks.begins_beside(statement, dbapi)
+
+
+def _unguarded(connection: Connection) -> Any:
+    """Return the driver's connection; None where its guard sees to it, or it is no server's."""
     if connection.closed or connection.invalidated:
         return None
     dbapi: Any = connection.connection.dbapi_connection
     if isinstance(dbapi, DriverConnection | StandIn) and dbapi.guard is not None:
         return None
-    with suppress(Exception):
-        return int(dbapi.info.backend_pid)
-    return None
+    return dbapi if backend_pid(dbapi) is not None else None

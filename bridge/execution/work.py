@@ -153,8 +153,6 @@ class Work(Transactions):
                 if isinstance(statement, str):
                     self.sent.last_failed = statement, parameters, error
             raise
-        finally:
-            self.sent.own_locks.ends(self.sent.own_locks.ours)
         self._after(text, parameters)
         return result
 
@@ -180,7 +178,7 @@ class Work(Transactions):
         if statement is not None:
             with self.quietly():
                 self.sent.note(statement, parameters)
-        self.sent.own_locks.begins(self.sent.own_locks.ours, statement or "")
+        self.sent.own_locks.begins(statement or "")
 
     def _after(self, statement: str | None, parameters: object) -> None:
         self.sent.succeeded(statement, parameters)
