@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.errors import BridgeError
     from bridge.findings import Finding
     from bridge.ledger.history import Entry
+    from bridge.ledger.reconcile import Agreement
     from bridge.ledger.state import State
     from bridge.reporting.events import Direction
     from bridge.reporting.reporter import Reporter
@@ -28,11 +29,13 @@ def announce(
     entries: Sequence[Entry],
     otherwise: BridgeError | None = None,
     *,
+    agreed: Agreement | None = None,
     looking: bool = False,
 ) -> Preflight:
     """Tell what a person should know before these migrations are run or reverted.
 
-    `state` is what the database holds. With `looking` they are not run. Raises a BridgeError with
+    `state` is what the database holds, and `agreed` what is known of it already, as in preflight.
+    With `looking` they are not run. Raises a BridgeError with
     all that is refused; `otherwise`, if there is one, where nothing is.
     """
     found = preflight(
@@ -42,6 +45,7 @@ def announce(
         run.settings,
         steps=entries,
         looking=looking,
+        agreed=agreed,
     )
     if otherwise is None or found.refusals:
         tell(run.reporter, found.warnings)

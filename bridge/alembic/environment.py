@@ -133,7 +133,9 @@ def _look(
         comparing = unsorted()
     run.script.follow(found.history)
     # Who asks what would run is told what the run would refuse.
-    run.script.announce = partial(announce, run, state, looking=not rehearses)
+    run.script.announce = partial(
+        announce, run, state, agreed=found.agreement, looking=not rehearses
+    )
     pointer = found.history.pointer
     ctx.opts["dont_mutate"] = True
     ctx.get_current_heads = lambda: (pointer,) if pointer else ()  # type: ignore[method-assign]

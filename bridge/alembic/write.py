@@ -167,6 +167,7 @@ class _Writing:
         state = run.read()
         found = self._decide(state)
         self._rows = Rows(run, state)
+        self._found, self._read = found, state
         self._history = history = found.history
         run.script.follow(history)
         self._pointer = Pointer(run.connection, run.ledger, history.pointer)
@@ -194,7 +195,9 @@ class _Writing:
         self, direction: Direction, entries: Sequence[Entry], otherwise: BridgeError | None
     ) -> None:
         """Tell, or refuse, what preflight found before the first of these migrations runs."""
-        announce(self._run, self._rows.state, direction, entries, otherwise)
+        state = self._rows.state
+        agreed = self._found.agreement if state is self._read else None  # else it has changed
+        announce(self._run, state, direction, entries, otherwise, agreed=agreed)
         stems = [entry.stem for entry in entries]
         self._next = dict(itertools.pairwise(stems))
         if entries:

@@ -195,7 +195,7 @@ class History:
         lacking = {*self.holes, *self.newer}
         return tuple(e for e in self.missing if e in lacking and e.row and e.row.breaking)
 
-    @property
+    @cached_property
     def _places(self) -> list[tuple[int, str]]:
         return [self.place(entry) for entry in self.entries if entry.file is not None]
 

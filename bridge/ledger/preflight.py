@@ -69,6 +69,8 @@ class Preflight:
     warnings: tuple[Finding, ...] = ()
     #: Applied files that were changed since, as far as the command has to know.
     changed: tuple[Entry, ...] = ()
+    #: What the files and the records agree on; None where that is refused.
+    agreement: Agreement | None = None
 
     def refuse(self) -> None:
         """Raise what is refused, all of it; LedgerError but for a connection that only reads."""
@@ -115,18 +117,20 @@ def preflight(
     steps: Sequence[Entry] | None = None,
     forgets: Sequence[Entry] = (),
     looking: bool = False,
+    agreed: Agreement | None = None,
 ) -> Preflight:
     """Find what is refused, and what a person should know, before `command`.
 
     `steps` are the migrations that it is about to run, to revert or to record; all pending ones
     for an upgrade, if None. `forgets` are those whose rows it removes without reverting them. With
     `looking` none of that is about to happen: a connection that only reads is then no matter.
+    `agreed` is the agreement that was found before, of the same files and the same state.
     Reads the files. Raises LedgerError only if nobody can tell what the ledger calls the
     migrations.
     """
     state = named(files, state)
     try:
-        agreement = _agreed(command, files, state)
+        agreement = agreed or _agreed(command, files, state)
     except LedgerError as error:
         if not error.findings:
             raise
@@ -164,6 +168,7 @@ def preflight(
         refusals=refusals,
         warnings=tuple(_after(refusals, warnings)),
         changed=drift,
+        agreement=agreement,
     )
 
 
