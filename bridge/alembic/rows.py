@@ -47,7 +47,8 @@ class Rows:
 
     def recorded(self, row: Row) -> Row:
         """Return the row as the ledger has it."""
-        return replace(row, key=self.state.key(row.version))
+        key = self.state.key(row.version)
+        return row if row.name == key else replace(row, key=key)
 
     def add(self, row: Row, *, pointer: str | None = None, after: Collection[str] = ()) -> None:
         """Add the row of a migration, as `record_applied` does."""

@@ -91,6 +91,10 @@ class _Plain:
     def __init__(self, connection: Any) -> None:
         object.__setattr__(self, "_connection", connection)
 
+    @property
+    def plain(self) -> Self:
+        return self
+
     def __getattr__(self, name: str) -> Any:
         return getattr(super(_Guarded, self._connection), name)
 
@@ -141,7 +145,7 @@ class _Guarded:
 
     def cursor(self, name: Any = None, cursor_factory: Any = None, **options: Any) -> Any:
         real, guard = self.plain, self.guard
-        factory = cursor_factory or self._ordinary
+        factory = cursor_factory or self._ordinary(real)
         if not isinstance(factory, type):  # a function, and what it makes is its own affair
             if guard is not None:
                 guard.blind()
@@ -164,10 +168,9 @@ class _Guarded:
             found.of = self
         return found
 
-    @property
-    def _ordinary(self) -> Any:
-        """What makes its cursors where nobody asks for another class."""
-        return self.plain.cursor_factory or extensions.cursor
+    def _ordinary(self, real: Any) -> Any:
+        """Return what makes its cursors where nobody asks for another class."""
+        return real.cursor_factory or extensions.cursor
 
     def _cursor_class(self, factory: type, mixin: type) -> Callable[..., Any]:
         return mixed(factory, mixin)
@@ -217,12 +220,11 @@ class StandIn(_Guarded):
         else:
             self.rollback()
 
-    @property
-    def _ordinary(self) -> Any:
+    def _ordinary(self, real: Any) -> Any:
         # A class of the caller's may have its own.
-        with self.plain.cursor() as cursor:
+        with real.cursor() as cursor:
             ordinary = cursor.__class__  # what a tracer that stands before it says, too
-        return ordinary if issubclass(ordinary, extensions.cursor) else super()._ordinary
+        return ordinary if issubclass(ordinary, extensions.cursor) else super()._ordinary(real)
 
     def _cursor_class(self, factory: type, mixin: type) -> Callable[..., Any]:
         kind = mixed(factory, OfStandIn, mixin)

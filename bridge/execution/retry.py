@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bridge.errors import MigrationError, StillBlocked
@@ -66,22 +65,24 @@ class Retrying:
         began = time.monotonic()
         attempt = 1
         while True:
-            with self.reporter.holding():
-                try:
-                    runner.run(file, direction)
-                    return
-                except MigrationError as error:
-                    if not self._may_run_again(runner, error):
-                        raise
-                    if attempt == self._tries:
-                        raise _given_up(error, attempt, time.monotonic() - began) from error
-                    self.reporter.forget()
-                    pause = pause_after(attempt)
-                    again = (
-                        f"{self._why(file, error)} Nothing of it stays; trying again in "
-                        f"{duration(pause)} (try {attempt + 1} of {self._tries})."
-                    )
-                    self.reporter.tell(events.MigrationBlocked(again))
+            self.reporter.hold()
+            try:
+                runner.run(file, direction)
+                return
+            except MigrationError as error:
+                if not self._may_run_again(runner, error):
+                    raise
+                if attempt == self._tries:
+                    raise _given_up(error, attempt, time.monotonic() - began) from error
+                self.reporter.forget()
+                pause = pause_after(attempt)
+                again = (
+                    f"{self._why(file, error)} Nothing of it stays; trying again in "
+                    f"{duration(pause)} (try {attempt + 1} of {self._tries})."
+                )
+                self.reporter.tell(events.MigrationBlocked(again))
+            finally:
+                self.reporter.let_go()
             sleep(pause)
             attempt += 1
 
@@ -113,20 +114,18 @@ class HoldingReporter(Reporter):
         self._holds = False
         self._failed: events.MigrationFailed | None = None
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Hold failures back inside this block, and report what was not forgotten at its end."""
-        self._holds = True
-        self.forget()
-        try:
-            yield
-        finally:
-            self._holds = False
-            if self._failed is not None:
-                self._inner.tell(self._failed)
+    def hold(self) -> None:
+        """Hold failures back from now on."""
+        self._holds, self._failed = True, None
+
+    def let_go(self) -> None:
+        """Report the failure that was held back and not forgotten, and hold no other."""
+        self._holds = False
+        if self._failed is not None:
+            self._inner.tell(self._failed)
 
     def tell(self, event: events.Event) -> None:
-        """Pass it on; within `holding`, keep a failure."""
+        """Pass it on; keep a failure that is to be held back."""
         if self._holds and isinstance(event, events.MigrationFailed):
             self._failed = event
         else:

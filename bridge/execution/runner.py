@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -109,17 +109,20 @@ class Runner:
         )
         attempt = self._attempt = Attempt(file, direction, work, time.monotonic(), autocommit)
         self.reporter.tell(attempt.started())
-        with self._explaining(attempt):
+        try:
             self._execute(attempt)
             self.check_signals()
             self._settle(attempt)
+        except BaseException as error:
+            self._stopped(attempt, error)
+            raise
 
     def finish(self, record: Callable[[Attempt], None]) -> None:
         """Write the record and commit it together with what the migration left uncommitted."""
         attempt = self._attempt
         if attempt is None:
             raise RuntimeError("no migration has been run")  # a bug of ours
-        with self._explaining(attempt):
+        try:
             attempt.phase = Phase.RECORD
             record(attempt)
             attempt.phase = Phase.COMMIT
@@ -128,6 +131,9 @@ class Runner:
                 # has met, and nobody could tell any more whether it was done.
                 attempt.work.dbapi.commit()
                 self.connection.commit()
+        except BaseException as error:
+            self._stopped(attempt, error)
+            raise
         self._close(attempt)
         if not self.external:
             attempt.work.beginnings.put_back()
@@ -222,19 +228,13 @@ class Runner:
             if work.sent.hints.about_settings:
                 self.keep_lock()  # which may be gone as well
 
-    @contextmanager
-    def _explaining(self, attempt: Attempt) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
+    def _stopped(self, attempt: Attempt, error: BaseException) -> None:
+        """Roll back, and raise what explains the error; an interruption only gets a note."""
+        if isinstance(error, Exception) or looks_like_success(error, attempt.file.path):
             raise self._explained(attempt, error) from error
-        except BaseException as error:
-            if looks_like_success(error, attempt.file.path):
-                raise self._explained(attempt, error) from error
-            committed = attempt.phase is Phase.COMMIT and is_idle(attempt.work.dbapi)
-            self._roll_back(attempt, error)
-            error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
-            raise
+        committed = attempt.phase is Phase.COMMIT and is_idle(attempt.work.dbapi)
+        self._roll_back(attempt, error)
+        error.add_note(self._failure(attempt, error).describe_interruption(committed=committed))
 
     def _explained(self, attempt: Attempt, error: BaseException) -> BridgeError:
         cut_off = attempt.work.broken  # not that the rollback finds it out

@@ -200,10 +200,8 @@ class Transactions:
         """
         with suppress(Exception):  # of a connection that is closed at this moment
             self._cut |= has_hung_up(self.real) and not self.closed_by_file
-        if self.broken:
-            raise MigrationError(GONE_ON)
-        if self.gone:
-            raise MigrationError(CLOSED)
+        if self._cut or self.gone:
+            raise MigrationError(GONE_ON if self.broken else CLOSED)
 
     def refuse_lost(self) -> None:
         """Raise MigrationError if something that the file commits, or has, is lost."""

@@ -58,14 +58,13 @@ class Watcher:
 
     @contextmanager
     def watching(self, work: Work) -> Iterator[None]:
-        """Watch this migration, for the block."""
+        """Watch this migration, and let it guard its connection, for the block."""
         self._its = {threading.current_thread()}
-        self._work = work
+        self._work = work.dbapi.guard = work
         try:
-            with work.guarding():
-                yield
+            yield
         finally:
-            self._work = None
+            self._work = work.dbapi.guard = None
 
     def _pay(self, over: threading.Event) -> None:
         # A thread for the whole run: making one for each commit takes longer than a commit.

@@ -6,8 +6,7 @@ commit means is told in `bridge.execution.transaction`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import Error as DriverError
@@ -55,15 +54,6 @@ class Work(Transactions):
         self._keep_lock = keep_lock
         self._pooled = pooled
         self._loose = False  # each statement is a transaction of its own, when last seen
-
-    @contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Guard the connection for the block, at the end of which no commit is owed any more."""
-        self.dbapi.guard = self
-        try:
-            yield
-        finally:
-            self.dbapi.guard = None
 
     def settle(self) -> None:
         """Commit what came by way of ``alembic.op`` or the file's Engine, if anything did."""
@@ -176,8 +166,7 @@ class Work(Transactions):
         if self._all is not None:
             self._all.set()
         if statement is not None:
-            with self.quietly():
-                self.sent.note(statement, parameters)
+            self.sent.note(statement, parameters)
         self.sent.own_locks.begins(statement or "")
 
     def _after(self, statement: str | None, parameters: object) -> None:

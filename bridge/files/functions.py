@@ -136,11 +136,10 @@ def live(name: str, bindings: Sequence[Binding]) -> list[Binding]:
 def _complaint(binding: Binding, source: str, direction: str, argument: Argument) -> str | None:
     """Find why `binding` cannot be called with its one argument, or None."""
     name, node = binding.name, binding.node
-    head = _head(name, argument)
     if not binding.may_be_called:
         if direction == "downgrade" and isinstance(node, ast.Constant) and node.value is None:
             return None
-        return f"`{name}` is a constant, not a function. Write `def {head}:`."
+        return f"`{name}` is a constant, not a function. Write `def {_head(name, argument)}:`."
     if isinstance(node, ast.Lambda):
         return _argument_complaint(name, node.args, argument)
     # What a decorator makes of a function is known only when it runs.
@@ -148,8 +147,8 @@ def _complaint(binding: Binding, source: str, direction: str, argument: Argument
         return None
     if isinstance(node, ast.AsyncFunctionDef):
         return (
-            f"`{name}` is `async def`: calling it would run nothing. Write `def {head}:` and "
-            f"use {CALLED_WITH[argument][0]} it gets without `await`."
+            f"`{name}` is `async def`: calling it would run nothing. Write `def "
+            f"{_head(name, argument)}:` and use {CALLED_WITH[argument][0]} it gets without `await`."
         )
     # To look through the whole body takes as long as to parse it.
     if "yield" in source and _yields(node.body):

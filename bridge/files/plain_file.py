@@ -13,6 +13,7 @@ import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.errors import PlainFileError
@@ -38,6 +39,12 @@ _REPLACES: Final = b"replaces"
 #: White space that does not count at the end of a line, and how it stands there.
 _BLANKS: Final = " \t\f\v"
 _BLANK_ENDS: Final = tuple(f"{blank}\n" for blank in _BLANKS)
+
+
+@lru_cache(maxsize=1)  # the same for each file of a folder, of which there are thousands
+def _beginning(folder: str) -> str:
+    """Return the path of a folder as those of its files begin."""
+    return os.path.join(folder, "")  # noqa: PTH118 - a text
 
 
 def name_keys(stem: str) -> tuple[str, ...]:
@@ -94,7 +101,7 @@ class PlainFile:
     @property
     def path(self) -> str:
         """Where the file is, as messages name it."""
-        return os.path.join(self.folder, self.stem + ".py")  # noqa: PTH118 (thousands of them)
+        return f"{_beginning(self.folder)}{self.stem}.py"
 
     @property
     def revision(self) -> str:
