@@ -116,8 +116,11 @@ class _Module:
                 yield f"{name}, {_text(node.args[0])}", " ".join(texts)
             if name in codes and node.args:
                 kind = f"{name}, exit code {codes[name]}"
-                texts = list(self._texts(node.args[-1]))
-                yield from ((kind, text) for text in texts or [f"{{{ast.unparse(node.args[-1])}}}"])
+                last = node.args[-1]
+                # One of two names, of texts that stand in another module, is told as both.
+                either = [last.body, last.orelse] if isinstance(last, ast.IfExp) else [last]
+                texts = list(self._texts(last)) or [f"{{{ast.unparse(each)}}}" for each in either]
+                yield from ((kind, text) for text in texts)
             # What `confirmed` raises is in the words of its caller.
             for given in node.keywords:
                 if given.arg == "refusal":
