@@ -20,6 +20,8 @@ from bridge.database.driver import plain
 from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
 #: Seconds after which a statement is looked at, and from one look to the next.
@@ -42,9 +44,9 @@ class _Statement:
 
     text: str
     thread: int
-    #: The driver's connection, which ends with its last owner, and with it what it has not
-    #: committed.
-    sent_on: weakref.ref[Any]
+    #: Returns the driver's connection as long as it has an owner: with the last one it ends, and
+    #: with it what it has not committed.
+    sent_on: Callable[[], Any]
     since: float = field(default_factory=time.monotonic)
 
     def runs(self) -> bool:
@@ -57,7 +59,7 @@ class OwnLocks:
 
     def __init__(self, connection: Connection) -> None:
         dbapi: Any = connection.connection.dbapi_connection
-        self._ours = backend_pid(dbapi), weakref.ref(dbapi)
+        self._ours = backend_pid(dbapi), _reference(dbapi)
         self._found: str | None = None
         self._pool = connection.engine.pool
         self._last: dict[int, _Statement] = {}
@@ -81,12 +83,12 @@ class OwnLocks:
 
     def begins_beside(self, statement: str, dbapi: Any) -> None:
         """Note one that is about to be sent on another connection of the driver's."""
-        self._begins(statement, backend_pid(dbapi), weakref.ref(dbapi))
+        self._begins(statement, backend_pid(dbapi), _reference(dbapi))
         if self._closed is None:
             self._closed = threading.Event()
             OwnThread(self._watch, self._closed, name="bridge-locks").start()
 
-    def _begins(self, statement: str, pid: int | None, sent_on: weakref.ref[Any]) -> None:
+    def _begins(self, statement: str, pid: int | None, sent_on: Callable[[], Any]) -> None:
         if pid is not None:
             with self._looking:  # the next one begins only when it is known what became of the last
                 self._last[pid] = _Statement(statement, threading.get_ident(), sent_on)
@@ -143,6 +145,13 @@ def _sentences(blocked: str, holder: str) -> str:
 def _short(statement: str) -> str:
     text = " ".join(statement.split())
     return text if len(text) <= 200 else text[:200] + " ..."  # noqa: PLR2004 - a line or two
+
+
+def _reference(dbapi: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(dbapi)
+    except TypeError:  # a class of somebody's own need not allow that
+        return lambda: dbapi
 
 
 def backend_pid(dbapi: Any) -> int | None:

@@ -176,7 +176,8 @@ def _unguarded(connection: Connection) -> Any:
     """Return the driver's connection; None where its guard sees to it, or it is no server's."""
     if connection.closed or connection.invalidated:
         return None
-    dbapi: Any = connection.connection.dbapi_connection
-    if isinstance(dbapi, DriverConnection | StandIn) and dbapi.guard is not None:
+    # Behind what SQLAlchemy puts before one that is asynchronous.
+    real: Any = connection.connection.driver_connection
+    if isinstance(real, DriverConnection | StandIn) and real.guard is not None:
         return None
-    return dbapi if backend_pid(dbapi) is not None else None
+    return real if backend_pid(real) is not None else None

@@ -557,6 +557,28 @@ def test_nothing_listens_after_the_run(
     assert not [name for name in sys.modules if "001_file" in name]
 
 
+def test_an_asynchronous_connection_sees_what_was_committed(project: Project) -> None:
+    upgrade(
+        project,
+        """
+        import asyncio
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        async def count():
+            engine = create_async_engine(db.get_bind().url.set(drivername="postgresql+psycopg"))
+            async with engine.connect() as connection:
+                found = await connection.execute(text("SELECT count(*) FROM t"))
+            await engine.dispose()
+            return found.scalar()
+
+        run(db, "INSERT INTO t VALUES (1)")
+        db.commit()
+        assert asyncio.run(count()) == 1
+        """,
+    )
+    assert left(project) == (["001_file"], ["(1,)"])
+
+
 def test_a_lost_connection_is_not_gone_past(project: Project) -> None:
     message = failure(
         project,
