@@ -115,3 +115,25 @@ def test_a_peer_that_leaves_work_undone_does_not_win(
         "tables expected: 3; found: 2 (wrong or missing: t0003).\n"
     )
     assert databases_left(server_url, token) == []
+
+
+def test_what_many_schemas_cost_is_measured_as_they_become_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--only", "schemas", "--sizes", "2,4"]) == 0
+    _machine, *told = capsys.readouterr().out.splitlines()
+    heads = [line for line in told if not line.startswith(" ")]
+    assert [re.sub(r"\d+ s$", "N s", line) for line in heads] == [
+        f"{count} schemas of 20 tables: made in N s" for count in (2, 4)
+    ]
+    costs = [line.split(":")[0].strip() for line in told if " ms each" in line]
+    one = ["status --all", "--all, nothing pending", "pg_dump of one schema"]
+    one += ["what a rollout remembers", "one file, two processes"]
+    assert costs == [f"{what}, {count}" for count in (2, 4) for what in one]
+
+
+def test_many_schemas_are_measured_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "schemas,noop"])
+    told = "schemas is measured alone, on a server of its own, and only printed"
+    assert told in capsys.readouterr().err

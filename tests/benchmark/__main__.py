@@ -54,13 +54,15 @@ the peers in another order. The other parts are measured with N=1000, or with th
 def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) -> int:
     """Measure, print and write; 1 if a peer has not done its work."""
     given = _parse(arguments, peers)
+    if SCHEMAS in given.only:
+        return _many_schemas(given)
     chosen = _choose(given.peers, peers)
     try:
         with ExitStack() as stack:
             server = (
                 Database(make_url(given.database_url))
                 if given.database_url
-                else stack.enter_context(own_server(**_settings(given.only)))
+                else stack.enter_context(own_server())
             )
             databases = stack.enter_context(Databases(server))
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
@@ -116,14 +118,24 @@ def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
         importing(bench)
     if "targets" in parts:
         targets.targets(bench)
-    if SCHEMAS in parts:
-        schemas.schemas(bench)
 
 
-def _settings(parts: Sequence[str]) -> dict[str, str]:
-    """Settings of the server: one on which tables are made for hours need not be durable."""
-    off = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_wal_size": "8GB"}
-    return off if SCHEMAS in parts else {}
+def _many_schemas(given: argparse.Namespace) -> int:
+    """Measure what many schemas of one database cost, and print it as it comes."""
+    try:
+        with ExitStack() as stack:
+            server = stack.enter_context(own_server(**schemas.SETTINGS))
+            databases = stack.enter_context(Databases(server))
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
+            print(machine.describe([], databases.version()), flush=True)
+            schemas.schemas(Bench([], databases, home, given.sizes, say=_say))
+    except WrongResultError as error:
+        _say(f"Error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return 130
+    return 0
 
 
 def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.Namespace:
@@ -151,8 +163,10 @@ def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer]) -> argparse.N
     given = parser.parse_args(arguments)
     if unknown := set(given.only) - {*PARTS, SCHEMAS}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    if SCHEMAS in given.only and (len(given.only) > 1 or given.save or given.json):
-        parser.error(f"{SCHEMAS} is measured alone, and only printed")
+    if SCHEMAS in given.only:
+        if given.only != [SCHEMAS] or given.save or given.json or given.database_url:
+            parser.error(f"{SCHEMAS} is measured alone, on a server of its own, and only printed")
+        return given
     if unknown := set(given.peers or ()) - {peer.name for peer in peers}:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     if min(given.sizes) < 2 or (given.rounds is not None and given.rounds < 1):

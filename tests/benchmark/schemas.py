@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from benchmark.bench import Bench
     from benchmark.server import Database
 
+#: Of the server: one on which tables are made for an hour need not be durable.
+SETTINGS: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_wal_size": "8GB",
+}
 #: Tables of a schema, beside the two of the records; each is made by a file.
 TABLES: Final = 20
 #: Targets to which one file is applied, or all if there are fewer.
