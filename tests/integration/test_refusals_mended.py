@@ -153,9 +153,7 @@ def test_a_name_that_the_encoding_lacks_is_refused(latin: Scene, command: str, c
 
 def test_the_commands_themselves_say_and_end_as_the_table_says(scene: Scene) -> None:
     s.renamed_and_gone(scene)
-    # In this process the configuration is typed, and so it is in the commands of the message.
-    typed = f" --config {scene.place.ini}"
-    sentence = sentences(eai(scene.place)).replace(typed, "")
+    sentence = sentences(eai(scene.place))
     before = snapshot(scene.books.engine)
     run = {
         "eai": lambda *args: scene.project.eai("migrate", *args),

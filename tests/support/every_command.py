@@ -88,12 +88,19 @@ def eai(place: Place, *args: str) -> Told:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     events = [json.loads(line) for line in done.stderr.splitlines()]
+    told = [(e["event"], e.get("id", ""), _untyped(place, e.get("message") or "")) for e in events]
     return Told(
         done.exit_code,
-        tuple((e.get("id", ""), e["message"]) for e in events if e["event"] == "error"),
-        tuple((e.get("id", ""), e["message"]) for e in events if e["event"] == "warning"),
+        tuple((i, s) for event, i, s in told if event == "error"),
+        tuple((i, s) for event, i, s in told if event == "warning"),
         done.stdout + done.stderr,
     )
+
+
+def _untyped(place: Place, message: str) -> str:
+    """Return what other commands say, to whom no configuration was typed."""
+    typed = message.replace(f"eai migrate --config {place.ini}", "eai migrate")
+    return typed.replace(f"alembic -c {place.ini}", "alembic")
 
 
 def _status(place: Place, *args: str) -> Told:
