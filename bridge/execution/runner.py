@@ -218,7 +218,10 @@ class Runner:
             raise MigrationError("A statement was cancelled, and the file went on.")
         for (statement, _), error in work.sent.swallowed.items():
             raise MigrationError(_swallowed(statement, error)) from error
-        refuse_invalid_indexes(self.connection, work.sent.hints.about_indexes)
+        hints = work.sent.hints
+        refuse_invalid_indexes(
+            self.connection, hints.about_indexes, anywhere=hints.changes_settings
+        )
         work.allow_record()
         work.keep_commit()
         if self.lock_waits is not None:
@@ -304,8 +307,11 @@ class Runner:
         """Leave a connection that was handed in as it came."""
         work = attempt.work
         self._restore()
-        if work.sent.hints.about_indexes and attempt.phase is Phase.EXECUTE:
-            work.invalid = invalid_indexes(self.connection, work.sent.hints.about_indexes)
+        hints = work.sent.hints
+        if hints.about_indexes and attempt.phase is Phase.EXECUTE:
+            work.invalid = invalid_indexes(
+                self.connection, hints.about_indexes, anywhere=hints.changes_settings
+            )
         if work.forgetting is not None:
             work.forgetting.look()
         self.connection.commit()

@@ -13,7 +13,7 @@ import bridge
 from bridge.database.embedded.programs import find_program
 from bridge.database.request import Request
 from bridge.database.target_list import find_target, listed_targets
-from bridge.errors import LedgerError, UsageError
+from bridge.errors import LedgerError, MigrationError, UsageError
 from support.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -353,6 +353,42 @@ def test_an_index_that_another_target_has_not_finished_is_none_of_a_script(
     assert ("INVALID index: beta.i. " in done.stderr) == is_refused, done.stderr
     expected = ["001_one"] if is_refused else ["001_one", "002_index"]
     assert tenants.rows("acme") == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "table", "is_refused"),
+    [
+        ("SELECT 1", "one", False),
+        ("SELECT 1", "beta.one", True),
+        ("SET search_path = beta", "one", True),
+    ],
+)
+def test_an_index_that_another_target_has_not_finished_is_none_of_a_run(
+    tenants: Tenants, before: str, table: str, is_refused: bool
+) -> None:
+    tenants.files("001_one")
+    tenants.schemas("acme", "beta")
+    for name in ("acme", "beta"):
+        bridge.upgrade(tenants.project.url, target=name, **tenants.where)
+    unfinished(tenants, "beta")
+    tenants.project.write("002_index", INDEX.format(before=before, table=table))
+    if is_refused:
+        with pytest.raises(MigrationError, match=r"The index (beta\.)?i is INVALID"):
+            bridge.upgrade(tenants.project.url, target="acme", **tenants.where)
+    else:
+        bridge.upgrade(tenants.project.url, target="acme", **tenants.where)
+    expected = ["001_one"] if is_refused else ["001_one", "002_index"]
+    assert tenants.rows("acme") == expected
+
+
+def test_the_own_index_that_was_not_finished_is_named(tenants: Tenants) -> None:
+    tenants.files("001_one")
+    tenants.schemas("acme")
+    bridge.upgrade(tenants.project.url, target="acme", **tenants.where)
+    unfinished(tenants, "acme")
+    tenants.project.write("002_index", INDEX.format(before="SELECT 1", table="one"))
+    with pytest.raises(MigrationError, match=r"The index i is INVALID"):
+        bridge.upgrade(tenants.project.url, target="acme", **tenants.where)
 
 
 def test_a_section_that_is_not_there_is_named(tenants: Tenants) -> None:
