@@ -122,8 +122,8 @@ def test_the_commands_say_the_same(books: Adopted) -> None:
         "schema_migrations records 'migrations/001_a.py' as applied, and the folder holds "
         "001_a.py: the names differ only in what stands before or after it, so the file was most "
         "likely renamed. Nothing was run, because it could do its work a second time. If it is "
-        "the same migration, type eai migrate repair, or correct the row: UPDATE schema_migrations "
-        "SET version = '001_a' WHERE version = 'migrations/001_a.py';"
+        "the same migration, type: eai migrate repair; or correct the row: UPDATE "
+        "schema_migrations SET version = '001_a' WHERE version = 'migrations/001_a.py';"
     )
     for command in ([], ["status", "--check"]):
         done = books.project.eai("migrate", *command)
