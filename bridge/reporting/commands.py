@@ -15,7 +15,7 @@ WITHOUT_TARGET = frozenset(
     {"new", "lint", "init", "import", "squash", "dump", "load", "compare", "eject", "provision"}
 )
 
-#: A word as `shlex.quote` writes it; a full stop and the like behind it are the sentence's.
+#: A word as `_quoted` writes it; a full stop and the like behind it are the sentence's.
 _WORD = r"""(?:'[^']*'|"'"|[^\s.,;:`'"]|[.,;:](?=\S))+"""
 _NAMED = re.compile(
     rf"\beai migrate\b(?P<given>(?: (?:-n|--config|--targets|--target) {_WORD})*)"
@@ -53,15 +53,21 @@ class Typed:
         options.update(zip(said[::2], said[1::2], strict=True))
         words = [self.program, *(["--embedded"] if self.embedded else [])]
         for option, value in options.items():
-            words += [] if value is None else [option, shlex.quote(value)]
+            words += [] if value is None else [option, _quoted(value)]
         return " ".join(words)
 
     def _of_alembic(self) -> str:
         words = ["alembic"]
         if self.config is not None:
-            words += ["-c", shlex.quote(self.config)]
+            words += ["-c", _quoted(self.config)]
         if self.section is not None:
-            words += ["-n", shlex.quote(self.section)]
+            words += ["-n", _quoted(self.section)]
         if self.target is not None:
-            words += ["-x", shlex.quote(f"target={self.target}")]
+            words += ["-x", _quoted(f"target={self.target}")]
         return " ".join(words)
+
+
+def _quoted(value: str) -> str:
+    """Return a word for a shell, whose end nobody takes for the sentence's."""
+    quoted = shlex.quote(value)
+    return f"'{value}'" if quoted.endswith((".", ",", ":")) else quoted

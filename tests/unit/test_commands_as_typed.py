@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
-from hypothesis import given
+import typer
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.cli.eai import _COMMANDS
-from bridge.cli.targets import takes
+from bridge.cli.eai import migrate
 from bridge.reporting.commands import WITHOUT_TARGET, Typed
 
 ALL = Typed(
@@ -68,6 +69,8 @@ def test_a_name_reads_in_a_shell_as_it_was_typed(name: str) -> None:
     assert shlex.split(told) == ["alembic", "-n", name, "-x", f"target={name}", "current"]
 
 
+@example(".")
+@example("a,")
 @given(st.text(min_size=1).filter(lambda name: "\0" not in name))
 def test_what_a_worker_has_named_is_named_once(name: str) -> None:
     """A worker says for which target, and the command that waits for it says the rest."""
@@ -78,5 +81,10 @@ def test_what_a_worker_has_named_is_named_once(name: str) -> None:
 
 
 def test_the_commands_without_a_target_are_those_that_take_none() -> None:
-    found = {name for name, command in _COMMANDS.items() if not takes(command, "target")}
+    group: Any = typer.main.get_command(migrate)
+    found = {
+        name
+        for name, command in group.commands.items()
+        if not any("--target" in param.opts for param in command.params)
+    }
     assert found == WITHOUT_TARGET
