@@ -42,7 +42,7 @@ from bridge.cli.repair import repair
 from bridge.cli.rollout import refuse_alone, roll_out, rollout_of, taking_many
 from bridge.cli.squash import squash
 from bridge.cli.status import status
-from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_list, of_targets, takes
+from bridge.cli.targets import ALL, SECTION, TARGET, TARGETS, of_list, of_targets
 from bridge.cli.version import show_version
 from bridge.cli.wait import wait
 from bridge.reporting.output import result
@@ -265,12 +265,10 @@ def upgrade(
     ).with_targets(target=target, all_targets=all_targets, targets=targets, section=section)
     ctx.meta[META] = options
     if ctx.invoked_subcommand is not None:
-        refuse_misplaced(ctx, to=to != "head", dry_run=dry_run, sql=sql)
-        refuse_misplaced(ctx, **{name.removeprefix("--"): True for name in rollout_of(ctx).given})
-        command = _COMMANDS.get(ctx.invoked_subcommand)
-        given = {"target": target, "all_targets": all_targets, "targets": targets}
-        untaken = {name: bool(each) for name, each in given.items() if not takes(command, name)}
-        refuse_misplaced(ctx, **{name.removesuffix("_targets"): x for name, x in untaken.items()})
+        own = {name.removeprefix("--"): True for name in rollout_of(ctx).given}
+        own |= {"to": to != "head", "dry_run": dry_run, "sql": sql}
+        of_targets_too = {"target": bool(target), "all": all_targets, "targets": bool(targets)}
+        refuse_misplaced(ctx, **own, **of_targets_too)
         return
     if options.many:
         roll_out(options, rollout_of(ctx), to=to, sql=sql, dry_run=dry_run)

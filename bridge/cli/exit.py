@@ -49,13 +49,13 @@ def ending(
     except BridgeError as error:
         screen.rest()
         trace = _traceback_of(error) if verbose else None
+        told = as_typed(str(error))
         if json_reporter is not None and json_reporter.on:
             finding = error.findings[0].id if error.findings else None
-            told = as_typed(str(error))
             json_reporter.error(told, error.exit_code, finding=finding, trace=trace)
         else:
             shown = [] if trace is None else [trace]
-            screen.say(*shown, (Styled("Error:", Style.RED), f" {as_typed(str(error))}"))
+            screen.say(*shown, (Styled("Error:", Style.RED), f" {told}"))
         # Not typer.Exit: inside a group of Click's nobody would catch it.
         raise SystemExit(error.exit_code) from None
     except SystemExit as ended:

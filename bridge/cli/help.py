@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from typer.core import TyperCommand
 
-#: How the texts of this package call the group of commands.
-_OURS = "eai migrate"
+from bridge.cli.options import GROUP
+
 #: What begins the examples and the exit codes.
 _TABLES = "\n\n\b\n"
 #: Longer than any first sentence: it is wrapped, and not cut.
@@ -30,7 +30,7 @@ def typed(ctx: Any) -> str:
             return " ".join([ctx.command_path, *reversed(names)])
         names.append(ctx.info_name or "")
         ctx = ctx.parent
-    return _OURS
+    return GROUP
 
 
 class Command(TyperCommand):
@@ -47,8 +47,8 @@ class Command(TyperCommand):
 def named(command: Any, group: Any) -> Iterator[None]:
     """Let the texts of a command name the group as it is typed; `group` is its context."""
     ours, path = command.help, typed(group)
-    if ours and path != _OURS:
-        command.help = ours.replace(_OURS, path)
+    if ours and path != GROUP:
+        command.help = ours.replace(GROUP, path)
     try:
         yield
     finally:

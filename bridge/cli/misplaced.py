@@ -10,7 +10,7 @@ import typer
 from bridge.cli.rollout import RolloutOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 #: Options of migrate's own, which no command takes before its name.
 OWN: Final = frozenset(
@@ -20,19 +20,21 @@ OWN: Final = frozenset(
 
 
 def refuse_misplaced(ctx: typer.Context, **given: bool) -> None:
-    """Refuse an option of migrate's own before the name of a command, which ignores it."""
+    """Refuse an option before the name of a command that ignores it there.
+
+    Each does with those of migrate's own, and with any other that it does not have.
+    """
+    command = str(ctx.invoked_subcommand)
+    taken = _taken(ctx, command)
     for name, is_given in given.items():
-        if is_given:
-            option, command = f"--{name.replace('_', '-')}", str(ctx.invoked_subcommand)
-            where = (
-                f"write it after {command}"
-                if option in _taken(ctx, command)
-                else f"{command} has no such option"
-            )
+        option = f"--{name.replace('_', '-')}"
+        if is_given and (option in OWN or option not in taken):
+            has_it = option in taken
+            where = f"write it after {command}" if has_it else f"{command} has no such option"
             raise typer.BadParameter(f"{where}. Nothing was started.", param_hint=option)
 
 
-def _taken(ctx: typer.Context, name: str) -> Iterable[str]:
+def _taken(ctx: typer.Context, name: str) -> Collection[str]:
     """Return the options that a command takes after its name."""
     group: Any = ctx.command
     command = group.get_command(ctx, name)

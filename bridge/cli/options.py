@@ -32,7 +32,7 @@ _PATTERN = frozenset("*?[")
 META = "bridge.options"
 
 #: How messages call the group of commands, wherever it is mounted.
-_GROUP = "eai migrate"
+GROUP = "eai migrate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Options:
     #: What is typed for the group: `eai migrate`, or what a team has made of it.
     program: str
     #: What to type to go on after a failure, as messages call it.
-    command: str = _GROUP
+    command: str = GROUP
     config: Path | None = None
     #: Whether it is that of the group, which nobody has to type.
     has_own_config: bool = False
@@ -230,7 +230,7 @@ class _AsTyped(Reporter):
 
     def tell(self, event: Event) -> None:
         message = getattr(event, "message", None)
-        if isinstance(message, str) and _GROUP in message:
+        if isinstance(message, str) and GROUP in message:
             changed: Any = event
             event = replace(changed, message=self._as_typed(message))
         self._inner.tell(event)

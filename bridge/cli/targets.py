@@ -6,7 +6,6 @@ typed before it. A command that works on one target is done for each of several 
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,11 +80,6 @@ def of_list(command: Callable[..., None]) -> Callable[..., None]:
         run()
 
     return with_options(command, {name: _OPTIONS[name] for name in ("targets", "section")}, take)
-
-
-def takes(command: Callable[..., None] | None, option: str) -> bool:
-    """Return whether a command has the option of this parameter."""
-    return command is not None and option in inspect.signature(command).parameters
 
 
 def _run(ctx: typer.Context, options: Options, command: Callable[[], None]) -> int:

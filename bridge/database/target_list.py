@@ -41,13 +41,17 @@ def find_target(request: Request, name: str) -> Target:
     settings = request.settings()
     if request.targets is None and not settings.has_targets:
         return Target(name)
-    for target in listed_targets(request, settings):
-        if target.name == name:
-            return target
+    if (target := named(listed_targets(request, settings), name)) is not None:
+        return target
     raise UsageError(
         f"There is no target {name!r} in {_place(request, settings)}. Nothing was started. All of "
         "them lists: eai migrate status --all"
     )
+
+
+def named(targets: Sequence[Target], name: str) -> Target | None:
+    """Return the target of this name; None if there is none."""
+    return next((each for each in targets if each.name == name), None)
 
 
 def listed_targets(request: Request, settings: Settings) -> tuple[Target, ...]:

@@ -21,7 +21,7 @@ from bridge.database.driver_errors import first_line
 from bridge.database.engine import connect, make_engine, normalise
 from bridge.database.quoting import quote
 from bridge.database.request import Request
-from bridge.database.target_list import listed_targets
+from bridge.database.target_list import listed_targets, named
 from bridge.errors import UsageError
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
@@ -94,9 +94,8 @@ def _found(request: Request, settings: Settings, target: str | Target) -> tuple[
     if request.targets is None and not settings.has_targets:
         return Target(target), True
     targets = listed_targets(request, settings)
-    for each in targets:
-        if each.name == target:
-            return each, True
+    if (listed := named(targets, target)) is not None:
+        return listed, True
     if any(each.url is not None for each in targets):
         # It would become a schema of the configured database.
         raise UsageError(

@@ -328,7 +328,7 @@ def unfinished(tenants: Tenants, *names: str) -> None:
             connection.exec_driver_sql(f"CREATE UNIQUE INDEX CONCURRENTLY i ON {name}.one (id)")
 
 
-@pytest.mark.parametrize(
+UNFINISHED = pytest.mark.parametrize(
     ("before", "table", "is_refused"),
     [
         ("SELECT 1", "one", False),
@@ -336,15 +336,23 @@ def unfinished(tenants: Tenants, *names: str) -> None:
         ("SET search_path = beta", "one", True),
     ],
 )
-def test_an_index_that_another_target_has_not_finished_is_none_of_a_script(
-    tenants: Tenants, before: str, table: str, is_refused: bool
-) -> None:
+
+
+def make_unfinished_beside_acme(tenants: Tenants, before: str, table: str) -> None:
+    """Leave an index of `beta` unfinished, and write a file that makes one of that name."""
     tenants.files("001_one")
     tenants.schemas("acme", "beta")
     for name in ("acme", "beta"):
         bridge.upgrade(tenants.project.url, target=name, **tenants.where)
     unfinished(tenants, "beta")
     tenants.project.write("002_index", INDEX.format(before=before, table=table))
+
+
+@UNFINISHED
+def test_an_index_that_another_target_has_not_finished_is_none_of_a_script(
+    tenants: Tenants, before: str, table: str, is_refused: bool
+) -> None:
+    make_unfinished_beside_acme(tenants, before, table)
     x = ("-n", "tenants", "-x", "target=acme")
     script = tenants.project.alembic(*x, "upgrade", "001:head", "--sql", check=True).stdout
     url = tenants.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -355,23 +363,11 @@ def test_an_index_that_another_target_has_not_finished_is_none_of_a_script(
     assert tenants.rows("acme") == expected
 
 
-@pytest.mark.parametrize(
-    ("before", "table", "is_refused"),
-    [
-        ("SELECT 1", "one", False),
-        ("SELECT 1", "beta.one", True),
-        ("SET search_path = beta", "one", True),
-    ],
-)
+@UNFINISHED
 def test_an_index_that_another_target_has_not_finished_is_none_of_a_run(
     tenants: Tenants, before: str, table: str, is_refused: bool
 ) -> None:
-    tenants.files("001_one")
-    tenants.schemas("acme", "beta")
-    for name in ("acme", "beta"):
-        bridge.upgrade(tenants.project.url, target=name, **tenants.where)
-    unfinished(tenants, "beta")
-    tenants.project.write("002_index", INDEX.format(before=before, table=table))
+    make_unfinished_beside_acme(tenants, before, table)
     if is_refused:
         with pytest.raises(MigrationError, match=r"The index (beta\.)?i is INVALID"):
             bridge.upgrade(tenants.project.url, target="acme", **tenants.where)
