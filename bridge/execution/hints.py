@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-#: What a statement says that changes a setting, or calls something that may; or an ordinary one.
-_ABOUT_SETTINGS = re.compile("set|select|do|call|execute|discard")
+#: What a statement says that changes a setting, or runs something that may; beside a SELECT that
+#: calls something. An UPDATE has its SET elsewhere.
+_ABOUT_SETTINGS = re.compile(
+    r"(?:^|[;/\n])\s*(?:re)?set\b|set_config|\b(?:do|call|execute|discard)\b"
+)
 #: What does so for certain, or decides which tables names mean.
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
@@ -59,7 +62,8 @@ class Hints:
         self.may_defer = self.may_defer or "deferr" in lowered
         self.isolates = self.isolates or _ISOLATES.search(lowered) is not None
         self.holds = self.holds or _HOLDS.search(lowered) is not None
-        if _ABOUT_SETTINGS.search(lowered):
+        calls = -1 < lowered.find("select") < lowered.rfind("(")
+        if calls or _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
             self.sets_role |= _SETS_ROLE.search(lowered) is not None

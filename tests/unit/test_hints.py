@@ -13,17 +13,31 @@ ORDINARY = [
     "INSERT INTO t (id) VALUES (1)",
     "ALTER TABLE t ADD COLUMN name text",
     "DELETE FROM t",
+    "CREATE TABLE u AS SELECT id, name FROM t",
+    "INSERT INTO t (id) SELECT id FROM u",
+    "UPDATE t SET name = 'x'",
+    "ALTER TABLE t ALTER COLUMN id SET NOT NULL",
+    "CREATE DOMAIN windows AS text",
 ]
 CHANGING = [
     "SET lock_timeout = '1s'",
     "  reset ALL",
     "DROP TABLE t; SET ROLE x",
+    "DROP TABLE t;\n\n  RESET search_path",
     "SELECT set_config('search_path', '', false)",
     "DO 'BEGIN SET search_path = x; END'",
     "SET SESSION AUTHORIZATION x",
     "DISCARD ALL",
 ]
-MAY_CHANGE = ["SELECT f()", "DO 'BEGIN PERFORM f(); END'", "CALL p()", "EXECUTE prepared"]
+MAY_CHANGE = [
+    "SELECT f()",
+    "CREATE TABLE u AS SELECT f(id) FROM t",
+    "-- as before\nSET jit = off",
+    "/* as before */ SET jit = off",
+    "DO 'BEGIN PERFORM f(); END'",
+    "CALL p()",
+    "EXECUTE prepared",
+]
 LETTING_GO = [
     "DISCARD ALL",
     "discard\n all",
