@@ -84,22 +84,19 @@ def plain(connection: Any) -> Any:
 
 
 class _Plain:
-    """A DriverConnection as psycopg2 made it; made anew each time, so that no circle is closed."""
+    """A DriverConnection as psycopg2 made it; made anew each time, so that no circle is closed.
+
+    It has psycopg2's own attributes, set below; `_connection` is the DriverConnection.
+    """
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: Any) -> None:
-        object.__setattr__(self, "_connection", connection)
+        self._connection = connection
 
     @property
     def plain(self) -> Self:
         return self
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(super(_Guarded, self._connection), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        getattr(extensions.connection, name).__set__(self._connection, value)
 
 
 class _SendsAsLargeObject(extensions.lobject):  # type: ignore[misc]
@@ -281,7 +278,19 @@ def _is_asked_first(name: str) -> bool:
     return name not in HARMLESS and (public or name == "__enter__")
 
 
+def _past_guard(attribute: Any) -> property:
+    def get(self: Any) -> Any:
+        return attribute.__get__(self._connection)
+
+    def put(self: Any, value: Any) -> None:
+        attribute.__set__(self._connection, value)
+
+    return property(get, put)
+
+
 for _name, _found in vars(extensions.connection).items():
+    if not _name.startswith("__"):
+        setattr(_Plain, _name, _past_guard(_found))
     if _is_asked_first(_name) and _name not in vars(_Guarded):
         _is_method = callable(_found)
         setattr(
