@@ -52,7 +52,7 @@ def open_argument(
         connection = own.connect(FileConnection)
         return Given(connection, lambda: _commit(connection), connection.close)
     session = session_class()(work, own, lambda: own.files, autoflush=autoflush)
-    return Given(session, session.commit, session.close)
+    return Given(session, session.commit_rest, session.close)
 
 
 def _commit(connection: Any) -> None:
