@@ -40,10 +40,10 @@ def is_lock_timeout(error: BaseException, work: Work) -> bool:
     )
 
 
-def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | None:
+def why_final(attempt: Attempt, error: BaseException) -> str | None:
     """Return why a file must not be retried after a lock timeout; None if it may be.
 
-    `sent` is the number of statements that it has sent. The answer goes after "because".
+    The answer goes after "because".
     """
     work = attempt.work
     if work.external:
@@ -61,7 +61,7 @@ def why_final(attempt: Attempt, error: BaseException, *, sent: int) -> str | Non
     statement = str(getattr(lock_error(error), "statement", None) or "")
     if CONCURRENTLY.search(statement):
         return "what is done CONCURRENTLY leaves something behind when it is stopped"
-    if work.mode is Mode.AUTOCOMMIT and sent > 1:
+    if work.mode is Mode.AUTOCOMMIT and work.sent.count > 1:
         return "it runs without a transaction, and this was not its first statement"
     return None
 

@@ -8,13 +8,10 @@ run, and it asks nothing while statements are quick.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.connection_state import is_active
 from bridge.execution.lock_errors import is_lock_timeout, one_line, why_final
 from bridge.execution.lock_timeout import LockTimeout
 from bridge.locking.blockers import Blocker, blockers_of, described, ending
@@ -27,6 +24,8 @@ if TYPE_CHECKING:
 
     from bridge.execution.attempt import Attempt
     from bridge.execution.session_state import Baseline
+    from bridge.execution.statement import Statement
+    from bridge.execution.work import Work
     from bridge.locking.pooler import PooledClaim
 
 #: Seconds after which a person is told for whom a statement waits; seconds from one time to the
@@ -35,25 +34,6 @@ TELL_AFTER, TELL_EVERY, TELL_SELDOM = 5.0, 5.0, 30.0
 
 #: How long the end of a run waits for the thread to close its connection, in seconds.
 _FAREWELL = 2.0
-
-
-@dataclass(slots=True)
-class _Sent:
-    """The last statement of the file."""
-
-    text: str
-    dbapi: Any
-    #: The backend that runs it; None if that is not known.
-    pid: int | None
-    since: float = field(default_factory=time.monotonic)
-    #: Whether looking at it has failed, so that it is not tried again and again.
-    unseen: bool = False
-
-    def age(self) -> float:
-        return time.monotonic() - self.since
-
-    def runs(self) -> bool:
-        return is_active(self.dbapi)
 
 
 class LockWaits:
@@ -74,14 +54,13 @@ class LockWaits:
         self.timeout = timeout
         #: Who was in the way of the file that runs, or has just run, when last seen.
         self.blockers: tuple[Blocker, ...] = ()
-        #: How many statements it has sent.
-        self.sent = 0
         self._tell = tell
         self._lent = lent  # somebody goes on to use the session
         self._pool = connection.engine.pool
         self._limit: LockTimeout | None = None
-        self._begin_statement: Callable[[str], _Sent] | None = None
-        self._now: _Sent | None = None
+        self._work: Work | None = None
+        #: The statement that could not be looked at, so that it is not tried again and again.
+        self._unseen: Statement | None = None
         self._stem = ""
         self._closed = threading.Event()
         self._thread: OwnThread | None = None
@@ -103,40 +82,31 @@ class LockWaits:
 
     def begin(self, attempt: Attempt, baseline: Baseline, pooled: PooledClaim | None) -> None:
         """Prepare for a file; its connection is between two transactions."""
-        dbapi, external = attempt.work.dbapi, attempt.work.external
-        self.blockers, self.sent, self._stem = (), 0, attempt.file.stem
+        work = attempt.work
+        self.blockers, self._stem, self._work = (), attempt.file.stem, work
         if self.timeout:
             if self._limit is None:
                 self._limit = LockTimeout(
-                    dbapi,
+                    work.dbapi,
                     self.timeout,
                     before=baseline.lock_timeout,
                     pooled=pooled,
-                    external=external,
+                    external=work.external,
                 )
             self._limit.begin()
 
-        def sent(statement: str) -> _Sent:
-            pid = pooled.backend_pid if pooled is not None else baseline.backend_pid
-            return _Sent(statement, dbapi, pid)
-
-        self._begin_statement = sent
-
-    def statement(self, statement: str) -> None:
-        """Prepare for a statement of the file."""
-        if self._begin_statement is None:
-            return
-        self.sent += 1
-        if self._limit is not None:
-            self._limit.before(statement)
-        self._now = self._begin_statement(statement)
         if self._thread is None:
             self._thread = OwnThread(self._watch, name="bridge-waits")
             self._thread.start()
 
+    def statement(self, statement: str) -> None:
+        """Prepare for a statement of the file."""
+        if self._limit is not None:
+            self._limit.before(statement)
+
     def end(self) -> None:
         """End the file; its blockers are known until the next one begins."""
-        self._begin_statement = self._now = None
+        self._work = None
         if self._limit is not None:
             self._limit.end()
 
@@ -157,23 +127,28 @@ class LockWaits:
         lines = []
         if self.blockers:
             lines = [f"It was blocked by {described(self.blockers)}.", ending(self.blockers) or ""]
-        reason = why_final(attempt, error, sent=self.sent)
+        reason = why_final(attempt, error)
         if self.timeout and reason:
             lines.append(f"It was not tried again by itself, because {reason}.")
         return [line for line in lines if line]
 
+    @property
+    def _now(self) -> Statement | None:
+        """The last statement of the file that runs."""
+        return self._work.sent.now if self._work is not None else None
+
     def _watch(self) -> None:
         while not self._closed.wait(self._every):
             now = self._now
-            if now is None or now.unseen or now.pid is None or now.age() < self._after:
+            if now is None or now is self._unseen or now.pid is None or now.age() < self._after:
                 continue
             try:
                 if now.runs():
                     self._follow(now, now.pid)
             except Exception:  # noqa: BLE001 - the migration goes on without a look
-                now.unseen = True
+                self._unseen = now
 
-    def _follow(self, now: _Sent, pid: int) -> None:
+    def _follow(self, now: Statement, pid: int) -> None:
         """Look at one statement until it has ended."""
         tell_at, pause = TELL_AFTER, TELL_EVERY
         # A pool of its own: the Engine's may have no connection left.
@@ -196,7 +171,7 @@ class LockWaits:
         finally:
             pool.dispose()
 
-    def _sentence(self, now: _Sent, found: Sequence[Blocker]) -> str:
+    def _sentence(self, now: Statement, found: Sequence[Blocker]) -> str:
         return (
             f"{self._stem} waits for a lock, {duration(now.age())} after it has sent "
             f"{one_line(now.text)}: it is blocked by {described(found)}."

@@ -93,7 +93,7 @@ class Retrying:
             and failed is not None
             and cause is not None
             and is_lock_timeout(cause, failed.work)
-            and why_final(failed, cause, sent=self.lock_waits.sent) is None
+            and why_final(failed, cause) is None
         )
 
     def _why(self, file: PlainFile, error: MigrationError) -> str:

@@ -98,6 +98,7 @@ class Runner:
             file.path,
             mode,
             external=self.external,
+            backend_pid=baseline.backend_pid,
             pooled=self.pooled,
             forgetting=self.forgetting,
             hints=Hints(

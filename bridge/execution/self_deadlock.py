@@ -9,19 +9,13 @@ Only connections that one thread uses in turn are looked at: of two threads one 
 from __future__ import annotations
 
 import threading
-import time
-import weakref
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.database.connection_state import is_active
-from bridge.database.driver import plain
+from bridge.execution.statement import Statement, backend_pid, reference
 from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlalchemy import Connection
 
 #: Seconds after which a statement is looked at, and from one look to the next.
@@ -38,38 +32,21 @@ SELECT pid, pg_cancel_backend(%(blocked)s) FROM chain WHERE pid = ANY(%(own)s) L
 """
 
 
-@dataclass(slots=True)
-class _Statement:
-    """The last statement of a connection."""
-
-    text: str
-    thread: int
-    #: Returns the driver's connection as long as it has an owner: with the last one it ends, and
-    #: with it what it has not committed.
-    sent_on: Callable[[], Any]
-    since: float = field(default_factory=time.monotonic)
-
-    def runs(self) -> bool:
-        """Return whether it has no answer yet."""
-        return (dbapi := self.sent_on()) is not None and is_active(dbapi)
-
-
 class OwnLocks:
     """Watches the connections that a migration uses, from the second one on."""
 
     def __init__(self, connection: Connection) -> None:
-        dbapi: Any = connection.connection.dbapi_connection
-        self._ours = backend_pid(dbapi), _reference(dbapi)
         self._found: str | None = None
         self._pool = connection.engine.pool
-        self._last: dict[int, _Statement] = {}
+        #: By the backends that the driver knows; None is the migration's own connection.
+        self._last: dict[int | None, Statement] = {}
         self._looking = threading.Lock()
         self._closed: threading.Event | None = None  # most migrations use one connection only
 
     @property
     def others(self) -> bool:
         """Whether a second connection has been used."""
-        return any(pid != self._ours[0] for pid in self._last)
+        return any(pid is not None for pid in self._last)
 
     @property
     def found(self) -> str | None:
@@ -77,21 +54,22 @@ class OwnLocks:
         with self._looking:  # whoever is told of a cancelled statement may be here before us
             return self._found
 
-    def begins(self, statement: str) -> None:
+    def begins(self, statement: Statement) -> None:
         """Note a statement that is about to be sent on the migration's own connection."""
-        self._begins(statement, *self._ours)
+        self._begins(None, statement)
 
-    def begins_beside(self, statement: str, dbapi: Any) -> None:
+    def begins_beside(self, text: str, dbapi: Any) -> None:
         """Note one that is about to be sent on another connection of the driver's."""
-        self._begins(statement, backend_pid(dbapi), _reference(dbapi))
+        pid = backend_pid(dbapi)
+        if pid is not None:
+            self._begins(pid, Statement(text, pid, reference(dbapi)))
         if self._closed is None:
             self._closed = threading.Event()
             OwnThread(self._watch, self._closed, name="bridge-locks").start()
 
-    def _begins(self, statement: str, pid: int | None, sent_on: Callable[[], Any]) -> None:
-        if pid is not None:
-            with self._looking:  # the next one begins only when it is known what became of the last
-                self._last[pid] = _Statement(statement, threading.get_ident(), sent_on)
+    def _begins(self, which: int | None, statement: Statement) -> None:
+        with self._looking:  # the next one begins only when it is known what became of the last
+            self._last[which] = statement
 
     def close(self) -> None:
         """Stop watching."""
@@ -100,18 +78,18 @@ class OwnLocks:
 
     def _watch(self, closed: threading.Event) -> None:
         while not closed.wait(EVERY):
-            for pid, statement in list(self._last.items()):
-                if statement.runs() and time.monotonic() - statement.since > SUSPICIOUS:
+            for statement in list(self._last.values()):
+                if statement.runs() and statement.age() > SUSPICIOUS:
                     # A watch that cannot be kept is none; the migration goes on without it.
                     with suppress(Exception):
-                        self._look(pid, statement)
+                        self._look(statement)
 
-    def _look(self, pid: int, blocked: _Statement) -> None:
-        own = [
-            other
-            for other, statement in list(self._last.items())
-            if other != pid and statement.thread == blocked.thread and not statement.runs()
-        ]
+    def _look(self, blocked: Statement) -> None:
+        own = {
+            other.pid: other
+            for other in list(self._last.values())
+            if other is not blocked and other.thread == blocked.thread and not other.runs()
+        }
         if not own:
             return
         # A pool of its own: the Engine's may have no connection left.
@@ -122,12 +100,12 @@ class OwnLocks:
                 closing(connection.cursor()) as cursor,
                 self._looking,
             ):
-                if self._last[pid] is not blocked or not blocked.runs():
+                if blocked not in self._last.values() or not blocked.runs():
                     return
-                cursor.execute(_CANCEL_IF_BLOCKED, {"blocked": pid, "own": own})
+                cursor.execute(_CANCEL_IF_BLOCKED, {"blocked": blocked.pid, "own": [*own]})
                 row: Any = cursor.fetchone()
                 if row is not None:
-                    self._found = _sentences(blocked.text, self._last[row[0]].text)
+                    self._found = _sentences(blocked.text, own[row[0]].text)
         finally:
             pool.dispose()
 
@@ -145,17 +123,3 @@ def _sentences(blocked: str, holder: str) -> str:
 def _short(statement: str) -> str:
     text = " ".join(statement.split())
     return text if len(text) <= 200 else text[:200] + " ..."  # noqa: PLR2004 - a line or two
-
-
-def _reference(dbapi: Any) -> Callable[[], Any]:
-    try:
-        return weakref.ref(dbapi)
-    except TypeError:  # a class of somebody's own need not allow that
-        return lambda: dbapi
-
-
-def backend_pid(dbapi: Any) -> int | None:
-    """Return the process id that the driver knows, without asking the server; None if unknown."""
-    with suppress(Exception):
-        return int(plain(dbapi).info.backend_pid)
-    return None

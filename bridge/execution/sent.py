@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.database.sqlstate import sqlstate
 from bridge.execution.hints import Hints
 from bridge.execution.self_deadlock import OwnLocks
+from bridge.execution.statement import Statement, reference
 
 if TYPE_CHECKING:
     from psycopg2 import Error as DriverError
@@ -30,8 +31,11 @@ class Sent:
         """`tell` is called with each statement and its parameters, before it is sent."""
         #: What their words tell.
         self.hints = hints
-        #: The last one.
+        #: The last one that has a text, and the last one of all.
         self.last: str | None = None
+        self.now: Statement | None = None
+        #: How many of them have a text.
+        self.count = 0
         #: Errors of the kind NOT_DONE that the file swallowed, by statement and parameters.
         self.swallowed: dict[tuple[str, str], BaseException] = {}
         #: The last one that failed, with its parameters and its error, unless it may have been
@@ -42,12 +46,17 @@ class Sent:
         #: Finds a statement that waits for a lock of this very process.
         self.own_locks = OwnLocks(connection)
         self.tell = tell
+        self._sent_on = reference(connection.connection.dbapi_connection)
 
-    def note(self, statement: str, parameters: object) -> None:
-        """Note a statement that is about to be sent."""
-        self.hints.note(statement)
-        self.last = statement
-        self.tell(statement, parameters)
+    def begins(self, statement: str | None, parameters: object, pid: int | None) -> None:
+        """Note a statement that is about to be sent to this backend; some have no text."""
+        if statement is not None:
+            self.hints.note(statement)
+            self.last = statement
+            self.count += 1
+            self.tell(statement, parameters)
+        self.now = Statement(statement or "", pid, self._sent_on)
+        self.own_locks.begins(self.now)
 
     def succeeded(self, statement: str | None, parameters: object) -> None:
         """Note that a statement succeeded, and forget that an earlier try of it failed."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event
 
 from bridge.database.driver import DriverConnection, StandIn
 from bridge.database.driver_class import asking
-from bridge.execution.self_deadlock import backend_pid
+from bridge.execution.statement import backend_pid
 from bridge.execution.transaction import PAY_EVERY
 from bridge.execution.work import Work
 from bridge.waiting import OwnThread

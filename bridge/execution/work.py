@@ -43,14 +43,16 @@ class Work(Transactions):
         path: str,
         mode: Mode,
         *,
+        backend_pid: int | None = None,
         pooled: PooledClaim | None = None,
         keep_lock: Callable[[], None] = lambda: None,
         **transactions: Any,
     ) -> None:
-        """`transactions` is what Transactions takes."""
+        """`backend_pid` is as the server says; `transactions` is what Transactions takes."""
         super().__init__(connection, path, mode, **transactions)
         #: Whether something came to the connection beside the Session, which is to end it.
         self.by_others = False
+        self._pid = backend_pid
         self._keep_lock = keep_lock
         self._pooled = pooled
         self._loose = False  # each statement is a transaction of its own, when last seen
@@ -165,9 +167,8 @@ class Work(Transactions):
             self._forget_before(statement)
         if self._all is not None:
             self._all.set()
-        if statement is not None:
-            self.sent.note(statement, parameters)
-        self.sent.own_locks.begins(statement or "")
+        pid = self._pid if self._pooled is None else self._pooled.backend_pid
+        self.sent.begins(statement, parameters, pid)
 
     def _after(self, statement: str | None, parameters: object) -> None:
         self.sent.succeeded(statement, parameters)
