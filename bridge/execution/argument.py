@@ -15,6 +15,8 @@ from bridge.execution.session import FileConnection, session_class
 from bridge.files.conventions import Argument
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from bridge.execution.session import OwnEngine
     from bridge.execution.work import Work
 
@@ -52,7 +54,7 @@ def open_argument(
         connection = own.connect(FileConnection)
         return Given(connection, lambda: _commit(connection), connection.close)
     session = session_class()(work, own, lambda: own.files, autoflush=autoflush)
-    return Given(session, session.commit_rest, session.close)
+    return Given(session, lambda: _commit_rest(session, work), session.close)
 
 
 def _commit(connection: Any) -> None:
@@ -60,6 +62,14 @@ def _commit(connection: Any) -> None:
     if not connection.closed:
         connection.commit()
         connection.close()
+
+
+def _commit_rest(session: Session, work: Work) -> None:
+    """Commit what the file has left; to begin a transaction for nothing takes its time."""
+    if session.in_transaction():
+        session.commit()
+    else:
+        work.settle()
 
 
 def _end(work: Work) -> None:

@@ -105,13 +105,6 @@ class FileSession(_EndsOthersToo, Session):
         """Return the Connection of this transaction."""
         return super().connection({"bind": self._own, **(bind_arguments or {})}, execution_options)
 
-    def commit_rest(self) -> None:
-        """Commit what the file has left; to begin a transaction for that takes its time."""
-        if self.in_transaction():
-            self.commit()
-        else:
-            self._transactions.settle()
-
     def reset(self) -> None:
         """Roll back what was not committed, as every Session does."""
         super().reset()
