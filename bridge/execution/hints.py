@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-#: What a statement says that changes a setting, or runs something that may; beside a SELECT that
-#: calls something. An UPDATE has its SET elsewhere.
+#: What a statement says that changes a setting, or runs something that may: a function, or a view
+#: that calls one. The SET of an UPDATE, or of a column, does not stand where a statement begins.
 _ABOUT_SETTINGS = re.compile(
-    r"(?:^|[;/\n])\s*(?:re)?set\b|set_config|\b(?:do|call|execute|discard)\b"
+    r"(?:^|[;/\r\n])\s*(?:re)?set\b|set_config|pg_settings|\b(?:do|call|execute|discard)\b"
 )
+#: Behind it a function may be called, or a view be read.
+_MAY_CALL = re.compile(r"select|\bset\b")
 #: What does so for certain, or decides which tables names mean.
 _CHANGES_SETTINGS = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard)\b|set_config|search_path|authorization|\brole\b"
@@ -62,8 +64,7 @@ class Hints:
         self.may_defer = self.may_defer or "deferr" in lowered
         self.isolates = self.isolates or _ISOLATES.search(lowered) is not None
         self.holds = self.holds or _HOLDS.search(lowered) is not None
-        calls = -1 < lowered.find("select") < lowered.rfind("(")
-        if calls or _ABOUT_SETTINGS.search(lowered):
+        if _calls(lowered) or _ABOUT_SETTINGS.search(lowered):
             self.about_settings = True
             self.changes_settings |= _CHANGES_SETTINGS.search(lowered) is not None
             self.sets_role |= _SETS_ROLE.search(lowered) is not None
@@ -74,3 +75,9 @@ class Hints:
     def may_fail(self) -> bool:
         """Whether a COMMIT may fail although no statement has."""
         return self.may_defer or self.isolates or self.holds or self.blind
+
+
+def _calls(lowered: str) -> bool:
+    """Return whether a statement may call a function, itself or by a view that it reads."""
+    found = _MAY_CALL.search(lowered)
+    return found is not None and max(lowered.rfind("("), lowered.rfind("from")) > found.start()

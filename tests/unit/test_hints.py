@@ -13,8 +13,8 @@ ORDINARY = [
     "INSERT INTO t (id) VALUES (1)",
     "ALTER TABLE t ADD COLUMN name text",
     "DELETE FROM t",
-    "CREATE TABLE u AS SELECT id, name FROM t",
-    "INSERT INTO t (id) SELECT id FROM u",
+    "CREATE TABLE u AS SELECT 1 id, 'x' name",
+    "INSERT INTO t (id) SELECT 2",
     "UPDATE t SET name = 'x'",
     "ALTER TABLE t ALTER COLUMN id SET NOT NULL",
     "CREATE DOMAIN windows AS text",
@@ -31,7 +31,14 @@ CHANGING = [
 ]
 MAY_CHANGE = [
     "SELECT f()",
-    "CREATE TABLE u AS SELECT f(id) FROM t",
+    "SELECT * FROM a_view",
+    "CREATE TABLE u AS SELECT f(1)",
+    "CREATE TABLE u AS SELECT id, name FROM a_view",
+    "INSERT INTO t (id) SELECT id FROM a_view",
+    "UPDATE t SET name = f(id)",
+    "UPDATE t SET name = v.name FROM a_view v",
+    "UPDATE pg_settings SET setting = 'off' WHERE name = 'jit'",
+    "-- as before\rSET jit = off",
     "-- as before\nSET jit = off",
     "/* as before */ SET jit = off",
     "DO 'BEGIN PERFORM f(); END'",
@@ -44,6 +51,7 @@ LETTING_GO = [
     "SELECT pg_advisory_unlock_all()",
     "SELECT Pg_Advisory_Unlock(1, 2)",
     "DO 'BEGIN PERFORM pg_advisory_unlock_all(); END'",
+    "UPDATE t SET done = pg_advisory_unlock(1)",
 ]
 
 
