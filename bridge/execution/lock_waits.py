@@ -135,7 +135,8 @@ class LockWaits:
     @property
     def _now(self) -> Statement | None:
         """The last statement of the file that runs."""
-        return self._work.sent.now if self._work is not None else None
+        work = self._work  # which another thread sets
+        return work.sent.now if work is not None else None
 
     def _watch(self) -> None:
         while not self._closed.wait(self._every):
