@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from bridge.database.driver import plain
@@ -63,6 +63,16 @@ def has_hung_up(connection: Any) -> bool:
     poller = select.poll()
     poller.register(connection.fileno(), sign)
     return bool(poller.poll(0))
+
+
+def backend_pid(connection: Any) -> int | None:
+    """Return the process id that the driver knows, None if it knows none.
+
+    Behind a pooler the server may say another one.
+    """
+    with suppress(Exception):
+        return int(plain(connection).info.backend_pid)
+    return None
 
 
 @contextmanager

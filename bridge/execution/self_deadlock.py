@@ -12,7 +12,8 @@ import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge.execution.statement import Statement, backend_pid, reference
+from bridge.database.connection_state import backend_pid
+from bridge.execution.statement import Statement, reference
 from bridge.waiting import OwnThread
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class OwnLocks:
             for other in list(self._last.values())
             if other is not blocked and other.thread == blocked.thread and not other.runs()
         }
-        if not own:
+        own.pop(None, None)  # outside of transactions a pooler tells no process
+        if blocked.pid is None or not own:
             return
         # A pool of its own: the Engine's may have no connection left.
         pool = self._pool.recreate()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.connection_state import is_active
-from bridge.database.driver import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +43,3 @@ def reference(dbapi: Any) -> Callable[[], Any]:
         return weakref.ref(dbapi)
     except TypeError:  # a class of somebody's own need not allow that
         return lambda: dbapi
-
-
-def backend_pid(dbapi: Any) -> int | None:
-    """Return the process id that the driver knows, without asking the server; None if unknown."""
-    with suppress(Exception):
-        return int(plain(dbapi).info.backend_pid)
-    return None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
 
+from bridge.database.connection_state import backend_pid
 from bridge.database.driver import DriverConnection, StandIn
 from bridge.database.driver_class import asking
-from bridge.execution.statement import backend_pid
 from bridge.execution.transaction import PAY_EVERY
 from bridge.execution.work import Work
 from bridge.waiting import OwnThread

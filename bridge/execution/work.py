@@ -43,7 +43,7 @@ class Work(Transactions):
         path: str,
         mode: Mode,
         *,
-        backend_pid: int | None = None,
+        backend_pid: int,
         pooled: PooledClaim | None = None,
         keep_lock: Callable[[], None] = lambda: None,
         **transactions: Any,
