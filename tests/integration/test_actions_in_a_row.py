@@ -56,6 +56,13 @@ def comparing(tmp_path_factory: pytest.TempPathFactory, databases: Databases) ->
     after="returns",
     forgiving=False,
 )
+# What was put back is not taken back.
+@example(
+    actions=("commit", "search_path", "rollback_at_once"),
+    before="nothing",
+    after="returns",
+    forgiving=False,
+)
 def test_actions_in_a_row_mean_what_they_mean_under_the_old_runner(
     comparing: Comparing, actions: tuple[str, ...], before: str, after: str, forgiving: bool
 ) -> None:

@@ -206,12 +206,14 @@ def events_of_the_session(db: Session, note: Note) -> None:
     listeners = {name: lambda *_, name=name: note(name) for name in names}
     for name, listener in listeners.items():
         event.listen(db, name, listener)
-    put(db, "committed")
-    db.commit()
-    put(db, "rolled back")
-    db.rollback()
-    for name, listener in listeners.items():
-        event.remove(db, name, listener)
+    try:
+        put(db, "committed")
+        db.commit()
+        put(db, "rolled back")
+        db.rollback()
+    finally:  # what a runner does after a failure is not the file's
+        for name, listener in listeners.items():
+            event.remove(db, name, listener)
 
 
 @action(atomic=False)

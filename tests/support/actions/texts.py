@@ -160,14 +160,11 @@ def search_path(db: Session, note: Note) -> None:
     note(run(db, "SHOW search_path").scalar())
     db.commit()
     run(db, "SET search_path = public")
-
-
-def _search_path_put_back(db: Session, note: Note) -> None:
-    search_path(db, note)
+    # Else a rollback that comes next would leave the other one, as below.
     db.commit()
 
 
-@action(means=_search_path_put_back, why="Bridge puts back what a file changed for itself.")
+@action(means=search_path, why="Bridge puts back what a file changed for itself.")
 def search_path_left(db: Session, note: Note) -> None:
     search_path(db, note)
     run(db, "SET search_path = elsewhere")
