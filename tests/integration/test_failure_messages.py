@@ -927,20 +927,27 @@ def at_the_last_commit(engine: Engine, action: str) -> None:
 def test_an_interruption_at_the_very_end_says_that_the_migration_is_done(
     project: Project, engine: Engine
 ) -> None:
-    """Python raises KeyboardInterrupt when the driver comes back from the COMMIT."""
+    """Python raises KeyboardInterrupt when the driver comes back from the COMMIT.
+
+    The signal comes while the server is in that: a second after the file it may be long over.
+    """
     at_the_last_commit(engine, "pg_sleep(1.5)")
-    project.write(
-        "001_file",
-        migration(
-            """
-            import os, signal, threading
-            threading.Timer(0.7, os.kill, [os.getpid(), signal.SIGINT]).start()
-            """
-        ),
-    )
+    project.write("001_file", migration("pass"))
     done = project.python(
         """
-        import bridge
+        import bridge, os, signal, threading
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.pool import NullPool
+
+        ASLEEP = text("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+
+        def interrupt_the_commit():
+            with create_engine(os.environ["DATABASE_URL"], poolclass=NullPool).connect() as other:
+                while other.execute(ASLEEP).first() is None:
+                    other.rollback()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt_the_commit, daemon=True).start()
         try:
             bridge.upgrade()
         except KeyboardInterrupt as error:
