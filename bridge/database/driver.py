@@ -288,7 +288,11 @@ def _past_guard(attribute: Any) -> property:
     return property(get, put)
 
 
-for _name, _found in vars(extensions.connection).items():
+# What it inherits, too: a tracer may have put a class of its own in psycopg2's place.
+for _name in dir(extensions.connection):
+    _found = getattr(extensions.connection, _name)
+    if not hasattr(_found, "__get__"):
+        continue
     if not _name.startswith("__"):
         setattr(_Plain, _name, _past_guard(_found))
     if _is_asked_first(_name) and _name not in vars(_Guarded):
