@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
@@ -68,7 +69,6 @@ class Binding:
 
 def parse(path: str, source: str) -> ast.Module:
     """Parse a file; raises PlainFileError if its text is not Python."""
-    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     if "\0" in source:
         line = source.count("\n", 0, source.index("\0")) + 1
         raise PlainFileError(
@@ -77,12 +77,26 @@ def parse(path: str, source: str) -> ast.Module:
             "this file holds a null character, so it is not Python source. Save it again as UTF-8, "
             "or restore it from version control.",
         )
+    with _complaints(path):
+        return ast.parse(source, filename=path)
+
+
+def refuse_uncompilable(path: str, module: ast.Module) -> None:
+    """Raise PlainFileError for what Python parses and cannot run: a `break` outside of a loop."""
+    with _complaints(path):
+        compile(module, path, "exec", dont_inherit=True)
+
+
+@contextmanager
+def _complaints(path: str) -> Iterator[None]:
+    """Raise Python's complaint about the text of a file as a PlainFileError; pass over warnings."""
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
         with warnings.catch_warnings():
             # An invalid escape such as "\d" is a warning of the run, and no reason to refuse a
             # listing where warnings are errors.
             warnings.simplefilter("ignore")
-            return ast.parse(source, filename=path)
+            yield
     except SyntaxError as error:
         raise PlainFileError(
             path, error.lineno, f"this is not valid {python}: {error.msg}. Correct the file."

@@ -21,6 +21,7 @@ from bridge.files.bindings import (
     bindings_of,
     last_assigned,
     parse,
+    refuse_uncompilable,
     too_deep,
 )
 from bridge.files.conventions import OURS, Conventions
@@ -82,6 +83,7 @@ def read_header(path: str, stem: str, source: str, conventions: Conventions = OU
     """
     try:
         module = parse(path, source)
+        refuse_uncompilable(path, module)
         bindings = bindings_of(module)
         refuse_misspellings(path, bindings, conventions)
         about = (bindings, source, conventions)

@@ -392,6 +392,38 @@ def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
     assert message.endswith(". Correct the file.")
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (f"{UPGRADE}    break\n", 3, "'break' outside loop"),
+        (f"{UPGRADE}return\n", 3, "'return' outside function"),
+        (f"{UPGRADE}await x\n", 3, "'await' outside function"),
+        (f"{UPGRADE}nonlocal x\n", 3, "nonlocal declaration not allowed at module level"),
+        (f"{UPGRADE}    x = 1\n    global x\n", 4, "name 'x' is assigned to before global"),
+        ("def upgrade(db, db):\n    pass\n", 1, "duplicate"),
+        (
+            f"x = 1\nfrom __future__ import annotations\n{UPGRADE}",
+            2,
+            "from __future__ imports must",
+        ),
+        (f"from __future__ import braces\n{UPGRADE}", 1, "not a chance"),
+    ],
+)
+def test_what_python_parses_and_cannot_compile_is_refused_before_it_runs(
+    tmp_path: Path, text: str, line: int, said: str
+) -> None:
+    message = complaint(tmp_path, text)
+    assert message.startswith(f":{line}: this is not valid Python ")
+    assert said in message
+    assert message.endswith(". Correct the file.")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warning_of_the_compiler_is_no_reason_to_refuse_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path, f"{UPGRADE}    assert (1, 'always true')\n    '\\d'\n    1 is 1\n")
+    assert file.header.description == "new feature"
+
+
 def test_a_null_character_is_an_error_that_names_its_line(tmp_path: Path) -> None:
     assert complaint(tmp_path, f"{UPGRADE}\0") == (
         ":3: this file holds a null character, so it is not Python source. Save it again as "
