@@ -288,10 +288,15 @@ def _past_guard(attribute: Any) -> property:
     return property(get, put)
 
 
-# What it inherits, too: a tracer may have put a class of its own in psycopg2's place.
-for _name in dir(extensions.connection):
-    _found = getattr(extensions.connection, _name)
-    if not hasattr(_found, "__get__"):
+#: What it inherits, too: a tracer may have put a class of its own in psycopg2's place.
+_ATTRIBUTES = {
+    name: attribute
+    for each in reversed(extensions.connection.__mro__[:-1])
+    for name, attribute in vars(each).items()
+}
+for _name, _found in _ATTRIBUTES.items():
+    # A tracer's own that know of no connection.
+    if isinstance(_found, (classmethod, staticmethod)) or not hasattr(_found, "__get__"):
         continue
     if not _name.startswith("__"):
         setattr(_Plain, _name, _past_guard(_found))
