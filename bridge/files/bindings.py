@@ -17,6 +17,7 @@ from bridge.errors import PlainFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from types import CodeType
 
 #: Statements without blocks of this scope: nearly all of a migration's.
 _SIMPLE: Final = (ast.FunctionDef, ast.Assign, ast.Expr, ast.Import, ast.ImportFrom, ast.AnnAssign)
@@ -69,6 +70,23 @@ class Binding:
 
 def parse(path: str, source: str) -> ast.Module:
     """Parse a file; raises PlainFileError if its text is not Python."""
+    with _complaints(path):
+        return _parsed(path, source)
+
+
+def parse_and_compile(path: str, source: str) -> tuple[ast.Module, CodeType | None]:
+    """Parse a file, and compile it: a `break` outside of a loop is parsed, and cannot run.
+
+    Its code is None where Python has warnings to give, which are those of the run. Raises as
+    `parse`.
+    """
+    with _complaints(path) as warned:
+        module = _parsed(path, source)
+        code = compile(module, path, "exec", dont_inherit=True)
+    return module, None if warned else code
+
+
+def _parsed(path: str, source: str) -> ast.Module:
     if "\0" in source:
         line = source.count("\n", 0, source.index("\0")) + 1
         raise PlainFileError(
@@ -77,26 +95,19 @@ def parse(path: str, source: str) -> ast.Module:
             "this file holds a null character, so it is not Python source. Save it again as UTF-8, "
             "or restore it from version control.",
         )
-    with _complaints(path):
-        return ast.parse(source, filename=path)
-
-
-def refuse_uncompilable(path: str, module: ast.Module) -> None:
-    """Raise PlainFileError for what Python parses and cannot run: a `break` outside of a loop."""
-    with _complaints(path):
-        compile(module, path, "exec", dont_inherit=True)
+    return ast.parse(source, filename=path)
 
 
 @contextmanager
-def _complaints(path: str) -> Iterator[None]:
-    """Raise Python's complaint about the text of a file as a PlainFileError; pass over warnings."""
+def _complaints(path: str) -> Iterator[list[warnings.WarningMessage]]:
+    """Raise what Python has against the text of a file as a PlainFileError; note its warnings."""
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as warned:
             # An invalid escape such as "\d" is a warning of the run, and no reason to refuse a
             # listing where warnings are errors.
-            warnings.simplefilter("ignore")
-            yield
+            warnings.simplefilter("always")
+            yield warned
     except SyntaxError as error:
         raise PlainFileError(
             path, error.lineno, f"this is not valid {python}: {error.msg}. Correct the file."

@@ -21,7 +21,7 @@ from bridge.files.bindings import (
     bindings_of,
     last_assigned,
     parse,
-    refuse_uncompilable,
+    parse_and_compile,
     too_deep,
 )
 from bridge.files.conventions import OURS, Conventions
@@ -33,6 +33,7 @@ from bridge.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import CodeType
 
 #: The names that a plain file may give a meaning to, beside its two functions.
 _SETTINGS: Final = ("description", "transaction", "breaking", "replaces", "shared")
@@ -69,6 +70,8 @@ class Header:
     #: What the annotations of the two functions say that they take.
     upgrade_takes: Annotated | None = None
     downgrade_takes: Annotated | None = None
+    #: The file, compiled; None where Python warns of its text, which is for the run to do.
+    code: CodeType | None = field(default=None, repr=False, compare=False)
 
     @property
     def longdoc(self) -> str:
@@ -82,8 +85,7 @@ def read_header(path: str, stem: str, source: str, conventions: Conventions = OU
     Raises PlainFileError for anything that would keep the migration from running as it was meant.
     """
     try:
-        module = parse(path, source)
-        refuse_uncompilable(path, module)
+        module, code = parse_and_compile(path, source)
         bindings = bindings_of(module)
         refuse_misspellings(path, bindings, conventions)
         about = (bindings, source, conventions)
@@ -108,6 +110,7 @@ def read_header(path: str, stem: str, source: str, conventions: Conventions = OU
             unwritten=unwritten(path, "upgrade", *about),
             upgrade_takes=upgrade,
             downgrade_takes=downgrade,
+            code=code,
         )
     except (RecursionError, MemoryError):
         too_deep(path)

@@ -197,7 +197,9 @@ class PlainFile:
         return header
 
     def code(self) -> CodeType:
-        """Compile the file; raises what Python has to say about its text."""
+        """Return the file compiled; raises what Python has to say about its text."""
+        if self._held is not None and self._header and self._header.code:
+            return self._header.code
         return compile(self.source(), self.path, "exec", dont_inherit=True)
 
     def _parse(self, source: str) -> Header:

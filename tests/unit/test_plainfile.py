@@ -86,6 +86,36 @@ def test_a_file_that_is_held_stays_as_it_was(tmp_path: Path) -> None:
         file.hold()
 
 
+def test_a_file_that_is_held_is_compiled_once(tmp_path: Path) -> None:
+    file = write(tmp_path, UPGRADE)
+    code = file.hold().code
+    write(tmp_path, "raise RuntimeError\n")
+    assert file.code() is code
+    assert code is not None
+    assert code.co_filename == file.path
+    module: dict[str, object] = {}
+    exec(file.code(), module)
+    assert callable(module["upgrade"])
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"), [("'\\d'", DeprecationWarning), ("1 is 1", SyntaxWarning)]
+)
+def test_a_file_of_which_python_warns_is_compiled_for_its_run_and_warns_then(
+    tmp_path: Path, line: str, warning: type[Warning]
+) -> None:
+    if sys.version_info >= (3, 12):
+        warning = SyntaxWarning
+    file = write(tmp_path, f"{UPGRADE}    {line}\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert file.hold().code is None
+        with pytest.raises(SyntaxError):
+            file.code()
+    with pytest.warns(warning):
+        file.code()
+
+
 def test_the_header_does_not_change_what_a_file_is(tmp_path: Path) -> None:
     file = write(tmp_path, UPGRADE)
     _ = file.header
