@@ -30,7 +30,7 @@ from support.project import Project
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from support.pgbouncer import Pooler
+    from support.pgbouncer import OpenPooler, Pooler
 
 #: Other teams' projects, of which a test makes copies.
 collect_ignore = ["folders"]
@@ -163,11 +163,20 @@ def engine(database_url: URL) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def pooler(server_url: URL) -> Iterator[Pooler]:
-    """A PgBouncer in transaction mode in front of the server, one for each worker."""
+def open_pooler() -> OpenPooler:
+    """Run a PgBouncer in transaction mode: `open_pooler(server_url, pool_size=2)`.
+
+    A test that asks for one is skipped where none is installed.
+    """
     if find_pgbouncer() is None:
         pytest.skip(NOT_INSTALLED)
-    with pooling(server_url) as pooler:
+    return pooling
+
+
+@pytest.fixture(scope="session")
+def pooler(open_pooler: OpenPooler, server_url: URL) -> Iterator[Pooler]:
+    """A PgBouncer in front of the server, one for each worker."""
+    with open_pooler(server_url) as pooler:
         yield pooler
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.pool import StaticPool
 import bridge
 import bridge.locking.pooler
 from bridge.errors import LockNotObtained, MigrationError, UsageError
-from support.pgbouncer import Pooler, pooling
 from support.replicas import forking_eai
 from support.running import (
     CREATE_LOG,
@@ -34,6 +33,7 @@ from support.running import (
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+    from support.pgbouncer import OpenPooler, Pooler
     from support.project import Project
 
 FIRST, SECOND, THIRD, FOURTH = "001_first", "002_second", "003_third", "004_fourth"
@@ -124,22 +124,24 @@ def test_runs_leave_the_connections_of_the_pool_as_they_were(
 
 
 def test_nothing_pending_is_found_out_through_a_pool_of_one(
-    project: Project, engine: Engine
+    project: Project, engine: Engine, open_pooler: OpenPooler
 ) -> None:
     do(engine, CREATE_LOG)
     project.write(FIRST, migration(FIRST))
     assert upgrade(project, engine.url) == [FIRST]
-    with pooling(engine.url, pool_size=1) as pooler:
+    with open_pooler(engine.url, pool_size=1) as pooler:
         assert upgrade(project, pooler.url(engine.url)) == []
 
 
-def test_a_pool_of_two_is_enough_for_eight_processes(project: Project, engine: Engine) -> None:
+def test_a_pool_of_two_is_enough_for_eight_processes(
+    project: Project, engine: Engine, open_pooler: OpenPooler
+) -> None:
     do(engine, CREATE_LOG)
     stems = [f"{number:03}_step" for number in range(1, 11)]
     for stem in stems:
         project.write(stem, migration(stem))
     with (
-        pooling(engine.url, pool_size=2) as pooler,
+        open_pooler(engine.url, pool_size=2) as pooler,
         forking_eai(8, replace(project, url=pooler.url(engine.url)), "migrate") as runs,
     ):
         ended = [run.end() for run in runs]
@@ -157,6 +159,7 @@ MEND = (
 def test_a_pool_of_one_is_told_and_then_given_up(
     project: Project,
     engine: Engine,
+    open_pooler: OpenPooler,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -164,7 +167,7 @@ def test_a_pool_of_one_is_told_and_then_given_up(
     monkeypatch.setattr(bridge.locking.pooler, "TELL_AFTER", 0.5)
     monkeypatch.setattr(bridge.locking.pooler, "GIVE_UP_AFTER", 1.0)
     project.write(FIRST, migration(FIRST))
-    with pooling(engine.url, pool_size=1) as pooler, pytest.raises(LockNotObtained) as caught:
+    with open_pooler(engine.url, pool_size=1) as pooler, pytest.raises(LockNotObtained) as caught:
         upgrade(project, pooler.url(engine.url))
     assert re.fullmatch(
         r"The migration lock was obtained, but the connection of the migrations had no answer for "

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg2
 
@@ -19,6 +19,7 @@ from support.running import free_port, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import URL
 
@@ -66,6 +67,13 @@ class Pooler:
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:
             console.close()
+
+
+class OpenPooler(Protocol):
+    """`pooling`, as a test is given it."""
+
+    def __call__(self, server_url: URL, *, pool_size: int = 40) -> AbstractContextManager[Pooler]:
+        """Run a pooler."""
 
 
 def find_pgbouncer() -> str | None:
