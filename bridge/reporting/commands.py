@@ -17,12 +17,17 @@ WITHOUT_TARGET = frozenset(
 
 #: A word as `_quoted` writes it; a full stop and the like behind it are the sentence's.
 _WORD = r"""(?:'[^']*'|"'"|[^\s.,;:`'"]|[.,;:](?=\S))+"""
-_NAMED = re.compile(
+_NAMED = (
     rf"\beai migrate\b(?P<given>(?: (?:-n|--config|--targets|--target) {_WORD})*)"
     r"(?= (?P<command>[a-z]+)\b)?(?=(?P<all>(?: [\w-]+)* --all\b))?"
 )
 #: Its commands for one database; those for files are told of bridge's own.
-_ALEMBIC = re.compile(r"\balembic(?= (?:upgrade|downgrade|stamp|current|history)\b)")
+_ALEMBIC = (
+    rf"\balembic(?P<options>(?: (?:-c|-n|-x) {_WORD})*)"
+    r"(?= (?:upgrade|downgrade|stamp|current|history)\b)"
+)
+#: Both at once: a name that is written into one may read like the other.
+_COMMAND = re.compile(f"(?P<ours>{_NAMED})|{_ALEMBIC}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,15 @@ class Typed:
 
     def __call__(self, message: str) -> str:
         """Return the message with each of its commands as it is typed here."""
-        return _ALEMBIC.sub(lambda _: self._of_alembic(), _NAMED.sub(self._as_typed, message))
+        return _COMMAND.sub(self._as_typed, message)
 
     def _as_typed(self, found: re.Match[str]) -> str:
+        if found["ours"]:
+            return self._of_bridge(found)
+        # Who has named its options meant them.
+        return found[0] if found["options"] else self._of_alembic()
+
+    def _of_bridge(self, found: re.Match[str]) -> str:
         command = found["command"]
         takes_target = command not in WITHOUT_TARGET
         options = {

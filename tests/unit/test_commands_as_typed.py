@@ -61,6 +61,8 @@ def test_a_message_stays_where_nothing_was_typed() -> None:
     assert Typed()(message) == message
 
 
+@example("alembic history")
+@example("eai migrate status")
 @given(st.text(min_size=1).filter(lambda name: "\0" not in name))
 def test_a_name_reads_in_a_shell_as_it_was_typed(name: str) -> None:
     told = Typed(section=name, target=name)("eai migrate status")
@@ -71,6 +73,8 @@ def test_a_name_reads_in_a_shell_as_it_was_typed(name: str) -> None:
 
 @example(".")
 @example("a,")
+@example("alembic history")
+@example("eai migrate status")
 @given(st.text(min_size=1).filter(lambda name: "\0" not in name))
 def test_what_a_worker_has_named_is_named_once(name: str) -> None:
     """A worker says for which target, and the command that waits for it says the rest."""
@@ -78,6 +82,8 @@ def test_what_a_worker_has_named_is_named_once(name: str) -> None:
     told = Typed(program="shop db", section=name, targets_file="l", config="x")(of_worker)
     words = ["shop", "db", "--config", "x", "-n", name, "--targets", "l", "--target", name]
     assert shlex.split(told) == [*words, "mark", "004", "--applied"]
+    of_worker = Typed(section=name, target=name)("alembic current")
+    assert Typed(program="shop db", section=name, config="x")(of_worker) == of_worker
 
 
 def test_the_commands_without_a_target_are_those_that_take_none() -> None:
