@@ -183,7 +183,7 @@ class PlainScriptDirectory(RunsEnvPy):
         return self.steps_down(destination, current_rev)
 
     def _stamp_revs(self, revision: Any, heads: Any) -> list[StampStep]:
-        if self.execute is None:
+        if self.announce is None:
             with self.errors_for_alembic():
                 raise outside_environment()
         revision = self._ids(revision)
