@@ -64,7 +64,8 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS) 
                 if given.database_url
                 else stack.enter_context(own_server())
             )
-            databases = stack.enter_context(Databases(server))
+            lasting = bool(given.database_url)
+            databases = stack.enter_context(Databases(server, lasting=lasting))
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
             about = machine.describe(chosen, databases.version())
             bench = Bench(chosen, databases, home, given.sizes, given.rounds, _say)
@@ -110,10 +111,9 @@ def measure(bench: Bench, parts: Sequence[str] = PARTS) -> None:
                 in_process.one_pending(bench, size)
             if "apply" in parts:
                 in_process.fresh_apply_of_one_each(bench, size)
-            bench.forget(size - 1)
+                in_process.fresh_apply_without_byte_code(bench, size)
             if "history" in parts:
                 processes.history(bench, size)
-        bench.forget(size)
     if "import" in parts:
         importing(bench)
     if "targets" in parts:
@@ -125,7 +125,7 @@ def _many_schemas(given: argparse.Namespace) -> int:
     try:
         with ExitStack() as stack:
             server = stack.enter_context(own_server(**schemas.SETTINGS))
-            databases = stack.enter_context(Databases(server))
+            databases = stack.enter_context(Databases(server, lasting=False))
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-bench-")))
             print(machine.describe([], databases.version()), flush=True)
             schemas.schemas(Bench([], databases, home, given.sizes, say=_say))

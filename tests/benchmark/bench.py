@@ -19,7 +19,7 @@ from benchmark.worker import Worker, WorkerError
 from support.project import Project as TestProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmark.peers import Peer
     from benchmark.server import Database, Databases
@@ -84,12 +84,14 @@ class Bench:
         )
 
     @contextmanager
-    def workers(self, calls: dict[str, str]) -> Iterator[dict[str, Worker]]:
-        """A process for each of these calls, by the name of its peer."""
+    def workers(
+        self, calls: dict[str, str], environ: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Worker]]:
+        """A process for each of these calls, by the name of its peer; all see this as well."""
         with ExitStack() as stack:
             workers = {}
             for name, call in calls.items():
-                workers[name] = Worker(call, self.environ)
+                workers[name] = Worker(call, {**self.environ, **(environ or {})})
                 stack.callback(workers[name].close)
             yield workers
 
@@ -120,12 +122,6 @@ class Bench:
             self.state(peer, count, database, "the preparation")
             self.keep(peer, count, database)
         return self._applied[peer.name, count]
-
-    def forget(self, count: int) -> None:
-        """Drop the databases with so many."""
-        for name, size in list(self._applied):
-            if size == count:
-                self.databases.drop(self._applied.pop((name, size)))
 
     def each_round(self, peers: Sequence[T], rounds: Rounds, size: int) -> Iterator[T]:
         """The peers, or their names, round by round, in another order each time.

@@ -101,6 +101,11 @@ GOALS: Final = (
     _to_peer(
         "The same of one statement each: to the old runner", "apply-one", 1000, "old-runner", 1.0
     ),
+    # bridge compiles each file in each run; so do the others in an image that keeps no byte code.
+    _to_peer("The same, without byte code: to stock Alembic", "apply-cold", 1000, "alembic", 1.0),
+    _to_peer(
+        "The same, without byte code: to the old runner", "apply-cold", 1000, "old-runner", 1.0
+    ),
     _to_peer("Fresh apply, `eai migrate`: to stock Alembic", "process-apply", 1000, "alembic", 1.0),
     # The lock, a look at it all once that is held, and at all the files for those that were
     # changed.

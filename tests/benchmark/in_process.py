@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 from benchmark.peers import BRIDGE, FLOOR
 from benchmark.results import Key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benchmark.bench import Bench, Rounds
     from benchmark.folders import Project
     from benchmark.peers import Peer
@@ -46,32 +49,42 @@ def no_op_warm(bench: Bench, size: int) -> None:
 
 
 def fresh_apply(bench: Bench, size: int) -> None:
-    """All are pending, and the database is empty; those of the last round are kept."""
-    bench.forget(size)
+    """All are pending, and the database is empty; those of the last round serve other scenarios."""
     for peer, database in _fresh_apply(bench, "apply", size, length=3):
         bench.keep(peer, size, database)
 
 
 def fresh_apply_of_one_each(bench: Bench, size: int) -> None:
     """The same with one statement in each, where what a runner adds to them weighs most."""
-    for _, database in _fresh_apply(bench, "apply-one", size, length=1):
-        bench.databases.drop(database)
+    _fresh_apply(bench, "apply-one", size, length=1)
+
+
+def fresh_apply_without_byte_code(bench: Bench, size: int) -> None:
+    """The same where nobody has compiled them before, and nobody keeps what he compiles.
+
+    So it is in an image that was built with PYTHONDONTWRITEBYTECODE, as many are.
+    """
+    for peer in bench.peers:
+        for folder in [*bench.project(peer, size, 1).path.rglob("__pycache__")]:
+            shutil.rmtree(folder)
+    _fresh_apply(bench, "apply-cold", size, length=1, environ={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def _fresh_apply(
-    bench: Bench, scenario: str, size: int, length: int
+    bench: Bench,
+    scenario: str,
+    size: int,
+    length: int,
+    environ: Mapping[str, str] | None = None,
 ) -> list[tuple[Peer, Database]]:
-    with bench.workers({peer.name: peer.call for peer in bench.peers}) as workers:
+    calls = {peer.name: peer.call for peer in bench.peers}
+    with bench.workers(calls, environ) as workers:
         for peer in bench.peers:
-            database = bench.databases.create()
             few = bench.project(peer, min(size, WARM_UP), length)
-            bench.run(workers[peer.name], peer, few, database)
-            bench.databases.drop(database)
+            bench.run(workers[peer.name], peer, few, bench.databases.create())
         last: dict[str, Database] = {}
         for peer in bench.each_round(bench.peers, APPLY_ROUNDS, size):
             bench.say(f"{scenario}, N={size}: {peer.name}")
-            if peer.name in last:
-                bench.databases.drop(last[peer.name])
             last[peer.name] = bench.databases.create()
             project = bench.project(peer, size, length)
             seconds = bench.run(workers[peer.name], peer, project, last[peer.name])
@@ -99,7 +112,6 @@ def one_pending(bench: Bench, size: int) -> None:
             bench.state(peer, size - 1, database, "the preparation")
             seconds = bench.run(workers[name], peer, bench.project(peer, size), database)
             bench.state(peer, size, database, scenario)
-            bench.databases.drop(database)
             return seconds
 
         for name, (peer, _) in figures.items():

@@ -102,7 +102,6 @@ def _measure(
         database = prepared(peer)
         seconds = _run(bench, peer, bench.project(peer, size), database)
         bench.state(peer, size, database, scenario)
-        bench.databases.drop(database)
         return seconds
 
     peers = [peer for peer in bench.peers if peer in {BRIDGE, ALEMBIC, OLD_RUNNER}]

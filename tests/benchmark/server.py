@@ -89,10 +89,16 @@ def own_server(**settings: str) -> Iterator[Database]:
 
 
 class Databases:
-    """Makes databases on a server; a context manager that drops those that are left."""
+    """Makes databases on a server; a context manager that drops them in the end.
 
-    def __init__(self, server: Database) -> None:
+    Not before: for minutes after thousands of files were removed a file system may be slow to make
+    others (ext4 passes over what was freed lately), so that each run would pay for the one before,
+    some of them twice as much as others. `lasting` says whether the server outlives the run.
+    """
+
+    def __init__(self, server: Database, *, lasting: bool = True) -> None:
         self._server = server
+        self._lasting = lasting
         self._prefix = f"bridge_bench_{secrets.token_hex(4)}_"
         self._made = 0
         self._there: dict[str, Database] = {}
@@ -102,8 +108,9 @@ class Databases:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for database in list(self._there.values()):
-            self.drop(database)
+        if self._lasting:
+            for database in list(self._there.values()):
+                self.drop(database)
         self._admin.close()
 
     def version(self) -> str:

@@ -24,6 +24,7 @@ SCENARIOS: Final = {
     "process-pending": "One pending, whole process",
     "apply": "Fresh apply",
     "apply-one": "Fresh apply, one statement each",
+    "apply-cold": "the same, without byte code of the migrations",
     "process-apply": "Fresh apply, whole process",
     "history": "`alembic history`, whole process",
     "import": "`import alembic` without and with bridge",

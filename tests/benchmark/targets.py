@@ -108,7 +108,6 @@ def _fresh(bench: Bench, project: Project, count: int) -> None:
         with _environ(bench, project, database, way) as environ:
             seconds = _timed(way.command(database, names), project, environ)
         _check(database, names)
-        bench.databases.drop(database)
         return seconds / len(names)
 
     ways = [_PROCESSES, _LOOP, _POOL, *_dask()]
@@ -134,7 +133,6 @@ def _nothing_pending(bench: Bench, project: Project, count: int) -> None:
     bench.say(f"{NOTHING}, N={count}")
     for way in bench.each_round(ways, ROUNDS, count):
         bench.results.add(Key(NOTHING, count, way.name), measure(way))
-    bench.databases.drop(database)
 
 
 _EAI: Final = str(BIN / "eai")
