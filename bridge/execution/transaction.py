@@ -21,20 +21,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from psycopg2 import Error as DriverError
 from psycopg2.extensions import ISOLATION_LEVEL_SERIALIZABLE, STATUS_BEGIN
-from psycopg2.extensions import cursor as plain_cursor
 
-from bridge.database.connection_state import (
-    has_hung_up,
-    is_idle,
-    is_in_failed_transaction,
-    is_in_transaction,
-)
-from bridge.database.driver import plain
-from bridge.database.driver_errors import ends_session, first_line
+from bridge.database.connection_state import is_idle, is_in_failed_transaction, is_in_transaction
+from bridge.database.driver_errors import first_line
 from bridge.errors import MigrationError
-from bridge.execution.advice import CLOSED, GONE_ON, lost, no_change_inside
+from bridge.execution.advice import lost, no_change_inside
 from bridge.execution.beginnings import Beginnings
 from bridge.execution.hints import Hints
+from bridge.execution.link import Link
 from bridge.execution.loading import lines_on_stack
 from bridge.execution.savepoint import ALL, Savepoint
 from bridge.execution.sent import Sent
@@ -76,7 +70,7 @@ class Commit:
     alone: bool = False
 
 
-class Transactions:
+class Transactions(Link):
     """The transactions of one migration on its connection, and what became of them so far."""
 
     def __init__(
@@ -90,10 +84,7 @@ class Transactions:
         hints: Hints | None = None,
         tell: Callable[[str, object], None] = lambda _statement, _parameters: None,
     ) -> None:
-        self.connection = connection
-        #: The driver's connection, whose guard this is, and the same without a guard.
-        self.dbapi: Any = connection.connection.dbapi_connection
-        self.real: Any = plain(self.dbapi)
+        super().__init__(connection)
         #: How the driver begins its transactions.
         self.beginnings = Beginnings(self.real)
         self.path = path
@@ -110,8 +101,6 @@ class Transactions:
         self.check_failed: BaseException | None = None
         #: Whether the file has prepared a transaction, or committed one in two phases.
         self.prepared = False
-        #: Whether the file has closed the connection.
-        self.closed_by_file = False
         #: What is to be said of indexes that the file left INVALID when it failed.
         self.invalid: str | None = None
         #: Why something that the file believes to be committed is not; None as long as all is.
@@ -138,20 +127,7 @@ class Transactions:
         self._due: float | None = None  # a reading of the monotonic clock
         self._quiet = False
         self._two_phase = False
-        self._cut = False
         self._paying = threading.RLock()
-
-    @property
-    def gone(self) -> bool:
-        """Whether the connection is closed, or another one has taken its place."""
-        if self.real.closed or self.connection.closed or self.connection.invalidated:
-            return True
-        return self.connection.connection.dbapi_connection is not self.dbapi
-
-    @property
-    def broken(self) -> bool:
-        """Whether the connection broke, rather than that the file closed it."""
-        return self._cut or (self.gone and not self.closed_by_file)
 
     def hold_commit(self) -> None:
         """Let the commit that ends the file wait for its record from now on."""
@@ -187,22 +163,6 @@ class Transactions:
         finally:
             self._quiet = before
 
-    def run(self, statement: str) -> Any:
-        """Send a text of bridge's own past the guard; returns the last row, if there is one."""
-        with self.real.cursor(cursor_factory=plain_cursor) as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone() if cursor.description else None
-
-    def refuse_gone(self) -> None:
-        """Raise MigrationError if the session has ended, also if nothing was sent since then.
-
-        With it the migration lock is gone, and somebody else may begin.
-        """
-        with suppress(Exception):  # of a connection that is closed at this moment
-            self._cut |= has_hung_up(self.real) and not self.closed_by_file
-        if self._cut or self.gone:
-            raise MigrationError(GONE_ON if self.broken else CLOSED)
-
     def refuse_lost(self) -> None:
         """Raise MigrationError if something that the file commits, or has, is lost."""
         if not self.real.closed and is_in_failed_transaction(self.real):
@@ -236,7 +196,7 @@ class Transactions:
         if self._quiet:
             return
         if what == "close":
-            self.closed_by_file |= not self.broken
+            self.close_by_file()
             return
         if self._all is not None:
             raise MigrationError(no_change_inside(what, external=self.external))
@@ -345,7 +305,7 @@ class Transactions:
 
     def _see(self, error: BaseException, commit: Commit | None) -> None:
         """Note what an error says of the connection, and of a commit that was under way."""
-        self._cut |= ends_session(error) and not self.closed_by_file
+        self.see_end(error)
         if commit is None:
             return
         if self.broken:
