@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from bridge.reporting import events
-from bridge.reporting.numbers import counted, listed
+from bridge.reporting.numbers import counted, duration, listed
 
 log = logging.getLogger("bridge")
 
@@ -68,7 +68,8 @@ class LogReporter(Reporter):
         """Write one event; that of a failure is left to the error that is raised after it."""
         match event:
             case events.WaitingForServer(message=sentence, seconds=seconds):
-                log.warning("%s. Trying again (%.0f s so far).", sentence.rstrip("."), seconds)
+                so_far = f" ({duration(seconds)} so far)" if seconds >= 1 else ""
+                log.warning("%s. Trying again%s.", sentence.rstrip("."), so_far)
             case (
                 events.DatabaseChosen() | events.WaitingForLock() | events.Note() | events.Working()
             ):
