@@ -228,8 +228,7 @@ class Aftermath:
         )
 
     def _record(self) -> str:
-        # All before it are applied, or it would not run; so both come to the same.
-        return f"eai migrate mark {self.stem} --applied (or: alembic stamp {self.stem})"
+        return f"eai migrate mark {self.stem} --applied"
 
     def _upgrade(self) -> str:
         return "upgrade." if " downgrade " not in self.command else "type: eai migrate"

@@ -1048,7 +1048,7 @@ def test_a_record_that_fails_after_work_that_stays_is_made_up_for(project: Proje
     )
     assert said.splitlines()[-2:] == [
         "It runs without a transaction, so what it did before this point stays, and nothing was rolled back. It is not recorded as applied.",
-        "After that, record it without running it again: eai migrate mark 001_file --applied (or: alembic stamp 001_file)",
+        "After that, record it without running it again: eai migrate mark 001_file --applied",
     ]
 
 
@@ -1093,7 +1093,7 @@ def test_a_right_that_a_role_lacks(
 
 
 DONE_ALREADY = [
-    "If this database has all of its work already (made by hand or by another tool, or its row was deleted), record it without running it: eai migrate mark 001_file --applied (or: alembic stamp 001_file)",
+    "If this database has all of its work already (made by hand or by another tool, or its row was deleted), record it without running it: eai migrate mark 001_file --applied",
     "If not, let the file cope with what is there (IF NOT EXISTS), or remove that, and type: eai migrate",
 ]
 

@@ -201,7 +201,7 @@ def test_where_only_the_record_was_under_way_the_work_stays(
     assert done.stderr.endswith(
         "so it is not known whether it is recorded that 001_work was applied. All that the file "
         "did stays.\nType: eai migrate status\nIf it is pending there, record it without running "
-        "it again: eai migrate mark 001_work --applied (or: alembic stamp 001_work)\n"
+        "it again: eai migrate mark 001_work --applied\n"
     )
     assert recorded(engine) == ["001_work"]
 
