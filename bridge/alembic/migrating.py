@@ -10,6 +10,7 @@ from bridge.alembic.record import RecordAtOnce
 from bridge.alembic.unrecord import Erasure, Forgetting
 from bridge.alembic.writing import Writing
 from bridge.ledger.drift import row_of
+from bridge.ledger.refused import in_own_words
 from bridge.reporting import events
 from bridge.reporting.events import Direction
 
@@ -154,8 +155,8 @@ class Migrating(Writing):
 
     def _end(self) -> None:
         if self._hindrance is not None:
-            going_on = f"Nothing is pending, so the run goes on. {self._hindrance}"
-            self._run.reporter.tell(events.Note(going_on))
+            what = in_own_words(self._hindrance)
+            self._run.reporter.tell(events.Note(f"Nothing is pending, so the run goes on. {what}"))
 
     def _explained(self, error: Exception) -> Exception:
         return self._runner.abort(error)

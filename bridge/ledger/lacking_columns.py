@@ -94,7 +94,7 @@ def no_checksums(state: State, layout: Layout) -> Finding:
     return refusal(
         "lacks-columns",
         f"{state.ledger} has no column for bridge's checksums, and this role may not add it; what "
-        f"it lacks is {joined([*layout.lacking, *layout.unusable])}. Nothing was changed.",
+        f"it lacks is {joined([*layout.lacking, *layout.unusable])}.",
         f"Type this once as the table's owner: {addition(state.ledger, layout)}",
     )
 
@@ -109,7 +109,7 @@ def breaking_unrecorded(state: State, layout: Layout, entry: Entry) -> Finding:
     return refusal(
         "breaking-unrecorded",
         f"{entry.stem} says breaking = True, and {state.ledger} has no column to record it in: "
-        "an older release would start on this database all the same. Nothing was run.",
+        "an older release would start on this database all the same.",
         f"Type this once as the table's owner: {addition(state.ledger, layout)}",
         migration=entry.stem,
         file=entry.path,
@@ -123,7 +123,7 @@ def drift_unrecorded(state: State) -> Finding | None:
     return refusal(
         "drift-unrecorded",
         f"drift = refuse is set, but {state.ledger} has no column for bridge's checksums, and "
-        "this role may not add it: a file that was changed would not be noticed. Nothing was run.",
+        "this role may not add it: a file that was changed would not be noticed.",
         f"Type this once as the table's owner: {addition(state.ledger, state.layout)} Or set drift "
         "= warn.",
     )

@@ -66,7 +66,7 @@ def _names(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield refusal(
                     "unstorable-name",
                     f"The name {value} has a character that this database cannot hold: its "
-                    f"encoding is {state.session.encoding}. Nothing was run.",
+                    f"encoding is {state.session.encoding}.",
                     "Give the file a name in plain letters and digits.",
                     migration=entry.stem,
                     file=entry.path,
@@ -106,7 +106,7 @@ def _no_room(state: State, column: Column, value: str, entry: Entry) -> Finding:
         holds += ", which holds 63 bytes"
     return refusal(
         "unstorable-name",
-        f"{value} {many}, and {state.ledger}.{name} {holds}. Nothing was run.",
+        f"{value} {many}, and {state.ledger}.{name} {holds}.",
         f"Type this once as the table's owner: ALTER TABLE {state.ledger} ALTER COLUMN {name} "
         f"TYPE {kind};",
         migration=entry.stem,
@@ -119,8 +119,7 @@ def _twice(state: State, column: Column, value: str, entry: Entry, other: str) -
     return refusal(
         "refused-row",
         f"{name} takes each value once, and {readable_constant(value)} would be in the rows of "
-        f"{other} and {entry.stem}. So the migration could run, but could not be recorded. Nothing "
-        "was run.",
+        f"{other} and {entry.stem}. So the migration could run, but could not be recorded.",
         f"Give {entry.stem}.py a number of its own.",
         migration=entry.stem,
         file=entry.path,
@@ -143,7 +142,7 @@ def _columns(state: State) -> Iterator[Finding]:
             "required-column",
             f"{state.ledger}.{quote(column.name)} must have a value, and bridge does not know "
             f"which: it has {has}, and neither its name nor the other rows tell. So a "
-            "migration could run, but could not be recorded. Nothing was run.",
+            "migration could run, but could not be recorded.",
             f"Type this once as the table's owner: {_default_for(state, column)}",
         )
 
@@ -177,7 +176,7 @@ def _rejected(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
             yield refusal(
                 "refused-row",
                 f"{state.ledger} would refuse the row of {each.stem}: {each.reason}. So the "
-                "migration could run, but could not be recorded. Nothing was run.",
+                "migration could run, but could not be recorded.",
                 "Change or drop that constraint of the table, or the name of the file.",
                 migration=each.stem,
                 file=entry.path,

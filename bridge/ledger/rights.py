@@ -43,7 +43,7 @@ def rights(state: State, ledger: set[str], version_table: set[str]) -> Iterator[
         yield refusal(
             "rights",
             "This role may not write what a run records: it has no right to "
-            f"{', and none to '.join(lacking)}. Nothing was run.",
+            f"{', and none to '.join(lacking)}.",
             granting(state.session.role, there),
         )
     for name, table, needed in tables:
@@ -70,7 +70,7 @@ def missing_tables(state: State) -> Iterator[Finding]:
             yield refusal(
                 "no-schema",
                 f"There is no schema {schema}, which version_table_schema names, so the tables "
-                f"{joined(missing)} have no place. Nothing was run.",
+                f"{joined(missing)} have no place.",
                 f"Type this once: CREATE SCHEMA {quote(schema)}; or correct version_table_schema "
                 "in alembic.ini.",
             )
@@ -78,8 +78,7 @@ def missing_tables(state: State) -> Iterator[Finding]:
         yield refusal(
             "rights",
             f"The {'table' if len(missing) == 1 else 'tables'} {joined(missing)} cannot be "
-            f"created by this role: it may not create tables in the schema {schema}. Nothing was "
-            "run.",
+            f"created by this role: it may not create tables in the schema {schema}.",
             "Type this once as the schema's owner: GRANT USAGE, CREATE ON SCHEMA "
             f"{quote(schema)} TO {state.session.role}; or set MIGRATION_DATABASE_URL to "
             "a role that has them.",
@@ -91,7 +90,7 @@ def _published(name: str, acts: Collection[str]) -> Finding:
     return refusal(
         "no-delete",
         f"{name} is part of a publication and has no replica identity, so PostgreSQL refuses to "
-        f"{joined(sorted(act.lower() for act in acts))} its rows. Nothing was run.",
+        f"{joined(sorted(act.lower() for act in acts))} its rows.",
         f"Type this once as the table's owner: ALTER TABLE {name} REPLICA IDENTITY FULL; or give "
         "the table a primary key.",
     )
@@ -107,7 +106,7 @@ def read_only(state: State, task: str) -> Finding:
     )
     return refusal(
         "read-only",
-        f"{what}, {task}. Nothing was run.",
+        f"{what}, {task}.",
         "It needs the primary, and a role that may write "
         "there: set MIGRATION_DATABASE_URL to its address. If the primary changes between "
         "servers, name them all, and add target_session_attrs: "

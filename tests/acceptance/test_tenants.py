@@ -214,7 +214,8 @@ def test_without_a_schema_for_the_ledger_the_second_tenant_is_refused(
     assert (
         "This connection finds no schema_migrations in Big Corp, but the schema acme of the same "
         "database holds one: if the search_path is not the one that is meant, every migration "
-        "would run again in Big Corp. Nothing was changed. If Big Corp is a schema of its own, in "
+        "would run again in Big Corp. Nothing was changed in the database. If Big Corp is a schema "
+        "of its own, in "
         "which the migrations are to run, set version_table_schema = Big Corp in alembic.ini; "
         "where each tenant has such a schema, set it for the run: "
         "BRIDGE_VERSION_TABLE_SCHEMA='Big Corp'."

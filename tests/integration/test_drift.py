@@ -88,8 +88,7 @@ ACCEPT = (
 REFUSED = (
     "again, and drift = refuse is set. Nothing was changed in the database. Put back the text "
     "that was applied, and make further changes in a new migration. Or accept the present text: "
-    "eai "
-    "migrate repair."
+    "eai migrate repair."
 )
 
 
@@ -160,9 +159,10 @@ def test_the_fast_path_opens_files_only_where_changed_ones_are_refused(books: Bo
 
 SAME_TEXT = (
     "schema_migrations records 002_b as applied, whose file is gone, and 004_b.py has the very "
-    "text that was applied: most likely the file was renamed. Nothing was changed, because 004_b "
-    "would do its work a second time. Either name the file 002_b.py again, or record the new name: "
-    "eai migrate repair. (If it is another migration with the same text, change a comment in it.)"
+    "text that was applied: most likely the file was renamed. If it ran, it would do its work a "
+    "second time. Nothing was changed in the database. Either name the file 002_b.py again, or "
+    "record the new name: eai migrate repair. (If it is another migration with the same text, "
+    "change a comment in it.)"
 )
 
 
@@ -250,8 +250,9 @@ def test_files_that_cannot_be_told_apart_are_left_alone(books: Books) -> None:
 UNSURE = (
     "schema_migrations records 002_b as applied, without a checksum, and its file is gone; "
     "002_x.py, 005_b.py and 006-b.py, which are not recorded, have its number or the words after "
-    "that. Nobody can tell whether one of them is that migration under another name. Nothing was "
-    "changed, because it could do its work a second time. If one of them is that migration, type "
+    "that. Nobody can tell whether one of them is that migration under another name; if it is, "
+    "it would do its work a second time. Nothing was changed in the database. If one of them is "
+    "that migration, type "
     "which: eai migrate repair 002_b 002_x. If all of them are new ones, type: eai migrate mark "
     "002_x --pending."
 )
@@ -423,7 +424,8 @@ def test_a_role_that_may_not_add_the_column_is_told_what_to_type(project: Projec
     message = str(caught.value)
     assert message == (
         "schema_migrations has no column for bridge's checksums, and this role may not add it; "
-        "what it lacks is checksum, execution_ms and breaking. Nothing was changed. Type this once "
+        "what it lacks is checksum, execution_ms and breaking. Nothing was changed in the "
+        "database. Type this once "
         "as the table's owner: ALTER TABLE schema_migrations ADD COLUMN checksum VARCHAR(64), ADD "
         "COLUMN execution_ms INTEGER, ADD COLUMN breaking BOOLEAN;"
     )

@@ -222,7 +222,8 @@ def test_lost_rows_and_a_pointer_without_a_file_are_refused_and_both_ways_on_wor
     message = books.refused(books.upgrade)
     assert message.startswith(
         "schema_migrations is empty, and alembic_version holds 003_old, which is not a file of "
-        "this folder: something was applied to this database, and nothing says what."
+        "this folder: something was applied to this database, and nothing says what, so "
+        "that every migration would run again."
     )
     for run in (books.stamp, books.downgrade):
         assert books.refused(run, "head" if run == books.stamp else "base") == message
@@ -264,7 +265,8 @@ def test_another_applications_ledger_is_refused(books: Books, tmp_path: Path) ->
     message = books.refused(books.upgrade)
     assert message == (
         "schema_migrations records 2 migrations, the last of them 02_orders, and none of them is a "
-        "file of this folder: it looks like another application's ledger. Nothing was changed. "
+        "file of this folder: it looks like another application's ledger. Nothing was changed in "
+        "the database. "
         "Give this application a table of its own with ledger_table = NAME (and version_table = "
         "NAME) in alembic.ini, or correct version_locations if the folder is the wrong one. If it "
         "is this project's own ledger, whose files were all replaced, type: eai migrate repair "
@@ -294,7 +296,7 @@ def test_an_empty_folder_is_refused(books: Books) -> None:
     message = books.refused(books.upgrade)
     assert message.startswith(
         "The folder holds no migration at all, but schema_migrations records 3 migrations, the "
-        "last of them 003_c. Nothing was changed."
+        "last of them 003_c. Nothing was changed in the database."
     )
     books.project.migrations.rmdir()
     assert "does not exist" in books.refused(books.upgrade)
@@ -415,7 +417,7 @@ def test_late_files_may_be_refused(books: Books) -> None:
     books.files("001_z")
     assert books.refused(books.upgrade) == (
         "001_z.py comes late: 002_b was applied already, and out_of_order = refuse is set. Nothing "
-        "was run. Give it a number after 002_b, or set out_of_order = run."
+        "was changed in the database. Give it a number after 002_b, or set out_of_order = run."
     )
     books.project.remove("001_z")
     assert books.upgrade() == [C]

@@ -261,7 +261,7 @@ def test_a_default_that_says_that_it_has_not_run_is_refused(books: Adopted) -> N
     assert str(finding) == (
         "schema_migrations.status must have a value, and bridge does not know which: it has the "
         "default 'pending', and neither its name nor the other rows tell. So a migration could "
-        "run, but could not be recorded. Nothing was run. Type this once as the table's owner: "
+        "run, but could not be recorded. Type this once as the table's owner: "
         "ALTER TABLE schema_migrations ALTER COLUMN status SET DEFAULT '...'; (with the word for "
         "one that has succeeded)"
     )

@@ -47,8 +47,9 @@ def refusal(stems: str, condition: str, *, them: str = "it") -> str:
     return (
         f"{stems} {was} applied to this database, not in this folder, and declared with breaking = "
         f"True: releases without {them} cannot work on this database any more. Nothing was "
-        f"changed. Deploy the release that has {them}, or a newer one. To start this one all the "
-        f"same, type first: UPDATE schema_migrations SET breaking = false WHERE {condition};"
+        f"changed in the database. Deploy the release that has {them}, or a newer one. To start "
+        "this one all the same, type first: UPDATE schema_migrations SET breaking = false WHERE "
+        f"{condition};"
     )
 
 

@@ -183,8 +183,7 @@ def test_a_role_that_may_only_read_starts_where_the_pointer_is_wrong(
     (note,) = books.reporter.notes
     assert note == (
         "Nothing is pending, so the run goes on. This role may not write what a run records: it "
-        f"has no right to DELETE and INSERT on alembic_version. Nothing was run. "
-        f"{to_grant(role.name)}"
+        f"has no right to DELETE and INSERT on alembic_version. {to_grant(role.name)}"
     )
 
 
@@ -204,7 +203,8 @@ def test_a_role_that_cannot_record_is_told_before_anything_is_run(
     assert isinstance(error, LedgerError)
     assert str(error) == (
         "This role may not write what a run records: it has no right to INSERT on "
-        "schema_migrations, and none to INSERT and UPDATE on alembic_version. Nothing was run. "
+        "schema_migrations, and none to INSERT and UPDATE on alembic_version. Nothing was changed "
+        "in the database. "
         f"{to_grant(role.name)}"
     )
 
@@ -224,7 +224,8 @@ def test_a_role_with_just_the_rights_that_are_needed_migrates(books: Books, role
 def test_a_role_that_cannot_create_the_tables_is_told(books: Books, role: Role) -> None:
     assert str(role.refused()) == (
         "The tables schema_migrations and alembic_version cannot be created by this role: "
-        "it may not create tables in the schema public. Nothing was run. Type this once as the "
+        "it may not create tables in the schema public. Nothing was changed in the database. Type "
+        "this once as the "
         f"schema's owner: GRANT USAGE, CREATE ON SCHEMA public TO {role.name}; or set "
         "MIGRATION_DATABASE_URL to a role that has them."
     )
@@ -235,7 +236,7 @@ def test_a_schema_that_is_not_there_is_told(books: Books, role: Role) -> None:
     assert str(role.refused()) == (
         "There is no schema Tenant 1, which version_table_schema names, so the tables "
         '"Tenant 1".schema_migrations and "Tenant 1".alembic_version have no place. '
-        "Nothing was run. Type this once: "
+        "Nothing was changed in the database. Type this once: "
         'CREATE SCHEMA "Tenant 1"; or correct version_table_schema in alembic.ini.'
     )
 
@@ -256,9 +257,9 @@ def test_a_role_that_cannot_use_the_schema_is_told(books: Books, role: Role) -> 
     assert str(role.refused()) == (
         "This connection finds no schema_migrations, but the schema public of the same database "
         "holds one: if the search_path is not the one that is meant, every migration would run "
-        "again in another schema. Nothing was changed. This role may not use it: GRANT USAGE "
-        f"ON SCHEMA public TO {role.name}; Only if the tables are there, in public, set: "
-        "version_table_schema = public."
+        "again in another schema. Nothing was changed in the database. This role may not use it: "
+        f"GRANT USAGE ON SCHEMA public TO {role.name}; Only if the tables are there, in public, "
+        "set: version_table_schema = public."
     )
     books.project.ini(extra="version_table_schema = public\n")
     assert str(role.refused()).startswith(
@@ -276,7 +277,7 @@ def test_a_downgrade_that_could_not_be_recorded_is_refused(books: Books, role: R
         as_role.downgrade("-1")
     assert str(caught.value) == (
         "This role may not write what a run records: it has no right to DELETE on "
-        f"schema_migrations. Nothing was run. {to_grant(role.name)}"
+        f"schema_migrations. Nothing was changed in the database. {to_grant(role.name)}"
     )
     assert books.ran == [A, B]
 
@@ -291,7 +292,8 @@ def test_a_connection_that_may_only_read_is_told(books: Books, role: Role) -> No
     error = role.refused()
     assert isinstance(error, UsageError)
     assert str(error) == (
-        f"{READ_ONLY}and there is something to run: 003_c. Nothing was run. {PRIMARY}"
+        f"{READ_ONLY}and there is something to run: 003_c. Nothing was changed in the database. "
+        f"{PRIMARY}"
     )
 
 
@@ -303,7 +305,7 @@ def test_a_connection_that_may_only_read_cannot_begin_a_new_database(
     books.sql(f"ALTER ROLE {role.name} SET default_transaction_read_only = on")
     assert str(role.refused()) == (
         f"{READ_ONLY}and there is something to run: 001_a, 002_b, 003_c and 2 more. Nothing was "
-        f"run. {PRIMARY}"
+        f"changed in the database. {PRIMARY}"
     )
 
 
@@ -378,7 +380,8 @@ def test_a_standby_is_told_that_it_needs_the_primary(standby: Standby) -> None:
     with pytest.raises(UsageError) as caught:
         standby.upgrade()
     assert str(caught.value) == (
-        f"{STANDBY}and there is something to run: 003_c. Nothing was run. {PRIMARY}"
+        f"{STANDBY}and there is something to run: 003_c. Nothing was changed in the database. "
+        f"{PRIMARY}"
     )
 
 
@@ -390,12 +393,14 @@ def test_stamping_and_reverting_on_a_standby_are_refused_too(standby: Standby) -
     with pytest.raises(UsageError) as caught:
         there.downgrade("-1")
     assert str(caught.value) == (
-        f"{STANDBY}and there is something to run: 002_b. Nothing was run. {PRIMARY}"
+        f"{STANDBY}and there is something to run: 002_b. Nothing was changed in the database. "
+        f"{PRIMARY}"
     )
     with pytest.raises(UsageError) as caught:
         there.stamp(A)
     assert str(caught.value) == (
-        f"{STANDBY}and its bookkeeping tables would have to be written. Nothing was run. {PRIMARY}"
+        f"{STANDBY}and its bookkeeping tables would have to be written. Nothing was changed in the "
+        f"database. {PRIMARY}"
     )
 
 

@@ -118,18 +118,21 @@ def test_repair_writes_a_respelled_row_as_the_others_are(
 
 def test_the_commands_say_the_same(books: Adopted) -> None:
     adopt(books, FORMS["stem"], "migrations/001_a.py", B)
-    sentence = (
+    what = (
         "schema_migrations records 'migrations/001_a.py' as applied, and the folder holds "
         "001_a.py: the names differ only in what stands before or after it, so the file was most "
-        "likely renamed. Nothing was run, because it could do its work a second time. If it is "
-        "the same migration, type: eai migrate repair; or correct the row: UPDATE "
+        "likely renamed. If the file ran, it could do its work a second time."
+    )
+    remedy = (
+        "If it is the same migration, type: eai migrate repair; or correct the row: UPDATE "
         "schema_migrations SET version = '001_a' WHERE version = 'migrations/001_a.py';"
     )
-    for command in ([], ["status", "--check"]):
+    refused = f"{what} Nothing was changed in the database. {remedy}"
+    for command, sentence in (([], refused), (["status", "--check"], f"{what} {remedy}")):
         done = books.project.eai("migrate", *command)
         assert done.returncode == 4, command
         assert sentence in done.stdout + done.stderr, command
-    assert sentence in books.project.alembic("upgrade", "head").stderr
+    assert refused in books.project.alembic("upgrade", "head").stderr
     done = books.project.eai("migrate", "check", "--database")
     assert done.returncode == 4
     assert "[ledger]" in done.stdout

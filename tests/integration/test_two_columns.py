@@ -138,8 +138,8 @@ def test_a_number_that_a_column_takes_once_is_refused_before_anything_runs(
     assert (finding.id, finding.migration) == ("refused-row", B)
     assert str(finding) == (
         "schema_migrations.version takes each value once, and '1' would be in the rows of "
-        "001_orders and 001_users. So the migration could run, but could not be recorded. Nothing "
-        "was run. Give 001_users.py a number of its own."
+        "001_orders and 001_users. So the migration could run, but could not be recorded. "
+        "Give 001_users.py a number of its own."
     )
     file = books.project.migrations / f"{B}.py"
     file.rename(file.with_name("004_users.py"))

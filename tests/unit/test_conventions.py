@@ -209,8 +209,8 @@ def test_the_refusal_says_what_to_type(tmp_path: Path) -> None:
     assert str(refusal) == (
         "V10__b.py would run before V9__a.py, although its number is greater: migrations run in "
         "the order of their names. Nothing is recorded here that shows which order is meant. "
-        "Nothing was run. Put one of these lines into alembic.ini: order = number (as the numbers "
-        "count), or order = name (as the names sort)."
+        "Put one of these lines into alembic.ini: order = "
+        "number (as the numbers count), or order = name (as the names sort)."
     )
 
 

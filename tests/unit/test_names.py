@@ -338,7 +338,7 @@ def test_a_number_of_two_files_of_which_one_is_recorded_is_told_with_both_ways_o
     (refusal,) = found.refusals
     assert str(refusal) == (
         "schema_migrations records '31' as applied, which may be either of 031_b.py and 031_a.py: "
-        "nobody can tell which of them is applied. Nothing was run, because it could do its work a "
+        "nobody can tell which of them is applied. If the file ran, it could do its work a "
         "second time. Put the whole name into the row, for example: UPDATE schema_migrations SET "
         "version = '031_b' WHERE version = '31'; 031_a.py is recorded by its own name as well: if "
         "it is that one, remove the row: DELETE FROM schema_migrations WHERE version = '31';"

@@ -69,22 +69,22 @@ class Specimen:
 
 LOST_TABLE = (
     "alembic_version says that this database is at 002_b, but schema_migrations, which tells which "
-    "migrations ran, does not exist. Nothing was changed, because a file that came late would be "
-    "taken for applied. If every migration up to 002_b did run, type: alembic stamp 002_b. "
+    "migrations ran, does not exist: a file that came late would be taken for applied. Nothing was "
+    "changed in the database. If every migration up to 002_b did run, type: alembic stamp 002_b. "
     "Otherwise restore schema_migrations from a backup."
 )
 LOST_ROWS = (
     "alembic_version says that this database is at 002_b, but schema_migrations is empty, and "
-    "nobody can tell whether its rows were lost or removed on purpose. Nothing was changed. If "
-    "every migration up to 002_b did run, type: alembic stamp 002_b. To run them all again, type: "
-    "alembic stamp base."
+    "nobody can tell whether its rows were lost or removed on purpose. Nothing was changed in the "
+    "database. If every migration up to 002_b did run, type: alembic stamp 002_b. To run them all "
+    "again, type: alembic stamp base."
 )
 LOST_WITHOUT_TRACE = (
     "schema_migrations is empty, and alembic_version holds {}, which is not a file of this folder: "
-    "something was applied to this database, and nothing says what. Nothing was changed, because "
-    "every migration would run again. If migrations did run, type with the name of the last one "
-    "that did: alembic stamp --purge REV. To run them all again, type: alembic stamp "
-    "--purge base."
+    "something was applied to this database, and nothing says what, so that every migration "
+    "would run again. Nothing was changed in the database. If migrations did run, type with the "
+    "name of the last one that did: alembic stamp --purge REV. To run them all again, type: "
+    "alembic stamp --purge base."
 )
 REMOVED = (
     "alembic_version says 001_a, but schema_migrations holds no row: its row was removed. It is "
@@ -101,12 +101,13 @@ DRIFTED = (
 FOREIGN_POINTER = (
     "alembic_version holds {}, which is neither a file of this folder nor a row of "
     "schema_migrations: it looks like the version table of another Alembic environment. Nothing "
-    "was changed. Give this application a table of its own with version_table = NAME in "
-    "alembic.ini, or correct version_locations if the folder is the wrong one."
+    "was changed in the database. Give this application a table of its own with version_table = "
+    "NAME in alembic.ini, or correct version_locations if the folder is the wrong one."
 )
 FOREIGN_LEDGER = (
     "schema_migrations records {}, the last of them {}, and none of them is a file of this folder: "
-    "it looks like another application's ledger. Nothing was changed. Give this application a "
+    "it looks like another application's ledger. Nothing was changed in the database. Give this "
+    "application a "
     "table of its own with ledger_table = NAME (and version_table = NAME) in alembic.ini, or "
     "correct version_locations if the folder is the wrong one. If it is this project's own ledger, "
     "whose files were all replaced, type: eai migrate repair --adopt."
@@ -114,9 +115,10 @@ FOREIGN_LEDGER = (
 ELSEWHERE = (
     "This connection finds {} schema_migrations in acme, but {} of the same database holds one: "
     "if the search_path is not the one that is meant, every migration would run again in acme. "
-    "Nothing was changed.{} If acme is a schema of its own, in which the migrations are to run, "
-    "set version_table_schema = acme in alembic.ini; where each tenant has such a schema, set it "
-    "for the run: BRIDGE_VERSION_TABLE_SCHEMA=acme."
+    "Nothing was changed in the database.{} If acme is a schema of its own, in which the "
+    "migrations "
+    "are to run, set version_table_schema = acme in alembic.ini; where each tenant has such a "
+    "schema, set it for the run: BRIDGE_VERSION_TABLE_SCHEMA=acme."
 )
 USUAL = " Only if the tables are there, in app, set: version_table_schema = app."
 ACME = Session(here="acme", usual="app")
@@ -270,7 +272,8 @@ def test_the_table(specimen: Specimen) -> None:
 
 
 EMPTY_FOLDER = (
-    "The folder holds no migration at all, but {}. Nothing was changed. Most likely this release "
+    "The folder holds no migration at all, but {}. Nothing was changed in the database. Most "
+    "likely this release "
     "was built without its migrations: check that the folder is part of the image, and "
     "version_locations in alembic.ini."
 )
@@ -316,8 +319,9 @@ COMPOSED, DECOMPOSED = (
 )
 RENAMED = (
     "schema_migrations records '{old}' as applied, and the folder holds {new}.py: the names differ "
-    "only in {what}, so the file was most likely renamed. Nothing was run, because it could do its "
-    "work a second time. Either name the file {old}.py again, or, if it is the same migration, "
+    "only in {what}, so the file was most likely renamed. If the file ran, it could do its work a "
+    "second time. Nothing was changed in the database. Either name the file {old}.py again, or, if "
+    "it is the same migration, "
     "correct the row: UPDATE schema_migrations SET version = '{new}' WHERE version = '{old}';"
 )
 
@@ -370,7 +374,8 @@ def test_two_rows_with_one_revision_id_are_refused(rows: tuple[str, str], gone: 
     assert str(caught.value) == (
         f"schema_migrations records both '{one}' and '{other}', which are one revision to "
         f"Alembic, {revision_id(one)}: most likely a file was renamed, and ran under both names. "
-        "Nothing was changed. Remove the row of the name that is no longer used: DELETE FROM "
+        "Nothing was changed in the database. Remove the row of the name that is no longer used: "
+        "DELETE FROM "
         f"schema_migrations WHERE version = '{gone}';"
     )
 

@@ -94,8 +94,8 @@ def test_late_files_are_pending_and_stand_where_they_will_run(
     refused = status_of(files, state(files, A, C), out_of_order="refuse")
     (told,) = refused.problems
     assert told == (
-        "002_b.py comes late: 003_c was applied already, and out_of_order = refuse is set. Nothing "
-        "was run. Give it a number after 003_c, or set out_of_order = run."
+        "002_b.py comes late: 003_c was applied already, and out_of_order = refuse is set. "
+        "Give it a number after 003_c, or set out_of_order = run."
     )
 
 

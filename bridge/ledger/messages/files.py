@@ -27,7 +27,7 @@ def empty_folder(state: State) -> Finding:
     )
     return refusal(
         "empty-folder",
-        f"The folder holds no migration at all, but {recorded}. Nothing was changed.",
+        f"The folder holds no migration at all, but {recorded}.",
         "Most likely this release was built without its migrations: check that the folder "
         "is part of the image, and version_locations in alembic.ini.",
     )
@@ -48,8 +48,7 @@ def order_unclear(first: str, second: str) -> Finding:
     return refusal(
         "order",
         f"{first}.py would run before {second}.py, although its number is greater: migrations run "
-        "in the order of their names. Nothing is recorded here that shows which order is meant. "
-        "Nothing was run.",
+        "in the order of their names. Nothing is recorded here that shows which order is meant.",
         "Put one of these lines into alembic.ini: order = number (as the numbers count), or order "
         "= name (as the names sort).",
         migration=first,
@@ -81,8 +80,7 @@ def changed_refusal(entries: Sequence[Entry]) -> Finding:
     """As `changed`, where the settings want it refused."""
     return refusal(
         "changed",
-        f"{changed(stems_of(entries))}, and drift = refuse is set. Nothing was changed in the "
-        "database.",
+        f"{changed(stems_of(entries))}, and drift = refuse is set.",
         "Put back the text that was applied, and make further changes in a new migration. Or "
         "accept the present text: eai migrate repair.",
         **about_first(entries),
@@ -110,8 +108,7 @@ def late_refusal(entries: Sequence[Entry], last: str) -> Finding:
     came, them = ("comes", "it") if len(entries) == 1 else ("come", "them")
     return refusal(
         "late",
-        f"{names} {came} late: {last} was applied already, and out_of_order = refuse is set. "
-        "Nothing was run.",
+        f"{names} {came} late: {last} was applied already, and out_of_order = refuse is set.",
         f"Give {them} a number after {last}, or set out_of_order = run.",
         **about_first(entries),
     )
@@ -160,8 +157,7 @@ def breaking(state: State, entries: Sequence[Entry]) -> Finding:
     return refusal(
         "breaking",
         f"{joined(stems)} {was} applied to this database, not in this folder, and declared with "
-        f"breaking = True: releases without {it} cannot work on this database any more. Nothing "
-        "was changed.",
+        f"breaking = True: releases without {it} cannot work on this database any more.",
         f"Deploy the release that has {it}, or a newer one. To start this one all the "
         f"same, type first: {remedy}",
         **about_first(entries),

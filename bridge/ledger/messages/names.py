@@ -26,8 +26,7 @@ def twins(state: State, one: str, other: str, gone: str) -> Finding:
     return refusal(
         "two-rows",
         f"{state.ledger} records both '{one}' and '{other}', which are one revision to Alembic, "
-        f"{revision_id(one)}: most likely a file was renamed, and ran under both names. Nothing "
-        "was changed.",
+        f"{revision_id(one)}: most likely a file was renamed, and ran under both names.",
         f"Remove the row of the name that is no longer used: {remedy}",
         migration=gone,
     )
@@ -75,8 +74,8 @@ def names_differ(state: State, name: str, entries: Sequence[Entry]) -> Finding:
         remedy = f"Either name the file {name}.py again, or, if it is the same migration, {correct}"
     return refusal(
         "names-differ",
-        f"{state.ledger} records '{name}' as applied, {meaning}. Nothing was run, because it could "
-        "do its work a second time.",
+        f"{state.ledger} records '{name}' as applied, {meaning}. If the file ran, it could do its "
+        "work a second time.",
         remedy,
         migration=name,
         file=file.path,
@@ -95,8 +94,8 @@ def same_text(state: State, old: Entry, new: Entry) -> Finding:
     return refusal(
         "renamed",
         f"{state.ledger} records {old.stem} as applied, {gone}, and {new.stem}.py has the very "
-        "text that was applied: most likely the file was renamed. Nothing was changed, because "
-        f"{new.stem} would do its work a second time.",
+        "text that was applied: most likely the file was renamed. If it ran, it would "
+        "do its work a second time.",
         f"{remedy} (If it is another migration with the same text, change a comment in it.)",
         migration=old.stem,
         file=new.path,
@@ -112,8 +111,7 @@ def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) 
             "maybe-renamed",
             f"{gone}; {joined([f'{each.stem}.py' for each in new])}, which are not recorded, have "
             "its number or the words after that. Nobody can tell whether one of them is that "
-            "migration under another name. Nothing was changed, because it could do its work a "
-            "second time.",
+            "migration under another name; if it is, it would do its work a second time.",
             f"If one of them is that migration, type which: eai migrate repair {typed(old.stem)} "
             f"{typed(one.stem)}. If all of them are new ones, type: eai migrate mark "
             f"{typed(one.stem)} --pending.",
@@ -123,8 +121,8 @@ def maybe_renamed(state: State, old: Entry, new: Sequence[Entry], *, same: str) 
     return refusal(
         "maybe-renamed",
         f"{gone}; {one.stem}.py, which is not recorded, has the same {same}. Nobody can tell "
-        "whether it is that migration under another name. Nothing was changed, because it could do "
-        "its work a second time.",
+        "whether it is that migration under another name; if it is, it would do its work a second "
+        "time.",
         f"If it is that migration, type: eai migrate repair {typed(old.stem)}. If it is a new one, "
         f"type: eai migrate mark {typed(one.stem)} --pending.",
         migration=old.stem,

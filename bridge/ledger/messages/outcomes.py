@@ -20,7 +20,7 @@ def failed_row(state: State, entry: Entry, found: NotDone) -> Finding:
         "failed-row",
         f"{state.ledger} has a row for {entry.stem}, which says {column} = "
         f"{readable_constant(found.value)}: it did not succeed, or was taken back, and nobody can "
-        "tell how much of its work is there. Nothing was run.",
+        "tell how much of its work is there.",
         f"If none of it is there, so that the next run is to apply it, type: eai migrate mark "
         f"{typed(entry.stem)} --pending. If all of it is there, type: {accept}",
         migration=entry.stem,

@@ -17,7 +17,7 @@ def foreign_version_table(state: State, unknown: tuple[str, ...]) -> Finding:
         "foreign-version-table",
         f"{state.version_table} holds {joined(unknown)}, which is neither a file of this folder "
         f"nor a row of {state.ledger}: it looks like the version table of another Alembic "
-        "environment. Nothing was changed.",
+        "environment.",
         "Give this application a table of its own with "
         "version_table = NAME in alembic.ini, or correct version_locations if the folder is the "
         "wrong one.",
@@ -31,14 +31,13 @@ def lost(state: State, pointer: str) -> Finding:
     if not state.exists:
         return refusal(
             "lost-ledger",
-            f"{at}, which tells which migrations ran, does not exist. Nothing was changed, because "
-            "a file that came late would be taken for applied.",
+            f"{at}, which tells which migrations ran, does not exist: a file that came late "
+            "would be taken for applied.",
             f"{ran} Otherwise restore {state.ledger} from a backup.",
         )
     return refusal(
         "lost-ledger",
-        f"{at} is empty, and nobody can tell whether its rows were lost or removed on purpose. "
-        "Nothing was changed.",
+        f"{at} is empty, and nobody can tell whether its rows were lost or removed on purpose.",
         f"{ran} To run them all again, type: alembic stamp base.",
     )
 
@@ -48,8 +47,8 @@ def lost_without_trace(state: State, unknown: tuple[str, ...]) -> Finding:
     return refusal(
         "lost-ledger",
         f"{state.ledger} is empty, and {state.version_table} holds {joined(unknown)}, which is not "
-        "a file of this folder: something was applied to this database, and nothing says what. "
-        "Nothing was changed, because every migration would run again.",
+        "a file of this folder: something was applied to this database, and nothing says what, so "
+        "that every migration would run again.",
         "If migrations did run, "
         "type with the name of the last one that did: alembic stamp --purge REV. To run them all "
         "again, type: alembic stamp --purge base.",
@@ -74,7 +73,7 @@ def imported_unclear(state: State, why: str) -> Finding:
     return refusal(
         "imported-unclear",
         f"{state.version_table} says {joined(state.pointers)}, which an imported file was, but "
-        f"nobody can tell which files have run here: {why} Nothing was changed.",
+        f"nobody can tell which files have run here: {why}",
         "Or say which file has run last, with all before it: alembic stamp --purge NAME",
     )
 

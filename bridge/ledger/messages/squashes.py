@@ -30,8 +30,7 @@ def partly_replaced(entry: Entry, applied: Sequence[str], gone: Sequence[str]) -
     return refusal(
         "partly-replaced",
         f"{entry.stem}.py {replaces(entry)}, of which {count} {are} applied to this database, the "
-        f"last of them {last}; {listed(gone, _SHOWN)} {lacks} not, and {they} not in this folder. "
-        "Nothing was run.",
+        f"last of them {last}; {listed(gone, _SHOWN)} {lacks} not, and {they} not in this folder.",
         "Deploy first the release that still has the files, the last of them being "
         f"{entry.replaces[-1]}.py, and let it run to the end; then this one.",
         migration=entry.stem,

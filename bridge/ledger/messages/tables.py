@@ -31,7 +31,7 @@ def foreign_ledger(state: State) -> Finding:
         "foreign-ledger",
         f"{state.ledger} records {count}, the last of them {last_of(state)}, "
         "and none of them is a file of this folder: it looks like another application's "
-        "ledger. Nothing was changed.",
+        "ledger.",
         "Give this application a table of its own with "
         "ledger_table = NAME (and version_table = NAME) in alembic.ini, or correct "
         "version_locations if the folder is the wrong one. If it is this project's own ledger, "
@@ -49,15 +49,15 @@ def in_other_schemas(state: State, schemas: Sequence[Elsewhere]) -> Finding:
     closed = next((each.schema for each in schemas if not each.usable), None)
     role = state.session.role
     grant = (
-        f" This role may not use it: GRANT USAGE ON SCHEMA {closed} TO {role};" if closed else ""
+        f"This role may not use it: GRANT USAGE ON SCHEMA {closed} TO {role}; " if closed else ""
     )
     at, again = (f" in {here}", f"in {here}") if here else ("", "in another schema")
     return refusal(
         "other-schema",
         f"This connection finds {found} {state.ledger}{at}, but {holds} {_some(names, state)} of "
         "the same database holds one: if the search_path is not the one that is meant, every "
-        f"migration would run again {again}. Nothing was changed.{grant}",
-        _either_schema(state, names),
+        f"migration would run again {again}.",
+        f"{grant}{_either_schema(state, names)}",
     )
 
 
@@ -68,8 +68,7 @@ def other_schema(state: State, table: Table, name: str) -> Finding:
         "other-schema",
         f"The table {name} that this connection finds is in the schema {table.schema}, but "
         f"migrations would make their tables in the schema {here}, which comes before it in the "
-        f"search_path: what is recorded in {table.schema} would be taken for applied in {here}. "
-        "Nothing was changed.",
+        f"search_path: what is recorded in {table.schema} would be taken for applied in {here}.",
         _either_schema(state, [table.schema]),
     )
 
@@ -107,7 +106,7 @@ def other_table(state: State) -> Finding:
         "other-table",
         f"{state.ledger} {empty}, but the table {state.other_table} holds the name of the first "
         "file: most likely another runner has recorded there what it has applied, and every "
-        "migration would run a second time. Nothing was changed.",
+        "migration would run a second time.",
         f"If it is this project's ledger, set in alembic.ini: {lines}. "
         f"If it is not, set: ledger_table = {_bare(state.ledger)}.",
     )
@@ -124,7 +123,7 @@ def not_a_table(name: str, table: Table, setting: str) -> Finding:
     return refusal(
         "not-a-table",
         f"{name} is {table.other_kind}{shown}, not a table. bridge cannot add its columns to it, "
-        "and cannot be sure that it keeps what is recorded. Nothing was changed.",
+        "and cannot be sure that it keeps what is recorded.",
         remedy,
     )
 
@@ -136,7 +135,7 @@ def hidden_rows(state: State, name: str, acts: Sequence[str]) -> Finding:
     return refusal(
         "hidden-rows",
         f"Row level security hides rows of {name} from this role, or may refuse them: no policy "
-        f"USING (true) lets it {what} every row, so {so}. Nothing was changed.",
+        f"USING (true) lets it {what} every row, so {so}.",
         f"Type this once as the table's owner: CREATE POLICY migrations ON {name} TO "
         f"{state.session.role} USING (true) WITH CHECK (true); or set MIGRATION_DATABASE_URL to a "
         "role with BYPASSRLS.",
