@@ -93,6 +93,9 @@ class PlainFile:
     #: The text that everything goes by since `hold`, and the bytes that it was read from.
     _held: str | None = field(default=None, init=False, repr=False, compare=False)
     _held_data: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    #: The bytes in which `replaces` was looked for, for whoever compares them next: to read a
+    #: thousand applied files once more takes an eighth of the time of a run with one pending.
+    _seen: bytes | None = field(default=None, init=False, repr=False, compare=False)
     #: What it stands for, once that was asked; False until then.
     _replaces: Replaces | Literal[False] | None = field(
         default=False, init=False, repr=False, compare=False
@@ -140,6 +143,7 @@ class PlainFile:
     def _read_replaces(self) -> Replaces | None:
         try:
             data = _contents(self.path)
+            object.__setattr__(self, "_seen", data)
             # Few files have the word, and what is not parsed costs little.
             if _REPLACES not in data:
                 return None
@@ -189,6 +193,7 @@ class PlainFile:
         another release puts another text into the file meanwhile. Raises as `runnable`.
         """
         object.__setattr__(self, "_held", None)
+        object.__setattr__(self, "_seen", None)
         data = self._data()
         source = self._text_of(data)
         header = _written(self._parse(source))
@@ -231,7 +236,8 @@ class PlainFile:
         import hashlib
 
         if self._held is None:
-            data = self._data()
+            data = self._data() if self._seen is None else self._seen
+            object.__setattr__(self, "_seen", None)
             if _is_plain(data) and hashlib.sha256(data.rstrip(b"\n")).hexdigest() == checksum:
                 return True
         return self.checksum() == checksum

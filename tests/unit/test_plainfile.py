@@ -934,6 +934,25 @@ def test_a_file_has_a_checksum_if_that_is_its_own_however_quickly_it_was_told(
             assert file.has(recorded) == (own == recorded)
 
 
+def test_what_was_read_for_replaces_is_not_read_again_to_be_compared(tmp_path: Path) -> None:
+    (tmp_path / "004_x.py").write_text("def upgrade(db): pass\n")
+    file = PlainFile(str(tmp_path), "004_x")
+    checksum = file.checksum()
+    assert file.replaces is None
+    with patch("os.open", side_effect=AssertionError("it was opened")):
+        assert file.has(checksum)
+    (tmp_path / "004_x.py").write_text("def upgrade(db): ...\n")
+    assert not file.has(checksum)  # the next one is told what is there then
+
+
+def test_what_seems_to_be_changed_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "004_x.py").write_text("def upgrade(db): pass\n")
+    file = PlainFile(str(tmp_path), "004_x")
+    assert file.replaces is None
+    (tmp_path / "004_x.py").write_text("def upgrade(db): ...\n")
+    assert file.has(text_checksum("def upgrade(db): ...\n"))
+
+
 def test_a_file_that_is_held_has_the_checksum_of_the_text_that_is_held(tmp_path: Path) -> None:
     file = write(tmp_path, UPGRADE)
     file.hold()
