@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ RULES = {
 }
 #: Says what the command at hand could not do, and so not the same in all of them.
 OF_THE_COMMAND = {"rights", "read-only", "hidden-rows", "no-delete"}
+
+#: What an error says beside that: a command was refused.
+REFUSED = re.compile(r"\s*\bNothing was changed in the database\.")
 
 #: What is not said beside a refusal, of anything.
 PROMISES = (
@@ -88,8 +92,10 @@ class Ran:
         if found:
             promises = [p for p in PROMISES for _, said in told.warnings if p in said]
             assert not promises, told.warnings
-            self.sentences[name] = found
+            self.sentences[name] = {REFUSED.sub("", sentence) for sentence in found}
             word = "refuses" if told.code in {2, 4} else "shows"
+            if name.startswith("status"):
+                assert not any(map(REFUSED.search, found)), found
             return f"{word}, {changed}" if changed else word
         parts = ["tells"] if ids & {id_ for id_, _ in told.warnings} else []
         if told.refusals:
