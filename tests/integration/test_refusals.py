@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from support.every_command import COMMANDS, Told
 from support.project import Project
 from support.refusal_rows import ROWS
 from support.refusal_table import OF_EACH_KIND, Row
+from support.refused import REFUSED, found_in
 from support.scenes import Scene
 from support.snapshot import snapshot
 
@@ -32,9 +32,6 @@ RULES = {
 }
 #: Says what the command at hand could not do, and so not the same in all of them.
 OF_THE_COMMAND = {"rights", "read-only", "hidden-rows", "no-delete"}
-
-#: What an error says beside that: a command was refused.
-REFUSED = re.compile(r"\s*\bNothing was changed in the database\.")
 
 #: What is not said beside a refusal, of anything.
 PROMISES = (
@@ -92,7 +89,7 @@ class Ran:
         if found:
             promises = [p for p in PROMISES for _, said in told.warnings if p in said]
             assert not promises, told.warnings
-            self.sentences[name] = {REFUSED.sub("", sentence) for sentence in found}
+            self.sentences[name] = {found_in(sentence) for sentence in found}
             word = "refuses" if told.code in {2, 4} else "shows"
             if name.startswith("status"):
                 assert not any(map(REFUSED.search, found)), found

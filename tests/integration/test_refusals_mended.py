@@ -14,6 +14,7 @@ from support import situations as s
 from support.books import Books
 from support.every_command import COMMANDS, Place, Told, eai
 from support.project import Project
+from support.refused import found_in
 from support.scenes import A, B, C, Scene
 from support.snapshot import snapshot
 
@@ -40,7 +41,7 @@ def ids(told: Told) -> list[str]:
 
 
 def sentences(told: Told) -> str:
-    return "\n".join(sentence for _, sentence in told.refusals)
+    return "\n".join(found_in(sentence) for _, sentence in told.refusals)
 
 
 def test_a_repair_of_one_name_leaves_the_others_refused(scene: Scene) -> None:
@@ -167,5 +168,5 @@ def test_the_commands_themselves_say_and_end_as_the_table_says(scene: Scene) -> 
     ):
         done = run[program](*args)
         assert done.returncode == code, (program, args, done.stderr)
-        assert sentence in done.stderr, (program, args, done.stderr)
+        assert sentence in found_in(done.stderr), (program, args, done.stderr)
     assert snapshot(scene.books.engine) == before

@@ -12,6 +12,7 @@ import bridge
 from bridge.errors import FolderMissing, LedgerError, ServerUnreachable, UsageError
 from support.books import Books
 from support.project import DEFAULT_INI, Project
+from support.refused import found_in
 
 if TYPE_CHECKING:
     from support.databases import Databases
@@ -76,7 +77,7 @@ def test_what_an_upgrade_refuses_is_a_problem_until_it_runs(project: Project) ->
     books = made(project)
     books.sql("DELETE FROM schema_migrations", "UPDATE alembic_version SET version_num = '002_b'")
     found = status(books)
-    assert found.problems == (books.refused(books.upgrade),)
+    assert found.problems == (found_in(books.refused(books.upgrade)),)
     books.sql("UPDATE alembic_version SET version_num = '001_a'")
     assert status(books).problems == ()
     assert books.upgrade() == [A, B]

@@ -28,6 +28,7 @@ from support.model import Recorded, Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project
 from support.recording import Recording
+from support.refused import found_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,7 +203,7 @@ class Real:
 def kinds_of(message: str) -> set[str]:
     """Which refusals a message tells of, one a line."""
     found = set()
-    for line in message.splitlines():
+    for line in found_in(message).splitlines():
         kinds = [kind for sign, kind in SIGNS.items() if sign in line]
         assert len(kinds) == 1, line
         found.update(kinds)
