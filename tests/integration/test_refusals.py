@@ -10,10 +10,10 @@ import pytest
 from bridge.findings import MEANINGS
 from support.books import Books
 from support.every_command import COMMANDS, Told
+from support.findings import REFUSED, found_in
 from support.project import Project
 from support.refusal_rows import ROWS
 from support.refusal_table import OF_EACH_KIND, Row
-from support.refused import REFUSED, found_in
 from support.scenes import Scene
 from support.snapshot import snapshot
 

@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 from support import situations as s
 from support.books import Books
 from support.every_command import COMMANDS, Place, Told, eai
+from support.findings import found_in
 from support.project import Project
-from support.refused import found_in
 from support.scenes import A, B, C, Scene
 from support.snapshot import snapshot
 

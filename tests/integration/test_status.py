@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, text
 import bridge
 from bridge.errors import FolderMissing, LedgerError, ServerUnreachable, UsageError
 from support.books import Books
+from support.findings import found_in
 from support.project import DEFAULT_INI, Project
-from support.refused import found_in
 
 if TYPE_CHECKING:
     from support.databases import Databases

@@ -269,8 +269,8 @@ print(*sorted(opened))
 
 
 def test_few_files_are_opened_to_tell_the_form_where_bridge_has_checksums(books: Adopted) -> None:
-    """Each is asked what it replaces, each that was applied is compared with bridge's, and the last
-    three with the team's.
+    """Each is read once, for what it replaces and to be compared with bridge's, and the last three
+    once more for the team's.
     """
     stems = [f"{number:03}_x" for number in range(1, 9)]
     adopt(books, COLUMNS[1], *stems)
@@ -278,9 +278,7 @@ def test_few_files_are_opened_to_tell_the_form_where_bridge_has_checksums(books:
     assert books.project.python(RUN, check=True).stdout == "\n"
     books.files("009_x")
     opened = books.project.python(RUN, check=True).stdout.split()
-    assert opened == sorted(
-        f"{stem}.py" for stem in [*stems, "009_x", *stems, *stems[-3:], "009_x"]
-    )
+    assert opened == sorted(f"{stem}.py" for stem in [*stems, "009_x", *stems[-3:], "009_x"])
 
 
 def test_another_team_whose_runner_checks_goes_on(books: Adopted) -> None:

@@ -24,11 +24,11 @@ from bridge.files.plain_file import text_checksum
 from bridge.ledger.history import NO_FILE
 from bridge.operations.mark import run_mark
 from bridge.operations.repair import run_repair
+from support.findings import found_in
 from support.model import Recorded, Text, World
 from support.old_runner import run_old_runner
 from support.project import DEFAULT_INI, Project
 from support.recording import Recording
-from support.refused import found_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

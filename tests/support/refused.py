@@ -1,13 +1,118 @@
-"""What an error says beside what was found: that a command was refused for it."""
+"""Statements that PostgreSQL refuses inside a transaction block, and near misses."""
 
 from __future__ import annotations
 
-import re
-from typing import Final
+#: What the statements below are about.
+SETUP = """\
+CREATE TABLE t (a int CONSTRAINT i PRIMARY KEY);
+CREATE TABLE "a table" (a int);
+CREATE TABLE p (a int) PARTITION BY LIST (a);
+CREATE TABLE c PARTITION OF p FOR VALUES IN (1);
+CREATE MATERIALIZED VIEW m AS SELECT a FROM t;
+CREATE UNIQUE INDEX ON m (a);
+"""
 
-REFUSED: Final = re.compile(r"\s*\bNothing was changed in the database\.")
+#: In the same transaction, before a statement about a subscription; nothing is connected to.
+SUBSCRIBE = (
+    "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION b, c"
+    " WITH (connect = false); ALTER SUBSCRIPTION s ENABLE"
+)
 
+REFUSED = [
+    "CREATE INDEX CONCURRENTLY ON t (a)",
+    "create unique index\n  concurrently if not exists j on t (a)",
+    "DROP INDEX CONCURRENTLY i",
+    "DROP INDEX CONCURRENTLY IF EXISTS i",
+    "REINDEX INDEX CONCURRENTLY i",
+    "REINDEX TABLE CONCURRENTLY t",
+    "REINDEX (VERBOSE) TABLE CONCURRENTLY t",
+    "REINDEX (CONCURRENTLY) TABLE t",
+    "REINDEX(VERBOSE, CONCURRENTLY true)TABLE t",
+    "REINDEX SCHEMA public",
+    "REINDEX (VERBOSE) SCHEMA public",
+    "REINDEX SCHEMA CONCURRENTLY public",
+    "REINDEX DATABASE x",
+    "REINDEX SYSTEM x",
+    "CLUSTER",
+    "CLUSTER VERBOSE",
+    "ALTER TABLE p DETACH PARTITION c CONCURRENTLY",
+    "ALTER TABLE IF EXISTS public.p DETACH PARTITION public.c CONCURRENTLY",
+    "VACUUM",
+    "VACUUM t",
+    "VACUUM (ANALYZE, VERBOSE) t",
+    "VACUUM FULL t",
+    "ALTER SYSTEM SET work_mem = '4MB'",
+    "ALTER SYSTEM RESET ALL",
+    "CREATE DATABASE x",
+    "DROP DATABASE x",
+    "DROP DATABASE IF EXISTS x WITH (FORCE)",
+    "CREATE TABLESPACE x LOCATION '/x'",
+    "DROP TABLESPACE x",
+    "ALTER DATABASE x SET TABLESPACE pg_default",
+    'ALTER DATABASE "a database" SET TABLESPACE pg_default',
+    "DISCARD ALL",
+    "COMMIT PREPARED 'x'",
+    "ROLLBACK PREPARED 'x'",
+    "CREATE SUBSCRIPTION r CONNECTION 'host=127.0.0.1 port=1' PUBLICATION b",
+    "CREATE SUBSCRIPTION r CONNECTION 'port=1' PUBLICATION b WITH (enabled = false)",
+    "CREATE SUBSCRIPTION r CONNECTION 'port=1' PUBLICATION b WITH (create_slot = true)",
+]
 
-def found_in(message: str) -> str:
-    """What was found, as a command says it that is not refused."""
-    return REFUSED.sub("", message)
+REFUSED_OF_SUBSCRIPTIONS = [
+    "DROP SUBSCRIPTION s",
+    "DROP SUBSCRIPTION IF EXISTS s CASCADE",
+    "ALTER SUBSCRIPTION s REFRESH PUBLICATION",
+    "ALTER SUBSCRIPTION s REFRESH PUBLICATION WITH (copy_data = false)",
+    "ALTER SUBSCRIPTION s SET PUBLICATION d",
+    "ALTER SUBSCRIPTION s ADD PUBLICATION d",
+    'ALTER SUBSCRIPTION "s" DROP PUBLICATION c WITH (refresh = true)',
+]
+
+#: What only newer servers know, and the first of them.
+REFUSED_BY_NEWER = {
+    "CLUSTER (VERBOSE)": 170000,
+    "ALTER SUBSCRIPTION s SET (failover = true)": 170000,
+    "ALTER SUBSCRIPTION s SET (failover)": 170000,
+    "ALTER SUBSCRIPTION s SET (two_phase = false)": 180000,
+}
+
+ALLOWED = [
+    "CREATE INDEX ON t (a)",
+    "DROP INDEX IF EXISTS j",
+    "REINDEX TABLE t",
+    "REINDEX INDEX i",
+    "REINDEX (VERBOSE) TABLE t",
+    "REINDEX (CONCURRENTLY off) TABLE t",
+    "REINDEX (CONCURRENTLY false, VERBOSE) INDEX i",
+    "CLUSTER t USING i",
+    "CLUSTER (VERBOSE) t USING i",
+    "CLUSTER VERBOSE t USING i",
+    "CLUSTER i ON t",
+    "ALTER TABLE p DETACH PARTITION c",
+    "ALTER TABLE t SET TABLESPACE pg_default",
+    "ALTER DATABASE x SET work_mem = '4MB'",
+    "ALTER DATABASE x RENAME TO y",
+    "COMMENT ON TABLE t IS 'VACUUM it, then REINDEX DATABASE x'",
+    'COMMENT ON TABLE "a table" IS NULL',
+    "ANALYZE",
+    "ANALYZE t",
+    "CHECKPOINT",
+    "DISCARD PLANS",
+    "DISCARD SEQUENCES",
+    "DISCARD TEMP",
+    "DISCARD TEMPORARY",
+    "REFRESH MATERIALIZED VIEW m",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY m",
+    "CREATE SUBSCRIPTION r CONNECTION 'port=1' PUBLICATION b WITH (connect = false)",
+    "CREATE SUBSCRIPTION r CONNECTION 'port=1' PUBLICATION b WITH (enabled, connect = 'off')",
+    "CREATE SUBSCRIPTION r CONNECTION 'port=1' PUBLICATION b\n  WITH (create_slot = false)",
+]
+
+ALLOWED_OF_SUBSCRIPTIONS = [
+    "ALTER SUBSCRIPTION s DISABLE",
+    "ALTER SUBSCRIPTION s RENAME TO r",
+    "ALTER SUBSCRIPTION s SET (binary = true)",
+    "ALTER SUBSCRIPTION s SET PUBLICATION d WITH (refresh = false)",
+    "ALTER SUBSCRIPTION s ADD PUBLICATION d WITH (refresh = off)",
+    "ALTER SUBSCRIPTION s CONNECTION 'port=1'",
+]
