@@ -41,7 +41,7 @@ class Link:
         """Whether it broke, rather than that the file closed it."""
         return self._cut or (self.gone and not self.closed_by_file)
 
-    def close_by_file(self) -> None:
+    def see_close(self) -> None:
         """Note that the file is about to close it."""
         self.closed_by_file |= not self.broken
 

@@ -196,7 +196,7 @@ class Transactions(Link):
         if self._quiet:
             return
         if what == "close":
-            self.close_by_file()
+            self.see_close()
             return
         if self._all is not None:
             raise MigrationError(no_change_inside(what, external=self.external))

@@ -12,7 +12,7 @@ import time
 from bridge.reporting import events
 from bridge.reporting.escaping import in_one_line
 from bridge.reporting.events import Direction
-from bridge.reporting.numbers import duration
+from bridge.reporting.numbers import duration, so_far
 from bridge.reporting.output import result
 from bridge.reporting.reporter import Reporter
 from bridge.reporting.screen import Screen
@@ -154,10 +154,11 @@ class ConsoleReporter(Reporter):
         self.screen.say(*((Styled(line, Style.DIM),) for line in lines))
 
     def _wait_for_server(self, event: events.WaitingForServer) -> None:
-        so_far = f" ({duration(event.seconds)} so far)" if event.seconds >= 1 else ""
         what = _capitalized(event.message).rstrip(".")
         # It comes every few seconds, and for a minute or so: each time is told.
-        self._wait(f"{what}. Trying again{so_far}.", "waiting for the server", every=0)
+        self._wait(
+            f"{what}. Trying again{so_far(event.seconds)}.", "waiting for the server", every=0
+        )
 
     def _wait(self, sentence: str, label: str, *, every: float) -> None:
         """Write at once, and then from time to time; `every` is in seconds."""

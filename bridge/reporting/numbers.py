@@ -16,6 +16,11 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def so_far(seconds: float) -> str:
+    """Return how long something has taken, behind a sentence; empty if that is no time yet."""
+    return f" ({duration(seconds)} so far)" if seconds >= 1 else ""
+
+
 def duration(seconds: float) -> str:
     """Return, for example, `0.4 s`, `35 s`, `2 min 5 s` or `3 h 12 min`."""
     if seconds < 10:  # noqa: PLR2004 - below it, tenths are of interest

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from bridge.reporting import events
-from bridge.reporting.numbers import counted, duration, listed
+from bridge.reporting.numbers import counted, listed, so_far
 
 log = logging.getLogger("bridge")
 
@@ -68,8 +68,7 @@ class LogReporter(Reporter):
         """Write one event; that of a failure is left to the error that is raised after it."""
         match event:
             case events.WaitingForServer(message=sentence, seconds=seconds):
-                so_far = f" ({duration(seconds)} so far)" if seconds >= 1 else ""
-                log.warning("%s. Trying again%s.", sentence.rstrip("."), so_far)
+                log.warning("%s. Trying again%s.", sentence.rstrip("."), so_far(seconds))
             case (
                 events.DatabaseChosen() | events.WaitingForLock() | events.Note() | events.Working()
             ):

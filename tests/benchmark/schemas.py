@@ -228,7 +228,6 @@ def schemas(bench: Bench) -> None:
     for size in sorted(bench.sizes):
         for line in _measured(bench, crowd, size):
             print(line, flush=True)
-    bench.databases.drop(crowd.database)
 
 
 def _measured(bench: Bench, crowd: Crowd, size: int) -> Iterator[str]:

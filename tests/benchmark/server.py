@@ -110,7 +110,7 @@ class Databases:
     def __exit__(self, *_: object) -> None:
         if self._lasting:
             for database in list(self._there.values()):
-                self.drop(database)
+                self._drop(database)
         self._admin.close()
 
     def version(self) -> str:
@@ -135,7 +135,7 @@ class Databases:
                 self._execute("CHECKPOINT")
         return database
 
-    def drop(self, database: Database) -> None:
+    def _drop(self, database: Database) -> None:
         name = str(database.address.database)
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         del self._there[name]

@@ -116,9 +116,8 @@ ELSEWHERE = (
     "This connection finds {} schema_migrations in acme, but {} of the same database holds one: "
     "if the search_path is not the one that is meant, every migration would run again in acme. "
     "Nothing was changed in the database.{} If acme is a schema of its own, in which the "
-    "migrations "
-    "are to run, set version_table_schema = acme in alembic.ini; where each tenant has such a "
-    "schema, set it for the run: BRIDGE_VERSION_TABLE_SCHEMA=acme."
+    "migrations are to run, set version_table_schema = acme in alembic.ini; where each tenant has "
+    "such a schema, set it for the run: BRIDGE_VERSION_TABLE_SCHEMA=acme."
 )
 USUAL = " Only if the tables are there, in app, set: version_table_schema = app."
 ACME = Session(here="acme", usual="app")
@@ -273,9 +272,8 @@ def test_the_table(specimen: Specimen) -> None:
 
 EMPTY_FOLDER = (
     "The folder holds no migration at all, but {}. Nothing was changed in the database. Most "
-    "likely this release "
-    "was built without its migrations: check that the folder is part of the image, and "
-    "version_locations in alembic.ini."
+    "likely this release was built without its migrations: check that the folder is part of the "
+    "image, and version_locations in alembic.ini."
 )
 
 
