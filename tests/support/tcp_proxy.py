@@ -109,7 +109,12 @@ class Proxy:
 
     def cut_when(self, when: When, *, after: bytes = b"") -> None:
         """Cut the connection of that message, which the server does not get."""
-        self._wait_for(when, after, lambda link: link.cut())
+
+        def cut(link: _Link) -> None:
+            self.happened.set()  # before the client, which goes on at once, asks
+            link.cut()
+
+        self._wait_for(when, after, cut, announced=False)
 
     def swallow_answer_to(self, when: When, *, after: bytes = b"") -> None:
         """Pass that message on, and on its connection nothing that the server says from then on."""
@@ -230,8 +235,8 @@ class _Link:
         with contextlib.suppress(OSError):
             while data := self._server.recv(_SIZE):
                 if self._cuts_at_answer:
-                    self.cut()
                     self._proxy.happened.set()
+                    self.cut()
                     return
                 if not (self._swallows or self._swallows_answers):
                     self._client.sendall(data)
