@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from support.running import Starter
 
 N = ("-n", "tenants")
+TWO = ("--target", "t1", "--target", "t2")
 #: Eight schemas, in the order of their list.
 NAMES = [f"t{number}" for number in range(1, 9)]
 STEMS = ["001_one", "002_two"]
@@ -282,7 +284,6 @@ def test_a_ledger_in_public_stands_for_none_of_the_targets(tenants: Tenants) -> 
 
 
 def test_a_worker_that_dies_once_costs_a_second_try(tenants: Tenants) -> None:
-    """It takes the pool along, with all that was under way in it."""
     flag = tenants.project.path / "flag"
     flag.write_text("")
     kill = f"os.path.exists({str(flag)!r}) and (os.remove({str(flag)!r}), os.kill(os.getpid(), 9))"
@@ -292,9 +293,43 @@ def test_a_worker_that_dies_once_costs_a_second_try(tenants: Tenants) -> None:
     assert_done_once(tenants, stems=("003_three",))
 
 
+def test_a_worker_that_dies_disturbs_no_other(tenants: Tenants, start: Starter) -> None:
+    """One that waits for its next target, when the other one is in the middle of a migration."""
+    noted = tenants.project.path / "noted"
+    act = f"""\
+import time
+        with open({str(noted)!r}, "a") as noted:
+            noted.write(f"{{here}} {{os.getpid()}}\\n")
+        while here == "t1" and "t2" not in open({str(noted)!r}).read():
+            time.sleep(0.05)
+        if here == "t2":
+            db.execute(text("{PASS_GATE}"))"""
+    only(tenants, act, "t1", "t2")
+    with gate_of(tenants.engine) as gate:
+        running = start("eai", "migrate", *N, *TWO, "--waves", "100%")
+        running.told("] t1  done in ")
+        gate.reached()
+        worker = dict(line.split() for line in noted.read_text().splitlines())
+        os.kill(int(worker["t1"]), signal.SIGKILL)
+        poll(lambda: not is_there(int(worker["t1"])))
+        gate.open()
+        ended = running.end()
+    assert ended.code == 0, ended.err
+    assert_done_once(tenants, "t1", "t2", stems=("003_three",))
+    begun = sorted(line.split()[0] for line in noted.read_text().splitlines())
+    assert begun == ["t1", "t2"]
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is such a process, or what is left of one until it is waited for."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
 def test_a_target_that_kills_its_worker_twice_has_failed(tenants: Tenants) -> None:
     only(tenants, "os.kill(os.getpid(), 9)", "t5")
-    # What was under way beside it is tried once more after it.
     done = migrate(tenants, "--max-failures", "2")
     assert done.returncode == 1
     assert "t5  failed after " in done.stderr

@@ -6,7 +6,6 @@ The only place that waits for workers. It knows neither which processes they are
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,9 +42,6 @@ class Workers(Protocol):
 
     def submit(self, name: str) -> Future[dict[str, Any]]:
         """Give it a target; raises BrokenExecutor if it takes none any more."""
-
-    def renew(self) -> None:
-        """Make it anew, after it was broken, if that can be done."""
 
     def stop(self) -> None:
         """Tell it to stop what is under way, and not to wait for that."""
@@ -125,7 +121,7 @@ class Engine:
         try:
             future = self._workers.submit(name)
         except BrokenExecutor:
-            self._lost([name])
+            self._lost(name)
             return True
         self._futures[future] = name
         self._listener.begins(name, self._wave)
@@ -133,30 +129,22 @@ class Engine:
 
     def _await(self, seconds: float) -> None:
         done, _ = wait(self._futures, timeout=seconds, return_when=FIRST_COMPLETED)
-        if any(isinstance(_error_of(future), BrokenExecutor) for future in done):
-            # The others end in the same way, but for what they had done by then.
-            done, _ = wait(self._futures)
-        lost = []
         for future in done:
             name = self._futures.pop(future)
             error = _error_of(future)
             if isinstance(error, BrokenExecutor):
-                lost.append(name)
+                self._lost(name)
             else:
                 self._end(name, future.result() if error is None else _given_up(error))
-        if lost:
-            self._lost(lost)
         for name in self._schedule.running:
             now = time.monotonic()
             if now >= self._named[name]:
                 self._named[name] = now + LONG
                 self._listener.takes_long(name, self._wave, now - self._began[name])
 
-    def _lost(self, names: Iterable[str]) -> None:
-        """Make the pool anew, and give what it had out again."""
-        failed = self._schedule.died(names)
-        self._workers.renew()
-        for name in failed:
+    def _lost(self, name: str) -> None:
+        """Let it be tried again, unless it was before."""
+        if self._schedule.died(name):
             self._tell(name, _failure(_LOST), Outcome.FAILED)
 
     def _end(self, name: str, answer: dict[str, Any]) -> None:

@@ -41,9 +41,6 @@ class OnExecutor:
     def _submit(self, name: str, arguments: Mapping[str, Any]) -> Future[dict[str, Any]]:
         return self._executor.submit(run_target, name, **arguments)
 
-    def renew(self) -> None:
-        """Do nothing: it is not ours."""
-
     def stop(self) -> None:
         """Take back what no worker has begun yet."""
         for future in list(self._futures):

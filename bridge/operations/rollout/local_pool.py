@@ -14,8 +14,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnContext
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,12 @@ class Given:
 
 
 class LocalPool:
-    """A pool of processes that can be made anew, and told to stop."""
+    """Workers, as many as targets may be under way; one that dies is replaced.
+
+    Each is an executor of its own. In one executor all workers share a queue, and one that is
+    killed while it waits there leaves the lock of the queue shut: Python then ends the others,
+    with what they have under way.
+    """
 
     def __init__(self, request: Request, targets: Mapping[str, Target], *, size: int) -> None:
         settings = request.settings()
@@ -55,26 +60,13 @@ class LocalPool:
         }
         self._given = Given(request=given, log_format=settings.log_format)
         self._targets = targets
-        self._size = size
         self._context = _Spawning()
-        self._pool: ProcessPoolExecutor | None = None
+        self._slots = [_Slot(self._made) for _ in range(size)]
 
     def submit(self, name: str) -> Future[dict[str, Any]]:
-        """Give a target to a worker; raises BrokenExecutor if one has died."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._size,
-                mp_context=self._context,
-                initializer=_prepare,
-                initargs=(self._given,),
-            )
-        return self._pool.submit(_run, self._targets[name])
-
-    def renew(self) -> None:
-        """Let the next target begin in a new pool; the other one has none under way."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True)
+        """Give a target to a worker that has none."""
+        slot = next(each for each in self._slots if each.is_free)
+        return slot.submit(self._targets[name])
 
     def stop(self) -> None:
         """Tell the workers to roll back and to begin nothing more."""
@@ -84,17 +76,46 @@ class LocalPool:
 
     def close(self, *, within: float | None = None) -> None:
         """End the workers, which have nothing to do; after so many seconds by force."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if within is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-            until = time.monotonic() + within
-            for process in self._context.started:
-                process.join(max(0.0, until - time.monotonic()))
-                if process.is_alive():
-                    process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for slot in self._slots:
+            slot.close()
+        until = None if within is None else time.monotonic() + within
+        for process in self._context.started:
+            process.join(None if until is None else max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+
+    def _made(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_prepare, initargs=(self._given,)
+        )
+
+
+class _Slot:
+    """The place of one worker, which is started when it is needed."""
+
+    def __init__(self, made: Callable[[], ProcessPoolExecutor]) -> None:
+        self._made = made
+        self._executor: ProcessPoolExecutor | None = None
+        self._future: Future[dict[str, Any]] | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return self._future is None or self._future.done()
+
+    def submit(self, target: Target) -> Future[dict[str, Any]]:
+        if self._executor is None:
+            self._executor = self._made()
+        try:
+            self._future = self._executor.submit(_run, target)
+        except BrokenExecutor:  # it died at its last target, or while it had none
+            self._executor = self._made()
+            self._future = self._executor.submit(_run, target)
+        return self._future
+
+    def close(self) -> None:
+        """Let the worker end, and do not wait for that."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Spawning(SpawnContext):

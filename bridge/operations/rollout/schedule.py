@@ -58,16 +58,9 @@ class _Waiting:
         self._first -= 1
         self._queue_of(name).appendleft((self._first, name))
 
-    def take(self, may_begin: Callable[[str, str], bool]) -> str | None:
-        """Take the first one out that may begin, by its name and its server; None if none may.
-
-        Of each server the first one is asked about, and nobody behind it.
-        """
-        fits = [
-            (queue[0], server)
-            for server, queue in self._queues.items()
-            if may_begin(queue[0][1], server)
-        ]
+    def take(self, may_begin: Callable[[str], bool]) -> str | None:
+        """Take the first one out whose server may have one more; None if there is none."""
+        fits = [(queue[0], server) for server, queue in self._queues.items() if may_begin(server)]
         if not fits:
             return None
         (_, name), server = min(fits)
@@ -136,11 +129,8 @@ class Schedule:
         if self.stopped or self.budget_is_used_up or len(self.running) >= self.limits.concurrency:
             return None
         there = Counter(map(self._server_of, self.running))
-        lonely = any(self._deaths[each] for each in self.running)
 
-        def may_begin(name: str, server: str) -> bool:
-            if self.running and (lonely or self._deaths[name]):
-                return False
+        def may_begin(server: str) -> bool:
             most = self.limits.per_server
             return most is None or there[server] < most
 
@@ -154,22 +144,15 @@ class Schedule:
         self.running.remove(name)
         (self.failed if failed else self.done).append(name)
 
-    def died(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Give these out again, at whose run a worker died; return those that have failed by that.
-
-        Nobody knows whose run it was where several were under way, so that each of them is alone
-        when it is tried again.
-        """
-        lost = tuple(names)
-        for name in lost:
-            self.running.remove(name)
-            self._deaths[name] += 1
-        given_up = tuple(name for name in lost if self._deaths[name] >= DEATHS)
-        self.failed += given_up
-        for name in lost:
-            if name not in given_up:
-                self._queue.append(name)
-        return given_up
+    def died(self, name: str) -> bool:
+        """Give a target out again at whose run a worker died; return whether it has failed."""
+        self.running.remove(name)
+        self._deaths[name] += 1
+        if self._deaths[name] < DEATHS:
+            self._queue.append(name)
+            return False
+        self.failed.append(name)
+        return True
 
     def give_back(self, name: str) -> None:
         """Take back one that was given out and has not begun."""
