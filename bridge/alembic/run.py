@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from bridge.config.settings import Settings
+from bridge.database.database import Database
 from bridge.database.handed_in import is_lent
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
@@ -36,6 +37,8 @@ class CommandRun:
     external: bool
     #: Whether the connection was handed in, and is to be given back as it came.
     lent: bool
+    #: Whether the database is dropped at the end of the command.
+    scratch: bool = False
     #: Whether its target is a new one, whose schema is made.
     provisions: bool = False
     #: Raises Interrupted if a signal has come.
@@ -61,6 +64,7 @@ class CommandRun:
             command=request.command,
             external=connection.in_transaction(),
             lent=is_lent(request.database),
+            scratch=isinstance(request.database, Database) and request.database.is_scratch,
         )
 
     def read(self) -> State:

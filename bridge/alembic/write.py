@@ -66,6 +66,7 @@ def _migrate(run: CommandRun, ctx: MigrationContext, right: Right) -> None:
             autoflush=run.settings.session_autoflush,
             show_parameters=run.settings.show_parameters,
             external=run.external,
+            scratch=run.scratch,
             tables=(run.ledger.name, run.ledger.version_name),
             lock_waits=retrying.lock_waits,
         )

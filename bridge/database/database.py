@@ -23,6 +23,8 @@ class Database:
     url: URL = field(repr=False)
     #: Who named it: ``DATABASE_URL``, ``--database-url``, ``sqlalchemy.url in /srv/alembic.ini``.
     source: str
+    #: Whether it was made for this command alone, which drops it: nothing in it stays.
+    is_scratch: bool = False
 
     def describe(self, *, environ: Mapping[str, str] = os.environ) -> str:
         """Say host, port, database, role and source in one line, without any secret.

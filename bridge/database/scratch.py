@@ -59,7 +59,7 @@ def scratch_database(
             server = Database(normalise(url, source=source), source)
         name = _create(server)
         stack.callback(_sql, server.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        database = Database(server.url.set(database=name), server.source)
+        database = Database(server.url.set(database=name), server.source, is_scratch=True)
         stack.enter_context(_stays_connected(database))
         statements = [f"CREATE SCHEMA IF NOT EXISTS {always_quote(each)}" for each in schemas]
         if search_path is not None:

@@ -31,6 +31,9 @@ class Aftermath:
     command: str
     #: Whether it ran only to be rolled back.
     rehearsal: bool = False
+    #: Whether it ran in a database that is dropped in the end, as the command says: then nothing
+    #: stays, and nothing is to be told of that.
+    scratch: bool = False
 
     @property
     def _downgrades(self) -> bool:
@@ -64,11 +67,14 @@ class Aftermath:
         return found
 
     def _what_stays(self) -> str:
+        if self.scratch:
+            return ""
         if self.rehearsal:
             return "This was a rehearsal: everything was rolled back, and nothing is recorded."
         if self._is_under_way:
             return self._what_nobody_knows()
-        return f"{self._of_this_file()} {self._how_recorded()}{self._of_others()}"
+        invalid = f"{self.work.invalid}\n" if self.work.invalid else ""
+        return f"{invalid}{self._of_this_file()} {self._how_recorded()}{self._of_others()}"
 
     @property
     def _is_under_way(self) -> bool:
@@ -172,6 +178,9 @@ class Aftermath:
 
     def _what_next(self) -> str:
         found = self._blame()
+        if self.scratch:
+            of_file = found in {Blame.FILE, Blame.ALREADY}
+            return f"{'Correct the file, and' if of_file else 'To try again,'} {self._to_do()}"
         if self._is_to_look_first:
             return self._look_first()
         if self._is_forgotten:

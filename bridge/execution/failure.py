@@ -58,17 +58,21 @@ class Failure(Aftermath):
             *self._statement(),
             *self._hints(),
             *self.about_locks,
-            *([self.about_time] if self.about_time else []),
-            *([self.work.invalid] if self.work.invalid else []),
+            self.about_time,
             self._what_stays(),
             self._what_next(),
         ]
-        return "\n".join(parts)
+        return "\n".join(filter(None, parts))
 
     def describe_interruption(self, *, committed: bool) -> str:
         """Say what an interruption did to the migration that ran; `committed` if it was done."""
         line = line_of(self.error, self.path)
         where = f" at line {line}" if line else ""
+        if self.scratch:
+            return (
+                f"{self.stem} was interrupted{where} ({self.path}), in a scratch database, which "
+                f"is dropped again.\nTo go on, {self._to_do()}"
+            )
         if committed:
             return (
                 f"{self.stem} was just finished, and is recorded as {self._recorded_as}."

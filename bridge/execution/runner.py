@@ -63,6 +63,8 @@ class Runner:
     external: bool = False
     #: Whether everything is rolled back in the end; goes with `external`.
     rehearsal: bool = False
+    #: Whether the database is dropped in the end.
+    scratch: bool = False
     #: Limits how long files wait for locks, and sees for whom; None to leave that alone.
     lock_waits: LockWaits | None = None
     #: Called when a file has come to its end: writes the record at once where that can be done,
@@ -265,6 +267,7 @@ class Runner:
             show_parameters=self.show_parameters,
             tables=Tables(*self.tables, role=self.baseline.current_user),
             rehearsal=self.rehearsal,
+            scratch=self.scratch,
             cut_off=cut_off,
             about_locks=self.lock_waits.explain(attempt, error) if self.lock_waits else (),
             about_time=time_limits.explain(

@@ -179,12 +179,14 @@ def test_in_a_named_database_what_is_pending_is_rehearsed(
 def test_a_file_that_fails_says_that_no_database_of_yours_was_touched(
     folder_project: Project, server: EmbeddedServer
 ) -> None:
-    folder_project.write("001_widgets", FIRST.replace("CREATE TABLE", "CREATE TABEL"))
+    committed = "    db.commit()\n    db.execute(text('SELECT 1 / 0'))\n"
+    folder_project.write("001_widgets", FIRST.rstrip("\n") + "\n" + committed)
     done = lint(folder_project, server)
     assert done.returncode == 1
     assert "Error: 001_widgets failed: " in done.stderr
     assert done.stderr.endswith(
-        "\nThis ran in a database that was made for it and is dropped again. No other database was "
+        "\n    SELECT 1 / 0\nCorrect the file, and type: eai migrate lint\n"
+        "This ran in a database that was made for it and is dropped again. No other database was "
         "touched. If the files need something that is not in it, name a database that has it: "
         "--database-url\n"
     )

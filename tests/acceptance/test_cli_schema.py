@@ -322,12 +322,14 @@ def test_what_records_nothing_is_not_written(team: Team) -> None:
 # The files fail
 
 
-def test_a_file_that_fails_leaves_no_database_and_no_file(team: Team) -> None:
-    team.project.write("003_fails", file("CREATE TABLE a (i int)", "SELECT 1 / 0"))
+@pytest.mark.parametrize("statement", ["SELECT 1 / 0", "CREATE TABLE a (i int)"])
+def test_a_file_that_fails_leaves_no_database_and_no_file(team: Team, statement: str) -> None:
+    team.project.write("003_fails", file("CREATE TABLE a (i int)", statement))
     done = team.eai("dump", *team.scratch)
     assert done.returncode == 1
     assert "003_fails" in error_of(done)
     assert error_of(done).endswith(
+        "\nCorrect the file, and type: eai migrate dump\n"
         "This was in a scratch database, which is dropped again. No other database was touched. If "
         "the files need something that is not in it, name a server that has it: --scratch-url"
     )
@@ -352,6 +354,11 @@ def test_a_signal_leaves_no_database(team: Team) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, said
+    path = team.project.path / "migrations" / "003_waits.py"
+    assert said.endswith(
+        f"003_waits was interrupted at line 6 ({path}), in a scratch "
+        "database, which is dropped again.\nTo go on, type: eai migrate dump\n"
+    )
     assert team.left([name]) == []
     assert not team.path.exists()
 
