@@ -9,21 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.cli.exit import ending, in_order
-from bridge.reporting.reporter import Reporter
 from bridge.reporting.screen import Screen
+from bridge.reporting.wording import AsTyped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import typer
 
     from bridge.config.target import Target
     from bridge.database.request import Request
-    from bridge.reporting.events import Event
     from bridge.reporting.json import JsonReporter
+    from bridge.reporting.reporter import Reporter
 
 #: Characters that make a pattern of the name of a target.
 _PATTERN = frozenset("*?[")
@@ -162,7 +162,7 @@ class Options:
                         targets=self._listed,
                         embedded=self.embedded,
                         overrides=overrides,
-                        reporter=_AsTyped(reporter, self.as_typed),
+                        reporter=AsTyped(reporter, self.as_typed),
                         interrupter=interrupter,
                         command=self.command,
                     ),
@@ -219,21 +219,6 @@ class Options:
                 yield reporter
             finally:
                 reporter.close()
-
-
-class _AsTyped(Reporter):
-    """Lets sentences name commands as they are typed."""
-
-    def __init__(self, inner: Reporter, as_typed: Callable[[str], str]) -> None:
-        self._inner = inner
-        self._as_typed = as_typed
-
-    def tell(self, event: Event) -> None:
-        message = getattr(event, "message", None)
-        if isinstance(message, str) and GROUP in message:
-            changed: Any = event
-            event = replace(changed, message=self._as_typed(message))
-        self._inner.tell(event)
 
 
 def options_of(ctx: typer.Context) -> Options:

@@ -27,6 +27,9 @@ MINIMAL_INI = """\
     script_location = bridge:environment
     version_locations = %(here)s/migrations"""
 
+#: What is looked for in the folder where a command is typed, and above.
+FOUND_BY_NAME = ("alembic.ini", "pyproject.toml")
+
 #: The section of a project that has one.
 ALEMBIC = "alembic"
 
@@ -69,7 +72,7 @@ def find_config(
         return _named(Path(environ["ALEMBIC_CONFIG"]), "ALEMBIC_CONFIG")
     here = Path.cwd()
     for folder in (here, *here.parents):
-        ini, toml = folder / "alembic.ini", folder / "pyproject.toml"
+        ini, toml = (folder / name for name in FOUND_BY_NAME)
         files = ConfigFiles(
             ini if _is_file(ini) else None,
             toml if _is_file(toml) and _toml_table(toml) is not None else None,

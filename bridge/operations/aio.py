@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.database.interrupt import CANCEL_EVERY, CUT_AFTER, CancelRequest, Interrupter
 from bridge.database.request import Request
-from bridge.operations.for_target import for_target
+from bridge.operations.by_program import by_program
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.reporter import LogReporter, Reporter, log
@@ -61,8 +61,9 @@ async def upgrade_async(
     applied. The `reporter` is called from the thread that migrates.
     """
     return await _applying(
-        lambda request: run_upgrade(for_target(request, target), to=to),
+        lambda request: run_upgrade(request, to=to),
         reporter,
+        target=target,
         database=database,
         config=config,
         section=section,
@@ -99,16 +100,25 @@ async def provision_async(
 
 
 async def _applying(
-    run: Callable[[Request], Report], reporter: Reporter | None, **asked: Any
+    run: Callable[[Request], Report],
+    reporter: Reporter | None,
+    *,
+    target: str | Target | None = None,
+    **how: Any,
 ) -> Report:
     """Call `run` in a thread with the request for this; a cancelled await ends it."""
     interrupter = Stopper()
     request = Request.at_start(
-        **asked,
+        **how,
         reporter=StoppableReporter(reporter or LogReporter(), interrupter.stop),
         interrupter=interrupter,
     )
-    return await _in_a_thread(interrupter, lambda: run(request), tell=_tell)
+
+    def work() -> Report:
+        with by_program(request, target) as here:
+            return run(here)
+
+    return await _in_a_thread(interrupter, work, tell=_tell)
 
 
 async def status_async(
@@ -124,17 +134,19 @@ async def status_async(
     from bridge.operations.status import status_for
 
     interrupter = Stopper()
-    asked = Request.to_look(
+    request = Request.to_look(
         database,
         config=config,
         section=section,
         embedded=embedded,
         wait_for_server=wait_for_server,
     )
-    request = replace(asked, interrupter=interrupter)
-    return await _in_a_thread(
-        interrupter, lambda: status_for(for_target(request, target)), tell=lambda _: None
-    )
+
+    def look() -> Status:
+        with by_program(replace(request, interrupter=interrupter), target) as here:
+            return status_for(here)
+
+    return await _in_a_thread(interrupter, look, tell=lambda _: None)
 
 
 class Stopper(Interrupter):

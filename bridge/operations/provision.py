@@ -23,8 +23,11 @@ from bridge.database.quoting import quote
 from bridge.database.request import Request
 from bridge.database.target_list import listed_targets, named
 from bridge.errors import UsageError
+from bridge.operations.by_program import by_program, typed_for
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
+from bridge.reporting.commands import quoted
+from bridge.reporting.wording import AsTyped
 
 if TYPE_CHECKING:
     from bridge.config.settings import Settings
@@ -66,17 +69,24 @@ def provision(
         wait_for_server=wait_for_server,
         reporter=reporter,
     )
-    return run_provision(request, target)
+    with by_program(request) as here:
+        return run_provision(here, target)
 
 
 def run_provision(request: Request, target: str | Target) -> Report:
     """Do as `provision` does, for a Request."""
     settings = request.settings()
     found, is_listed = _found(request, settings, target)
-    here = replace(request, target=found)
-    if found.url is not None:
-        _make_database(here, found, found.url)
-    report = run_upgrade(here, provisions=True)
+    with typed_for(target=found) as as_typed:
+        here = replace(
+            request,
+            target=found,
+            reporter=AsTyped(request.reporter, as_typed),
+            command=f"eai migrate provision {quoted(found.name)}",
+        )
+        if found.url is not None:
+            _make_database(here, found, found.url)
+        report = run_upgrade(here, provisions=True)
     if not is_listed and found not in listed_targets(request, settings):
         request.reporter.tell(
             events.Warned(

@@ -25,7 +25,7 @@ from bridge.ledger.preflight import Command, preflight
 from bridge.ledger.read import read_state
 from bridge.ledger.state import State
 from bridge.ledger.tables import Ledger
-from bridge.operations.for_target import for_target
+from bridge.operations.by_program import by_program
 from bridge.operations.read_only import looking
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def status(
         embedded=embedded,
         wait_for_server=wait_for_server,
     )
-    return status_for(for_target(request, target))
+    with by_program(request, target) as here:
+        return status_for(here)
 
 
 def status_for(request: Request) -> Status:

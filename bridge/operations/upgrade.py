@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.database.request import Request
-from bridge.operations.for_target import for_target
+from bridge.operations.by_program import by_program
 from bridge.operations.quick_check import answering
 from bridge.reporting import events
 from bridge.reporting.events import Direction
@@ -89,7 +89,8 @@ def upgrade(
         wait_for_server=wait_for_server,
         reporter=reporter,
     )
-    return run_upgrade(for_target(request, target), to=to)
+    with by_program(request, target) as here:
+        return run_upgrade(here, to=to)
 
 
 def run_upgrade(request: Request, *, to: str = "head", provisions: bool = False) -> Report:

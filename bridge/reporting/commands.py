@@ -15,7 +15,7 @@ WITHOUT_TARGET = frozenset(
     {"new", "lint", "init", "import", "squash", "dump", "load", "compare", "eject", "provision"}
 )
 
-#: A word as `_quoted` writes it; a full stop and the like behind it are the sentence's.
+#: A word as `quoted` writes it; a full stop and the like behind it are the sentence's.
 _WORD = r"""(?:'[^']*'|"'"|[^\s.,;:`'"]|[.,;:](?=\S))+"""
 _NAMED = (
     rf"\beai migrate\b(?P<given>(?: (?:-n|--config|--targets|--target) {_WORD})*)"
@@ -64,21 +64,21 @@ class Typed:
         options.update(zip(said[::2], said[1::2], strict=True))
         words = [self.program, *(["--embedded"] if self.embedded else [])]
         for option, value in options.items():
-            words += [] if value is None else [option, _quoted(value)]
+            words += [] if value is None else [option, quoted(value)]
         return " ".join(words)
 
     def _of_alembic(self) -> str:
         words = ["alembic"]
         if self.config is not None:
-            words += ["-c", _quoted(self.config)]
+            words += ["-c", quoted(self.config)]
         if self.section is not None:
-            words += ["-n", _quoted(self.section)]
+            words += ["-n", quoted(self.section)]
         if self.target is not None:
-            words += ["-x", _quoted(f"target={self.target}")]
+            words += ["-x", quoted(f"target={self.target}")]
         return " ".join(words)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """Return a word for a shell, whose end nobody takes for the sentence's."""
-    quoted = shlex.quote(value)
-    return f"'{value}'" if quoted.endswith((".", ",", ":")) else quoted
+    word = shlex.quote(value)
+    return f"'{value}'" if word.endswith((".", ",", ":")) else word

@@ -18,12 +18,13 @@ from bridge.database.request import Request
 from bridge.errors import Interrupted, Pending
 from bridge.findings import Severity
 from bridge.ledger.refused import refused
-from bridge.operations.for_target import for_target
+from bridge.operations.by_program import by_program, typed_for
 from bridge.operations.upgrade import Report, run_upgrade
 from bridge.reporting import events
 from bridge.reporting.escaping import escaped
 from bridge.reporting.numbers import counted, listed
 from bridge.reporting.reporter import NAMED, LogReporter, Reporter, log
+from bridge.reporting.wording import AsTyped
 
 if TYPE_CHECKING:
     from bridge.config.target import Target
@@ -64,12 +65,12 @@ def start(
             reporter=reporter,
             interrupter=interrupter,
         )
-        request = for_target(request, target)
-        if settings.startup == "check":
-            from bridge.operations.status import status_for
+        with by_program(request, target) as here:
+            if settings.startup == "check":
+                from bridge.operations.status import status_for
 
-            return _accept(status_for(request), reporter)
-        report = run_upgrade(request)
+                return _accept(status_for(here), here.reporter)
+            report = run_upgrade(here)
     return _told(report) if own else report
 
 
@@ -101,7 +102,9 @@ async def start_async(
     with StoppedBySignals():
         if settings.startup == "check":
             wait = settings.wait_for_server
-            return _accept(await status_async(database, **where, wait_for_server=wait), reporter)
+            found = await status_async(database, **where, wait_for_server=wait)
+            with typed_for(**where) as as_typed:
+                return _accept(found, AsTyped(reporter, as_typed))
         report = await upgrade_async(
             database,
             **where,

@@ -154,8 +154,8 @@ def test_what_upgrade_refuses_names_the_command(tenants: Tenants) -> None:
         bridge.upgrade(tenants.project.url, target="a b", **tenants.where)
     assert str(caught.value) == (
         'The target a b has no schema "a b" in this database. Nothing was run, and no schema is '
-        "made for a name that may be a slip. If it is a new tenant, type: eai migrate provision "
-        "'a b'"
+        "made for a name that may be a slip. If it is a new tenant, type: eai migrate -n tenants "
+        "provision 'a b'"
     )
 
 

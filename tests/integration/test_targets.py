@@ -130,8 +130,8 @@ def test_a_schema_that_is_not_there_is_not_made(
         function(database, target="gone", **tenants.where)
     assert str(caught.value) == (
         "The target gone has no schema gone in this database. Nothing was run, and no schema is "
-        "made for a name that may be a slip. If it is a new tenant, type: eai migrate provision "
-        "gone"
+        "made for a name that may be a slip. If it is a new tenant, type: eai migrate -n "
+        "tenants provision gone"
     )
     assert tenants.ask("SELECT 1 FROM pg_namespace WHERE nspname = 'gone'") == []
     assert tenants.tables("public") == []

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.cli.eai import migrate
+from bridge.errors import Interrupted, PlainFileError
 from bridge.reporting.commands import WITHOUT_TARGET, Typed
+from bridge.reporting.wording import raised_as_typed
 
 ALL = Typed(
     program="shop db",
@@ -94,3 +96,18 @@ def test_the_commands_without_a_target_are_those_that_take_none() -> None:
         if not any("--target" in param.opts for param in command.params)
     }
     assert found == WITHOUT_TARGET
+
+
+def test_an_error_and_the_notes_of_an_interruption_are_told_as_typed() -> None:
+    as_typed = Typed(section="tenants", target="acme")
+    with pytest.raises(PlainFileError) as raised, raised_as_typed(as_typed):
+        raise PlainFileError("001_a.py", 3, "To leave it out, type: eai migrate mark 001_a")
+    told = "type: eai migrate -n tenants --target acme mark 001_a"
+    assert str(raised.value) == f"001_a.py:3: To leave it out, {told}"
+    assert (raised.value.path, raised.value.line) == ("001_a.py", 3)
+    stopped = Interrupted(15)
+    stopped.add_note("To go on, type: eai migrate")
+    with pytest.raises(Interrupted) as interrupted, raised_as_typed(as_typed):
+        raise stopped
+    assert interrupted.value.__notes__ == ["To go on, type: eai migrate -n tenants --target acme"]
+    assert (interrupted.value.code, str(interrupted.value)) == (143, "Interrupted by SIGTERM.")

@@ -16,6 +16,7 @@ from bridge.database.handed_in import usable
 from bridge.database.request import Request
 from bridge.database.target_list import as_target
 from bridge.errors import BridgeError, Interrupted
+from bridge.operations.by_program import by_program
 from bridge.operations.rollout.choosing import choose
 from bridge.operations.rollout.engine import Engine, Workers
 from bridge.operations.rollout.executors import OnExecutor, arguments_of, load_executor
@@ -103,7 +104,8 @@ def upgrade_all(
         where=where,
         shard=shard,
     )
-    return run_rollout(request, plan, on_result=on_result)
+    with by_program(request) as here:
+        return run_rollout(here, plan, on_result=on_result)
 
 
 def run_rollout(

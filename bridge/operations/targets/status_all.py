@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.database.request import Request
 from bridge.database.target_list import as_target, listed_targets
 from bridge.errors import TryAgain
+from bridge.operations.by_program import by_program
 from bridge.operations.overview import PENDING, PROBLEM
 from bridge.operations.targets.databases import their_database
 from bridge.operations.targets.read_all import read_all
@@ -129,7 +130,7 @@ def status_all(
     Raises a BridgeError where there is nothing to tell: no list, no folder, no database. What is
     wrong with one target, or with its server, is in its TargetStatus instead.
     """
-    asked = Request.to_look(
+    request = Request.to_look(
         database,
         config=config,
         section=section,
@@ -137,8 +138,8 @@ def status_all(
         wait_for_server=wait_for_server,
     )
     given = None if targets is None else [as_target(each, "targets") for each in targets]
-    request = replace(asked, targets=given)
-    return status_of_all(request, listed_targets(request, request.settings()), shapes=shapes)
+    with by_program(replace(request, targets=given)) as here:
+        return status_of_all(here, listed_targets(here, here.settings()), shapes=shapes)
 
 
 def status_of_all(
