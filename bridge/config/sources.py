@@ -28,7 +28,7 @@ MINIMAL_INI = """\
     version_locations = %(here)s/migrations"""
 
 #: What is looked for in the folder where a command is typed, and above.
-FOUND_BY_NAME = ("alembic.ini", "pyproject.toml")
+_FOUND_BY_NAME = ("alembic.ini", "pyproject.toml")
 
 #: The section of a project that has one.
 ALEMBIC = "alembic"
@@ -72,7 +72,7 @@ def find_config(
         return _named(Path(environ["ALEMBIC_CONFIG"]), "ALEMBIC_CONFIG")
     here = Path.cwd()
     for folder in (here, *here.parents):
-        ini, toml = (folder / name for name in FOUND_BY_NAME)
+        ini, toml = (folder / name for name in _FOUND_BY_NAME)
         files = ConfigFiles(
             ini if _is_file(ini) else None,
             toml if _is_file(toml) and _toml_table(toml) is not None else None,
@@ -84,6 +84,14 @@ def find_config(
         f" pyproject.toml with a [tool.alembic] table. Name one with -c or ALEMBIC_CONFIG. Or to"
         f" set this project up, type: eai migrate init"
     )
+
+
+def to_name(config: str | os.PathLike[str] | None) -> str | None:
+    """Return the configuration as a command names it; None for one that needs no name.
+
+    Whoever types it stands in the folder of the project, where the usual ones are found.
+    """
+    return None if config is None or Path(config).name in _FOUND_BY_NAME else os.fspath(config)
 
 
 def named_section(section: str | None, *, environ: Mapping[str, str]) -> str:

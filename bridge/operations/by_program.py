@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config.sources import FOUND_BY_NAME
+from bridge.config.sources import to_name
 from bridge.reporting.wording import AsTyped, raised_as_typed
 
 if TYPE_CHECKING:
@@ -51,10 +50,8 @@ def typed_for(
     def as_typed(message: str) -> str:
         from bridge.reporting.commands import Typed  # most runs say nothing to type
 
-        # Whoever types it stands in the folder of the project, where others need not be named.
-        is_found = config is None or Path(config).name in FOUND_BY_NAME
         return Typed(
-            config=None if is_found else str(config),
+            config=to_name(config),
             section=section,
             embedded=embedded,
             target=target if target is None or isinstance(target, str) else target.name,

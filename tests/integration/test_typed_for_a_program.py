@@ -150,10 +150,17 @@ def test_of_all_targets_the_one_that_failed_is_named(tenants: Tenants) -> None:
 
 
 @pytest.mark.parametrize("name", ["alembic.ini", "other.ini"])
-def test_a_configuration_is_named_where_nobody_would_find_it(tenants: Tenants, name: str) -> None:
+def test_a_configuration_is_named_where_nobody_would_find_it(
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     (tenants.project.path / "shared" / "001_one.py").write_text(BROKEN)
     config = tenants.config.rename(tenants.config.with_name(name))
     with pytest.raises(BridgeError) as raised:
         bridge.upgrade(tenants.project.url, config=config)
     named = "" if name == "alembic.ini" else f" --config {config}"
     assert str(raised.value).endswith(f"\nCorrect the file, and type: eai migrate{named}")
+    monkeypatch.setenv("DATABASE_URL", address(tenants))
+    (tenants.project.path / "migrations" / "001_one.py").write_text(BROKEN)
+    told = bridge.run_target("acme", config=str(config), section="tenants")["message"]
+    again = f"eai migrate{named} -n tenants --target acme"
+    assert told.endswith(f"\nCorrect the file, and type: {again}")

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bridge.config.sources import to_name
 from bridge.config.target import Target
 from bridge.database.request import Request
 from bridge.errors import BridgeError, Interrupted
@@ -69,7 +70,9 @@ def run_target(
     def find(asked: Request) -> Request:
         return _found(asked, name, schema=schema, file=targets_file)
 
-    as_typed = Typed(section=section, targets_file=targets_file, target=name)
+    as_typed = Typed(
+        config=to_name(config), section=section, targets_file=targets_file, target=name
+    )
     return run_of(request, name, find, as_typed)
 
 
