@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Executor, Future
+from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -285,6 +286,23 @@ def test_what_a_worker_starts_with_does_not_grow_with_the_list(tmp_path: Path) -
         pool = LocalPool(Request(config=ini), targets, size=2)
         sizes.add(len(pickle.dumps(pool._given)))
     assert len(sizes) == 1
+
+
+def test_a_worker_that_cannot_be_started_hides_its_reason_from_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text("[alembic]\nscript_location = bridge:environment\n")
+
+    def refuse(_process: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "_Popen", staticmethod(refuse))
+    pool = LocalPool(Request(config=ini), {"t1": Target("t1")}, size=1)
+    with pytest.raises(BlockingIOError):
+        pool.submit("t1")
+    pool.stop()
+    pool.close(within=1)
 
 
 # The engine, on an executor that finishes in random order, and breaks

@@ -80,6 +80,8 @@ class LocalPool:
             slot.close()
         until = None if within is None else time.monotonic() + within
         for process in self._context.started:
+            if process.pid is None:  # it could not be started
+                continue
             process.join(None if until is None else max(0.0, until - time.monotonic()))
             if process.is_alive():
                 process.kill()
