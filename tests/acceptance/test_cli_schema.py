@@ -322,14 +322,23 @@ def test_what_records_nothing_is_not_written(team: Team) -> None:
 # The files fail
 
 
-@pytest.mark.parametrize("statement", ["SELECT 1 / 0", "CREATE TABLE a (i int)"])
-def test_a_file_that_fails_leaves_no_database_and_no_file(team: Team, statement: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "then"),
+    [
+        ("SELECT 1 / 0", "Correct the file, and"),
+        ("CREATE TABLE a (i int)", "Correct the file, and"),
+        ("DO $$ BEGIN RAISE deadlock_detected; END $$", "To try again,"),
+    ],
+)
+def test_a_file_that_fails_leaves_no_database_and_no_file(
+    team: Team, statement: str, then: str
+) -> None:
     team.project.write("003_fails", file("CREATE TABLE a (i int)", statement))
     done = team.eai("dump", *team.scratch)
     assert done.returncode == 1
     assert "003_fails" in error_of(done)
     assert error_of(done).endswith(
-        "\nCorrect the file, and type: eai migrate dump\n"
+        f"\n{then} type: eai migrate dump\n"
         "This was in a scratch database, which is dropped again. No other database was touched. If "
         "the files need something that is not in it, name a server that has it: --scratch-url"
     )
